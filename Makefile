@@ -1,0 +1,39 @@
+# `make` prints the targets. Each runs the plain command that stands beside it; the README explains them.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/installed: requirements.lock
+	@echo "Installing into .venv (about 2.5 GB, once)"
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+install: .venv/installed ## make .venv from the locked dependencies
+
+run: .venv/installed ## train the Fashion-MNIST pipeline: python flows/fashion.py
+	@python flows/fashion.py
+
+linear: .venv/installed ## train the smallest pipeline: python flows/linear.py
+	@python flows/linear.py
+
+plan: .venv/installed ## what would run, and why: python flows/fashion.py --plan
+	@python flows/fashion.py --plan
+
+repro: .venv/installed ## the same pipelines by DVC alone: dvc repro
+	@dvc repro
+
+test: .venv/installed ## all tests: pytest
+	@python -m pytest
+
+lint: .venv/installed ## style and imports: ruff check, ruff format --check
+	@ruff check .
+	@ruff format --check .
+
+lock: ## write requirements.lock anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements.lock
+
+.PHONY: help install run linear plan repro test lint lock
