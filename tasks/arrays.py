@@ -1,0 +1,25 @@
+"""NumPy arrays in `.npz` files: the form in which data passes from step to step."""
+
+from __future__ import annotations
+
+import zipfile
+
+import numpy as np
+
+from tasks.base import Folder, UserError
+
+
+def read_arrays(folder: Folder, name: str, *keys: str) -> tuple[np.ndarray, ...]:
+    """The named arrays of a `.npz` file; the others are not read."""
+    path = folder.read(name)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return tuple(file[key] for key in keys)
+    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path.as_posix()} is damaged ({error}): delete it, and it is made again.") from None
+
+
+def write_arrays(folder: Folder, name: str, **arrays: np.ndarray) -> None:
+    """Uncompressed: reading 200 MB takes a tenth of a second. NumPy writes no time stamps into the file."""
+    with folder.write(name) as path, open(path, "wb") as file:
+        np.savez(file, **arrays)

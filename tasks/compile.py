@@ -1,0 +1,54 @@
+"""Step 5, compile: choose optimizer, loss and metric, and write `compile.json`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tasks.base import Folder, Section
+from tasks.labels import choose
+
+OPTIMIZERS = {  # the name in params.yaml: Keras's class
+    "adam": "Adam",
+    "adamw": "AdamW",
+    "nadam": "Nadam",
+    "adamax": "Adamax",
+    "adagrad": "Adagrad",
+    "rmsprop": "RMSprop",
+    "sgd": "SGD",
+    "lion": "Lion",
+}
+
+
+class Params(Section):
+    optimizer: Literal[tuple(OPTIMIZERS)]
+    learning_rate: Annotated[float, Field(gt=0)]
+    loss: Literal[
+        "auto", "mse", "mae", "huber",
+        "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy",
+    ]  # fmt: skip
+
+
+def compile(folder: Folder, params: Params) -> str:
+    """Read `architecture.json` and `schema.json`; write `compile.json`, the arguments of Keras's `Model.compile`.
+
+    Args:
+        folder: the pipeline's folder.
+        params: `optimizer`, `learning_rate`, and `loss`, `auto` to follow from the labels.
+
+    Raises:
+        UserError: the loss cannot work with the labels and the output layer.
+    """
+    schema = folder.read_json("schema.json")
+    output = folder.read_json("architecture.json")["config"]["layers"][-1]["config"]
+    head = choose(schema, output["units"], output["activation"], params.loss)
+    # Written without Keras: to import TensorFlow would take seconds, to say three words.
+    optimizer = {
+        "module": "keras.optimizers",
+        "class_name": OPTIMIZERS[params.optimizer],
+        "config": {"learning_rate": params.learning_rate},
+        "registered_name": None,
+    }
+    folder.write_json("compile.json", {"optimizer": optimizer, "loss": head.loss, "metrics": [head.metric]})
+    return f"{params.optimizer}, {head.loss}, {head.metric}"

@@ -1,0 +1,87 @@
+"""Step 6, fit: train, keep the weights of the best epoch, and write `best.weights.h5` and `history.csv`."""
+
+from __future__ import annotations
+
+import csv
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tasks.arrays import read_arrays
+from tasks.base import Folder, Section, UserError
+
+Positive = Annotated[int, Field(gt=0)]
+
+
+class Params(Section):
+    epochs: Positive
+    batch_size: Positive
+    monitor: Literal["val_loss", "loss"]
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    jit_compile: bool
+    steps_per_execution: Positive
+    save_every: Annotated[float, Field(gt=0)]
+    keep_state: bool
+
+
+def fit(folder: Folder, params: Params) -> str:
+    """Read `normalized.npz`, `architecture.json` and `compile.json`; write `best.weights.h5` and `history.csv`.
+
+    A training that was killed goes on from its last saved state, inside the epoch, and ends with the same bytes.
+
+    Args:
+        folder: the pipeline's folder.
+        params: `epochs`; `batch_size`; `monitor`: the number whose lowest value makes an epoch the best;
+            `seed`: of the weights, the order of the rows and every other draw; `jit_compile`: with XLA;
+            `steps_per_execution`: batches between two looks of Python at the training; `save_every`: seconds
+            between two saved states; `keep_state`: keep the last one, so that more epochs later need not start anew.
+
+    Raises:
+        UserError: `val_loss` is monitored and there is no validation split, or the loss is no number any more.
+    """
+    x, y, x_val, y_val = read_arrays(folder, "normalized.npz", "x_train", "y_train", "x_val", "y_val")
+    if params.monitor == "val_loss" and not len(x_val):
+        raise UserError(
+            "fit.monitor is `val_loss`, but there are no validation rows. Set normalize.validation to a number of "
+            "rows, or `monitor: loss`."
+        )
+
+    from tasks.network import assemble, keras, tf  # here: TensorFlow takes seconds to import
+    from tasks.training import Training, shuffled_batches
+
+    steps = -(-len(x) // params.batch_size)
+    at_once = min(params.steps_per_execution, steps)
+    model = assemble(folder, params.seed, jit_compile=params.jit_compile, steps_per_execution=at_once)
+    training = Training(model, folder, params, steps)
+    validation = None
+    if len(x_val):
+        # Larger batches than in training: the weights do not change, so only the time does.
+        validation = tf.data.Dataset.from_tensor_slices((x_val, y_val)).batch(max(params.batch_size, 256)).prefetch(2)
+
+    x, y = tf.constant(x), tf.constant(y)
+    with training.progress:
+        while training.epoch < params.epochs:
+            # Keras runs `at_once` batches without a look at the epoch's end: only where that divides the epoch
+            # may one call run on into the next. A resumed epoch is shorter, so it is a call of its own, too.
+            first, begin = training.step, training.epoch
+            end = params.epochs if steps % at_once == 0 and not first else begin + 1
+            model.fit(
+                shuffled_batches(x, y, params.batch_size, params.seed, range(begin, end), first),
+                steps_per_epoch=steps - first,
+                initial_epoch=begin,
+                epochs=end,
+                validation_data=validation,
+                callbacks=[training],
+                shuffle=False,
+                verbose=0,
+            )
+
+    training.finish()
+    with folder.write("best.weights.h5") as path:
+        model.save_weights(path)
+    with folder.write("history.csv") as path, open(path, "w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, fieldnames=list(training.history[0]), lineterminator="\n")
+        table.writeheader()
+        table.writerows(training.history)
+    keras.utils.clear_session()
+    return f"{params.epochs} epochs, lowest {params.monitor} {training.best:.4f} in epoch {training.best_epoch}"

@@ -1,0 +1,62 @@
+"""Keras, imported quietly, and the one way in which a model is put together from its two configuration files.
+
+Importing this module imports TensorFlow, which takes 5 to 15 seconds: import it inside the function that needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tasks.base import Folder
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# What TensorFlow says before its own log level counts, and that it looked for a graphics card and found none.
+NOISE = re.compile(rb"^(WARNING: All log messages before absl|[IW]\d{4} |E\d{4} .*cuInit)")
+
+
+@contextmanager
+def _without_noise() -> Iterator[None]:
+    """Hold back what native code writes to standard error; then show all of it but the noise."""
+    sys.stderr.flush()
+    real = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(real, 2)
+            os.close(real)
+            held.seek(0)
+            for line in held:
+                if not NOISE.match(line):
+                    os.write(2, line)
+
+
+with _without_noise():
+    import keras
+    import tensorflow as tf
+
+    tf.constant(0)  # the first operation looks for devices
+
+
+def assemble(folder: Folder, seed: int, **hardware) -> keras.Model:
+    """A compiled model with new weights, drawn by `seed`, from `architecture.json` and `compile.json`.
+
+    Args:
+        folder: the pipeline's folder.
+        seed: for the weights and for every later draw of the model's layers.
+        hardware: arguments of `Model.compile` that change how fast it computes, not what.
+    """
+    architecture = folder.read("architecture.json").read_text(encoding="utf-8")
+    compile_config = folder.read_json("compile.json")
+    keras.utils.clear_session()  # names are counted from one again, so the files' bytes are the same in every run
+    keras.utils.set_random_seed(seed)
+    model = keras.models.model_from_json(architecture)
+    model.compile_from_config({**compile_config, **hardware})
+    return model

@@ -1,0 +1,206 @@
+"""What `fit` gives to Keras: the batches, and the callback that keeps the best weights and survives a kill."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import rich
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tasks.base import Folder, Stopped, UserError, log, stopping
+from tasks.network import keras, tf
+
+
+def shuffled_batches(
+    x: tf.Tensor, y: tf.Tensor, batch_size: int, seed: int, epochs: range, first: int
+) -> tf.data.Dataset:
+    """The batches of some epochs, one after the other, in an order that depends on (seed, epoch) alone.
+
+    Args:
+        x, y: the training rows. Held once; a batch is gathered by row numbers when it is due.
+        first: the batch to begin with; not 0 when an epoch is resumed.
+    """
+
+    def order(epoch):
+        seeds = tf.stack([tf.constant(seed, tf.int64), epoch])
+        shuffled = tf.random.experimental.stateless_shuffle(tf.range(len(x)), seed=seeds)
+        return tf.data.Dataset.from_tensor_slices(shuffled).batch(batch_size)
+
+    numbers = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(order).skip(first)
+    return numbers.map(lambda rows: (tf.gather(x, rows), tf.gather(y, rows))).prefetch(8)
+
+
+class Training(keras.callbacks.Callback):
+    """Keeps the best weights and the history, shows the progress, and saves all of it so that a kill costs seconds.
+
+    Keras's `ModelCheckpoint` forgets the best value when it starts again and truncates its only good file before it
+    writes the next; `BackupAndRestore` starts the epoch anew. So the state is one file here, written beside its place
+    and renamed: every variable of the model, the optimizer, the metrics and the random layers, the best of them so far,
+    the history, and (epoch, step).
+    """
+
+    def __init__(self, model: keras.Model, folder: Folder, params, steps: int) -> None:
+        super().__init__()
+        self.file, self.kept = folder.scratch("fit.npz"), folder.scratch("kept.npz")
+        self.key = _key(folder, params)
+        self.chosen, self.steps = params, steps
+        self.epoch = self.step = self.best_epoch = 0
+        self.best = float("inf")
+        self.history: list[dict] = []
+        self._best_state: list[np.ndarray] = []
+        self._restored: list[np.ndarray] = []
+        self._trained = model
+        self._load()
+        self._saved_at = time.monotonic()
+        self.progress = _Progress(params.epochs, steps)
+
+    # What a state is made of.
+
+    def _weights(self) -> list:
+        return [*self._trained.variables, *self._trained.optimizer.variables]
+
+    def _state(self) -> list:
+        return [*self._weights(), *self._trained.metrics_variables]
+
+    def _load(self) -> None:
+        """Go on where a killed training of the same key stopped; or, with more epochs, where a finished one ended."""
+        for file in (self.file, self.kept):
+            try:
+                with np.load(file, allow_pickle=False) as saved:
+                    about = json.loads(str(saved["about"]))
+                    last = self.chosen.epochs - (file is self.kept)  # a finished training is not run again by looking
+                    if about["key"] != self.key or about["epoch"] > last:
+                        continue
+                    self._restored = [saved[f"now{k}"] for k in range(about["now_count"])]
+                    self._best_state = [saved[f"best{k}"] for k in range(about["best_count"])]
+            except FileNotFoundError:
+                continue
+            except Exception as error:  # whatever a damaged file makes NumPy raise
+                log.warning("%s cannot be read (%s): it is not used", file.name, error)
+                continue
+            self.epoch, self.step, self.history = about["epoch"], about["step"], about["history"]
+            self.best, self.best_epoch = about["best"], about["best_epoch"]
+            log.info("continuing at epoch %d, batch %d of %d", self.epoch + 1, self.step, self.steps)
+            return
+
+    def save(self) -> None:
+        """Write the state beside its place, force it to disk, rename it."""
+        now = [np.asarray(variable) for variable in self._state()]
+        about = {
+            "key": self.key, "epoch": self.epoch, "step": self.step, "history": self.history,
+            "best": self.best, "best_epoch": self.best_epoch,
+            "now_count": len(now), "best_count": len(self._best_state),
+        }  # fmt: skip
+        arrays = {f"now{k}": array for k, array in enumerate(now)}
+        arrays |= {f"best{k}": array for k, array in enumerate(self._best_state)}
+        part = self.file.with_name(f".part.{self.file.name}")
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with open(part, "wb") as file:
+            np.savez(file, about=np.array(json.dumps(about)), **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, self.file)
+        self._saved_at = time.monotonic()
+
+    def _save_when_due(self) -> None:
+        if stopping.is_set():
+            self.save()
+            raise Stopped(f"stopped in epoch {self.epoch + 1}, after batch {self.step} of {self.steps}")
+        if time.monotonic() - self._saved_at >= self.chosen.save_every:
+            self.save()
+
+    def finish(self) -> None:
+        """Keep the last state until the outputs are recorded, or longer; give the model the best epoch's weights."""
+        if not self._restored:  # else there was nothing left to train, and the file has the last state already
+            self.save()
+        if self.chosen.keep_state:
+            shutil.copy(self.file, self.kept.with_name(".part.kept.npz"))
+            os.replace(self.kept.with_name(".part.kept.npz"), self.kept)
+        for variable, value in zip(self._weights(), self._best_state, strict=True):
+            variable.assign(value)
+
+    # What Keras calls.
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.progress.at(self.epoch, self.step)
+        for variable, value in zip(self._state(), self._restored, strict=bool(self._restored)):
+            variable.assign(value)
+        self._restored = []
+        self._first = self.step
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step = min(self._first + batch + 1, self.steps)
+        self.progress.at(self.epoch, self.step)
+        if self.step < self.steps:  # the last batch belongs together with the validation after it
+            self._save_when_due()
+
+    def on_epoch_end(self, epoch, logs=None):
+        numbers = {name: float(value) for name, value in logs.items()}
+        value = numbers[self.chosen.monitor]
+        if not np.isfinite(value):
+            raise UserError(
+                f"{self.chosen.monitor} is {value} in epoch {epoch + 1}: the training has diverged. "
+                "Set a smaller compile.learning_rate."
+            )
+        better = value < self.best
+        if better:
+            self.best, self.best_epoch = value, epoch + 1
+            self._best_state = [np.array(variable) for variable in self._weights()]
+        self.history.append({"epoch": epoch + 1, **numbers, "checkpoint": int(better)})
+        self.epoch, self.step = epoch + 1, 0
+        self.progress.epoch_done(self.epoch, numbers, self.chosen.monitor, self.best, self.best_epoch)
+        self._save_when_due()
+
+
+def _key(folder: Folder, params) -> str:
+    """One training: its inputs, its parameters (but for those that only say how long and how often), its software."""
+    digest = hashlib.sha256()
+    for name in ("architecture.json", "compile.json", "normalized.npz"):
+        with open(folder.path / name, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    for file in (Path(__file__), Path(__file__).with_name("fit.py"), Path(__file__).with_name("network.py")):
+        digest.update(file.read_bytes())
+    chosen = params.model_dump(exclude={"epochs", "save_every", "keep_state", "steps_per_execution"})
+    digest.update(json.dumps([chosen, tf.__version__, keras.__version__, np.__version__], sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+class _Progress:
+    """A bar where a person watches; else some twenty lines in the log."""
+
+    def __init__(self, epochs: int, steps: int) -> None:
+        self.epochs, self.steps = epochs, steps
+        self.bar = Progress(
+            TextColumn("  {task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[numbers]}"),
+            TimeRemainingColumn(compact=True),
+            console=rich.get_console(),
+            disable=not sys.stdout.isatty(),
+            transient=True,
+        )
+        self.task = self.bar.add_task("", total=epochs * steps, numbers="")
+
+    def __enter__(self) -> None:
+        self.bar.start()
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.stop()
+
+    def at(self, epoch: int, step: int) -> None:
+        shown = min(epoch + 1, self.epochs)
+        self.bar.update(self.task, completed=epoch * self.steps + step, description=f"epoch {shown}/{self.epochs}")
+
+    def epoch_done(self, epoch: int, numbers: dict, monitor: str, best: float, best_epoch: int) -> None:
+        text = f"{monitor} {numbers[monitor]:.4g}, best {best:.4g} (epoch {best_epoch})"
+        self.bar.update(self.task, numbers=text)
+        self.at(epoch, 0)
+        if self.bar.disable and (epoch % max(1, self.epochs // 20) == 0 or epoch == self.epochs):
+            log.info("epoch %d/%d: %s", epoch, self.epochs, text)
