@@ -1,0 +1,126 @@
+"""The command line of a flow: what a person types, and what they see."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import logging
+import os
+import threading
+import time
+
+import rich
+from rich.logging import RichHandler
+from rich.table import Table
+from rich.text import Text
+
+from flows import params, server, step
+from flows.params import ROOT
+from tasks.base import UserError
+
+MARKS = {
+    "run": "[green]ran[/]",
+    "unchanged": "[blue]cached[/]",
+    "restored": "[blue]restored[/]",
+    "failed": "[red]failed[/]",
+    "stopped": "[yellow]stopped[/]",
+}
+PLANNED = {"run": "[yellow]run[/]", "unchanged": "skip", "restored": "[blue]restore[/]", "if changed": "if changed"}
+
+
+def main(pipeline: str, description: str) -> int:
+    """Parse the command line, run or plan the pipeline, and say what happened.
+
+    Returns:
+        The exit code: 0, or 1 when something has failed.
+    """
+    parser = argparse.ArgumentParser(description=description, epilog="Parameters are in params.yaml.")
+    parser.add_argument("--plan", action="store_true", help="show what would run and why, and run nothing")
+    parser.add_argument("--force", action="store_true", help="run every step, also where nothing has changed")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show Prefect's log as well")
+    options = parser.parse_args()
+
+    os.chdir(ROOT)  # DVC's names and the outputs' paths start here
+    console = rich.get_console()
+    try:
+        params.read(pipeline)
+        return _plan(pipeline, options.force) if options.plan else _run(pipeline, options)
+    except UserError as error:
+        console.print(f"[red]error[/] {error}", highlight=False, soft_wrap=True)
+        return 1
+
+
+def _plan(pipeline: str, force: bool) -> int:
+    from flows import memory
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("step", "would", "because"):
+        table.add_column(title, no_wrap=title != "because")
+    for planned in memory.plan(pipeline, force):
+        table.add_row(planned.step, PLANNED[planned.action], "\n".join(planned.reasons) or "nothing has changed")
+    rich.print(table)
+    return 0
+
+
+def _run(pipeline: str, options: argparse.Namespace) -> int:
+    started = time.monotonic()
+    console = rich.get_console()
+    console.print(f"[bold]{pipeline}[/]", highlight=False)
+    server.configure(options.verbose)
+    server.check()
+    if not options.verbose:  # else Prefect shows them too
+        _log_to_terminal()
+    from flows import memory
+
+    plan = memory.plan(pipeline, options.force)
+    for planned in plan:
+        if planned.action == memory.RUN and planned.step in ("build", "fit", "reload_best", "evaluate"):
+            # TensorFlow takes long to import: begin now, while Prefect's server starts in another process.
+            threading.Thread(target=importlib.import_module, args=("tasks.network",), daemon=True).start()
+            break
+    from flows.pipeline import run_pipeline
+
+    def show(name: str, outcome: str, seconds: float, said: str) -> None:
+        mark = Text.from_markup(MARKS[outcome])
+        mark.align("left", 9)
+        console.print(f"{name:<12}", mark, f"{seconds:6.1f} s  {said}", highlight=False, soft_wrap=True)
+
+    if not os.environ.get("PREFECT_API_URL"):
+        console.print("[dim]Prefect's server is starting. The first time it needs up to a minute.[/]")
+    step.stop_on_signals()
+    state = run_pipeline(pipeline, plan, show, options.force, return_state=True)
+    if not state.is_completed():
+        mark = "[red]failed[/]" if state.is_failed() else "[yellow]stopped[/]"
+        console.print(f"{mark} after {time.monotonic() - started:.1f} s: {state.message}", highlight=False)
+        return 1
+    _summary(pipeline)
+    console.print(f"done in {time.monotonic() - started:.1f} s", highlight=False)
+    return 0
+
+
+def _summary(pipeline: str) -> None:
+    """The metrics, and where everything lies."""
+    folder = ROOT / "data" / pipeline
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, value in metrics.items():
+        if isinstance(value, dict):
+            for point, answer in value.items():
+                table.add_row(f"{name} x = {point}", f"y = {answer:.2f}")
+        elif isinstance(value, bool):
+            table.add_row(name, "[green]yes[/]" if value else "[red]no[/]")
+        else:
+            table.add_row(name, str(value) if isinstance(value, int) else f"{value:.4g}")
+    files = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    table.add_row("files", f"data/{pipeline}/: {', '.join(files)}")
+    rich.print(table)
+
+
+def _log_to_terminal() -> None:
+    """The steps' own lines, between the lines that say how each step ended."""
+    handler = RichHandler(console=rich.get_console(), show_time=False, show_level=False, show_path=False)
+    handler.setFormatter(logging.Formatter("  %(message)s"))
+    logger = logging.getLogger("tasks")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)

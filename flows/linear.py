@@ -1,0 +1,14 @@
+"""Six points on a line: the smallest training there is.
+
+python flows/linear.py --help
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that this file can be started from anywhere
+
+from flows.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main("linear", __doc__.splitlines()[0]))

@@ -1,0 +1,183 @@
+"""DVC, which decides whether a step runs. The only module that talks to it.
+
+`dvc.repo.Repo` mirrors the commands, is undocumented and may change: its version is pinned, and a test compares the
+flow with `dvc repro` byte for byte. A step is brought up to date by DVC's own `reproduce`, so that what it checks,
+restores, records and locks is what `dvc repro` checks, restores, records and locks. One thing is exchanged: where DVC
+would start the stage's command, the step runs in this process, where TensorFlow is already imported.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dvc.stage.run
+from dvc.dependency import ParamsDependency
+from dvc.exceptions import DvcException, ReproductionError
+from dvc.lock import LockError
+from dvc.repo import Repo
+from dvc.stage.cache import _get_cache_hash
+from dvc.stage.serialize import to_single_stage_lockfile
+from dvc_data.hashfile.hash_info import HashInfo
+
+from flows.params import ROOT
+from tasks.base import UserError
+
+# What happens to a step.
+UNCHANGED, RESTORED, RUN, IF_CHANGED = "unchanged", "restored", "run", "if changed"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One step of a pipeline as `dvc.yaml` has it, what would happen to it now, and why."""
+
+    step: str
+    address: str  # DVC's name: step@pipeline
+    description: str
+    after: tuple[str, ...]  # the steps whose outputs it reads
+    action: str
+    reasons: tuple[str, ...]
+
+
+_one_at_a_time = threading.Lock()  # DVC operations in this process; while a step runs, others may
+_running = threading.local()
+
+
+def _run_here(stage, dry=False, run_env=None) -> None:
+    _one_at_a_time.release()
+    try:
+        _running.started = True
+        _running.function()
+    finally:
+        _one_at_a_time.acquire()
+
+
+dvc.stage.run.cmd_run = _run_here
+logging.getLogger("dvc").setLevel(logging.WARNING)  # each "Updating lock file" would be a line in the terminal
+
+
+@contextmanager
+def _repository() -> Iterator[Repo]:
+    """DVC's view of the project, fresh: files may have changed since the last one."""
+    with _one_at_a_time:
+        try:
+            with closing(Repo(str(ROOT), _wait_for_lock=True)) as repo:
+                yield repo
+        except ReproductionError as error:
+            raise (error.__cause__ or error) from None
+
+
+def bring_up_to_date(address: str, function: Callable[[], Any], force: bool = False) -> str:
+    """Leave a stage as it is, restore its outputs from the cache, or run `function` and record what it wrote.
+
+    Returns:
+        `unchanged`, `restored` or `run`.
+
+    Raises:
+        UserError: another process is at work on the same files, or DVC cannot read or record something.
+        Exception: whatever `function` raises.
+    """
+    _running.function, _running.started = function, False
+    try:
+        with _repository() as repo:
+            done = repo.reproduce(address, single_item=True, force=force)
+    except LockError as error:
+        raise UserError(f"Another run is at work here. {error}".partition("\n\nIf there are no")[0]) from None
+    except DvcException as error:
+        raise UserError(f"DVC: {error}") from None
+    return RUN if _running.started else RESTORED if done else UNCHANGED
+
+
+def put_back(address: str) -> None:
+    """Restore what `dvc.lock` records of a stage: DVC takes the old outputs away before a step runs."""
+    with _repository() as repo:
+        (stage,) = repo.stage.collect(address)
+        if any(out.hash_info for out in stage.outs):
+            recorded = repo.stage_cache._create_stage(to_single_stage_lockfile(stage), wdir=stage.wdir)
+            for out in recorded.outs:
+                out.checkout(force=True, allow_missing=True)
+
+
+def plan(pipeline: str, force: bool = False) -> list[Plan]:
+    """The steps of a pipeline in an order that works, with what `bring_up_to_date` would do to each, and why."""
+    with _repository() as repo, repo.lock:
+        order, plans = repo.index.graph, []
+        stages = [stage for stage in repo.index.stages if stage.addressing.endswith(f"@{pipeline}")]
+        known: dict[str, HashInfo | None] = {}  # outputs that will change: what they will be, if that can be told
+        done: set = set()
+        while len(done) < len(stages):
+            stage = next(s for s in stages if s not in done and done.issuperset(order.successors(s)))
+            done.add(stage)
+            action, reasons = _judge(repo, stage, known, force)
+            plans.append(
+                Plan(
+                    step=stage.addressing.partition("@")[0],
+                    address=stage.addressing,
+                    description=stage.short_description() or "",
+                    after=tuple(sorted(up.addressing.partition("@")[0] for up in order.successors(stage))),
+                    action=action,
+                    reasons=tuple(reasons),
+                )
+            )
+        return plans
+
+
+def _judge(repo: Repo, stage, known: dict[str, HashInfo | None], force: bool) -> tuple[str, list[str]]:
+    """What would happen to one stage, given what will have happened before it; notes in `known` what it will write."""
+    inputs, waits, unsure = [], [], False
+    new = not any(dep.hash_info for dep in stage.deps)
+    for dep in stage.deps:
+        before = dep.hash_info
+        if isinstance(dep, ParamsDependency):
+            now = HashInfo("params", dep.read_params())
+            old, values = before.value or {}, now.value
+            keys = (key for key in dep.params if old.get(key, ...) != values.get(key, ...))
+            inputs += [f"{key}: {old.get(key, '(none)')} -> {values.get(key, '(none)')}" for key in keys]
+        elif dep.fs_path in known:
+            now = known[dep.fs_path]
+            if now is None:
+                unsure = True
+                waits.append(f"{dep} is made again")
+            elif now != before:
+                inputs.append(f"{dep} will be another")
+        else:
+            now = dep.get_hash() if dep.exists else None
+            if now != before:
+                inputs.append(f"{dep} {'is new' if not before else 'changed' if now else 'is missing'}")
+        if now is not None:
+            dep.hash_info = now
+    if stage.changed_stage():
+        inputs.append("the command in dvc.yaml changed")
+    outputs = [f"{out} {'changed' if out.exists else 'is missing'}" for out in stage.outs if out.workspace_status()]
+
+    if force:
+        action, reasons = RUN, ["--force"]
+    elif not (inputs or outputs):
+        action, reasons = (IF_CHANGED, waits) if unsure else (UNCHANGED, [])
+    else:
+        reasons = ["never recorded before"] if new else (inputs or outputs) + waits
+        entry = None if unsure else to_single_stage_lockfile(stage) if not inputs else _cached(repo, stage)
+        if entry:
+            cached = repo.stage_cache._create_stage(entry, wdir=stage.wdir)
+            if cached.outs_cached():
+                known.update({out.fs_path: out.hash_info for out in cached.outs})
+                return RESTORED, reasons
+        action = RUN
+    if action != UNCHANGED:
+        known.update(dict.fromkeys((out.fs_path for out in stage.outs), None))
+    return action, reasons
+
+
+def _cached(repo: Repo, stage) -> dict | None:
+    """The newest entry of the run cache for a stage's inputs: what DVC finds, also when they are not here yet."""
+    key = _get_cache_hash(to_single_stage_lockfile(stage), key=True)
+    entries = Path(repo.stage_cache._get_cache_dir(key))
+    if not entries.is_dir():
+        return None
+    newest = max(entries.iterdir(), key=lambda entry: entry.stat().st_mtime)
+    return repo.stage_cache._load_cache(key, newest.name)

@@ -1,0 +1,109 @@
+"""Run one step of one pipeline: what a stage of `dvc.yaml` starts, and what the flow calls.
+
+python -m flows.step fit fashion
+"""
+
+from __future__ import annotations
+
+import ast
+import ctypes
+import logging
+import signal
+import sys
+from functools import cache
+from pathlib import Path
+
+from flows import params
+from flows.params import ROOT
+from tasks.base import Folder, Stopped, UserError, stopping
+
+
+def run(step: str, pipeline: str) -> str:
+    """Run a step and make sure that what it was made from did not change meanwhile.
+
+    Returns:
+        What the step says of its result, in one line.
+
+    Raises:
+        UserError: a mistake in the parameters or the data; a full disk; or an input that changed under the step.
+    """
+    function, _ = params.step(step)
+    section = getattr(params.read(pipeline), step)
+    folder = Folder(Path("data", pipeline))
+    try:
+        said = function(folder, section)
+    except OSError as error:
+        name = f": {Path(error.filename).name}" if error.filename else ""
+        raise UserError(
+            f"{step}: {error.strerror or error}{name}. Nothing was recorded; run again when that is mended."
+        ) from None
+    changed = [f"data/{pipeline}/{name}" for name in folder.changed()]
+    changed += [name for name in code(step) if _written(ROOT / name) != _WRITTEN[name]]
+    if getattr(params.read(pipeline), step) != section:
+        changed.append(f"{params.FILE} ({pipeline}.{step})")
+    if changed:
+        raise UserError(f"{', '.join(changed)} changed while {step} ran: its result belongs to neither. Run again.")
+    return said
+
+
+@cache
+def code(step: str) -> tuple[str, ...]:
+    """The project files that a step consists of: its own, and all that it imports, directly or not."""
+    found, todo = set(), [f"tasks/{step}.py"]
+    while todo:
+        name = todo.pop()
+        if name in found:
+            continue
+        found.add(name)
+        for node in ast.walk(ast.parse((ROOT / name).read_text(encoding="utf-8"))):
+            modules = []
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                modules = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+            files = (f"{module.replace('.', '/')}.py" for module in modules)
+            todo += [file for file in files if (ROOT / file).is_file()]
+    return tuple(sorted(found))
+
+
+def _written(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.is_file() else 0
+
+
+# Python reads a module once: code that is edited later is not the code that runs.
+_WRITTEN = {f"tasks/{path.name}": _written(path) for path in (ROOT / "tasks").glob("*.py")}
+
+
+def stop_on_signals() -> None:
+    """Ctrl-C and SIGTERM end the step at the next place from which it can go on; a second Ctrl-C ends it at once."""
+
+    def ask(number: int, frame: object) -> None:
+        stopping.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, ask)
+    signal.signal(signal.SIGTERM, ask)
+
+
+def main(step: str, pipeline: str) -> int:
+    """As a stage of `dvc repro`: lines on the terminal, an exit code, and the old outputs back in place on failure."""
+    logging.basicConfig(level=logging.INFO, format="  %(message)s", stream=sys.stdout)
+    stop_on_signals()
+    if sys.platform == "linux":
+        # When `dvc repro` is killed, nobody waits for this process any more: the kernel then sends it SIGTERM (15).
+        ctypes.CDLL(None).prctl(1, 15)
+    try:
+        print(f"  {run(step, pipeline)}")
+        return 0
+    except UserError as error:
+        print(f"{step}: {error}", file=sys.stderr)
+    except Stopped as stopped:
+        print(f"{step}: {stopped}. The same command goes on from there.", file=sys.stderr)
+    from flows import memory
+
+    memory.put_back(f"{step}@{pipeline}")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
