@@ -1,0 +1,65 @@
+"""`dvc.yaml` against the code: the lists of dependencies and parameters are complete and have nothing more."""
+
+from __future__ import annotations
+
+import pytest
+from ruamel.yaml import YAML
+
+from flows import params, step
+from flows.params import ROOT, STEPS
+from tasks.base import Folder
+from tests.conftest import ROOT as PROJECT
+
+STAGES = YAML(typ="safe").load(PROJECT / "dvc.yaml")["stages"]
+# They change what is saved meanwhile, and how often Python looks; a test of `fit` shows that no byte changes.
+NO_INFLUENCE = {"fit": {"save_every", "keep_state", "steps_per_execution"}}
+
+
+def test_the_eight_steps_are_modules_functions_stages_and_test_files():
+    assert set(STAGES) == set(STEPS)
+    for name in STEPS:
+        assert params.step(name)[0].__name__ == name
+        assert (ROOT / "tests" / f"test_{name}.py").is_file()
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_stage_names_all_code_that_its_step_imports_and_no_other(name):
+    named = [dep for dep in STAGES[name]["do"]["deps"] if dep.endswith(".py")]
+    assert tuple(sorted(named)) == step.code(name)
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_stage_names_every_parameter_of_its_step(name):
+    named = {key.removeprefix("${item}.") for key in STAGES[name]["do"].get("params", [])}
+    fields = set(params.step(name)[1].model_fields) - NO_INFLUENCE.get(name, set())
+    assert named == {f"{name}.{field}" for field in fields}
+
+
+def test_no_step_imports_another_and_none_imports_a_flow():
+    for name in STEPS:
+        code = step.code(name)
+        assert not [file for file in code if file.startswith("flows/")]
+        assert not [other for other in STEPS if other != name and f"tasks/{other}.py" in code]
+
+
+def test_one_module_talks_to_dvc():
+    talking = [path.name for path in (*ROOT.glob("flows/*.py"), *ROOT.glob("tasks/*.py")) if "import dvc" in path.read_text()
+               or "from dvc" in path.read_text()]  # fmt: skip
+    assert talking == ["memory.py"]
+
+
+def test_a_stage_names_every_file_that_its_step_reads_and_writes(tmp_path):
+    for name in STEPS:
+        function, _ = params.step(name)
+        folder = Folder(tmp_path / "linear")
+        before = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("linear/*.*")}
+        section = getattr(params.read("linear"), name)
+        function(folder, section.model_copy(update={"epochs": 2}) if name == "fit" else section)
+        after = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("linear/*.*") if path.is_file()}
+        stage = STAGES[name]["do"]
+        outputs = [next(iter(out)) if isinstance(out, dict) else out for kind in ("outs", "plots", "metrics")
+                   for out in stage.get(kind, [])]  # fmt: skip
+        assert {dep for dep in stage["deps"] if "/${item}/" in dep} == {
+            f"data/${{item}}/{read}" for read in folder._read
+        }
+        assert set(outputs) == {f"data/${{item}}/{file}" for file in after if after[file] != before.get(file)}
