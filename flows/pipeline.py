@@ -14,7 +14,7 @@ from prefect.tasks import exponential_backoff
 
 from flows import memory, step
 from flows.memory import Plan
-from tasks.base import Stopped, TryAgain, UserError, stopping
+from tasks.base import Stopped, TryAgain, UserError, log, stopping
 
 # What the terminal shows of a step: (step, outcome, seconds, what it said or why it failed).
 Show = Callable[[str, str, float, str], None]
@@ -72,6 +72,9 @@ def bring_up_to_date(pipeline: str, planned: Plan, show: Show, force: bool) -> S
         memory.put_back(planned.address)
         show(planned.step, "failed", time.monotonic() - started, str(error))
         return Failed(message=str(error))
+    except Exception:
+        log.exception("%s: this is a defect of the program, not yours", planned.step)
+        raise
     said = {memory.UNCHANGED: "nothing has changed", memory.RESTORED: "restored from DVC's cache"}.get(outcome, said)
     show(planned.step, outcome, time.monotonic() - started, said)
     return Completed(name="Completed" if outcome == memory.RUN else "Cached", message=said)

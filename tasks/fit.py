@@ -52,6 +52,8 @@ def fit(folder: Folder, params: Params) -> str:
     steps = -(-len(x) // params.batch_size)
     at_once = min(params.steps_per_execution, steps)
     model = assemble(folder, params.seed, jit_compile=params.jit_compile, steps_per_execution=at_once)
+    # Keras makes the metrics' variables when it first meets data; a saved state has values for them.
+    model.compute_metrics(x[:1], y[:1], model(x[:1], training=False), None)
     training = Training(model, folder, params, steps)
     validation = None
     if len(x_val):
@@ -84,4 +86,4 @@ def fit(folder: Folder, params: Params) -> str:
         table.writeheader()
         table.writerows(training.history)
     keras.utils.clear_session()
-    return f"{params.epochs} epochs, lowest {params.monitor} {training.best:.4f} in epoch {training.best_epoch}"
+    return f"{params.epochs} epochs, lowest {params.monitor} {training.best:.4g} in epoch {training.best_epoch}"

@@ -92,7 +92,7 @@ class Training(keras.callbacks.Callback):
 
     def save(self) -> None:
         """Write the state beside its place, force it to disk, rename it."""
-        now = [np.asarray(variable) for variable in self._state()]
+        now = [variable.numpy() for variable in self._state()]
         about = {
             "key": self.key, "epoch": self.epoch, "step": self.step, "history": self.history,
             "best": self.best, "best_epoch": self.best_epoch,
@@ -152,7 +152,7 @@ class Training(keras.callbacks.Callback):
         better = value < self.best
         if better:
             self.best, self.best_epoch = value, epoch + 1
-            self._best_state = [np.array(variable) for variable in self._weights()]
+            self._best_state = [variable.numpy().copy() for variable in self._weights()]
         self.history.append({"epoch": epoch + 1, **numbers, "checkpoint": int(better)})
         self.epoch, self.step = epoch + 1, 0
         self.progress.epoch_done(self.epoch, numbers, self.chosen.monitor, self.best, self.best_epoch)

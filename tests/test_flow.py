@@ -1,0 +1,120 @@
+"""The flow as Prefect's server sees it, and what it says when something is wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import httpx
+import pytest
+
+
+@pytest.fixture(scope="module")
+def workspace(workspaces, prefect_server):
+    """A workspace whose linear pipeline has been run once."""
+    made = workspaces("seen", PREFECT_API_URL=prefect_server)
+    made.flow("linear")
+    return made
+
+
+def last_run(url: str) -> tuple[dict, dict[str, dict]]:
+    """The state of the newest flow run, and those of its steps."""
+    (run,) = httpx.post(f"{url}/flow_runs/filter", json={"limit": 1, "sort": "START_TIME_DESC"}).json()
+    asked = {"flow_runs": {"id": {"any_": [run["id"]]}}}
+    time.sleep(1)  # the client sends the tasks' last states behind the flow's
+    steps = httpx.post(f"{url}/task_runs/filter", json=asked).json()
+    return run["state"], {step["name"]: step["state"] for step in steps}
+
+
+def test_every_step_is_a_task_whose_state_tells_what_happened(workspace, prefect_server):
+    flow, steps = last_run(prefect_server)
+    assert flow["name"] == "Completed"
+    assert "passed" in flow["message"]
+    assert len(steps) == 8
+    assert {state["name"] for state in steps.values()} == {"Completed"}
+    assert steps["load"]["message"] == "6 + 6 rows from the source itself"
+
+    workspace.flow("linear")
+    flow, steps = last_run(prefect_server)
+    assert flow["name"] == "Completed"
+    assert {state["name"] for state in steps.values()} == {"Cached"}
+
+
+def test_a_failed_step_says_why_in_its_state_and_nothing_is_lost(workspace, prefect_server):
+    before = workspace.bytes("linear")
+    workspace.set(linear__compile__learning_rate=1e30)
+    said = workspace.flow("linear", code=1)
+    assert "the training has diverged" in said
+    assert "Traceback" not in said
+    flow, steps = last_run(prefect_server)
+    assert flow["name"] == "Failed"
+    assert "diverged" in flow["message"]
+    assert "diverged" in steps["fit"]["message"]
+    assert "Running" not in {state["name"] for state in steps.values()}
+
+    workspace.set(linear__compile__learning_rate=0.01)
+    workspace.flow("linear")
+    assert workspace.bytes("linear") == before
+
+
+def test_dvc_repro_too_fails_in_one_line_and_leaves_the_old_outputs(workspace):
+    before = workspace.bytes("linear")
+    workspace.set(linear__build__output_units=3)
+    said = workspace.dvc("repro", "build@linear", code=255)
+    assert "Dense(3, auto) cannot work" in said
+    assert "Traceback" not in said
+    assert workspace.bytes("linear") == before
+    workspace.set(linear__build__output_units="auto")
+
+
+def test_a_server_that_is_away_is_named_before_anything_runs(workspace):
+    said = workspace.flow("linear", "--force", code=1, PREFECT_API_URL="http://127.0.0.1:9/api")
+    assert "PREFECT_API_URL=http://127.0.0.1:9/api does not answer" in said
+    assert "ran" not in said.split()
+
+
+@pytest.mark.parametrize("driver", ["flow", "dvc"])
+def test_parameters_edited_while_a_step_runs_are_not_recorded_as_what_made_it(workspace, driver):
+    before, after = (4, 5) if driver == "flow" else (2, 3)
+    workspace.set(linear__fit__epochs=4000, linear__fit__batch_size=before)
+    command = ["python", "flows/linear.py"] if driver == "flow" else ["dvc", "repro", "fit@linear"]
+    process = workspace.start(*command)
+    wait_for(process, "epoch 200/")
+    workspace.set(linear__fit__batch_size=after)
+    said = process.communicate(timeout=120)[0]
+    assert process.returncode != 0
+    assert "params.yaml (linear.fit) changed while fit ran" in said
+    assert f"batch_size: {after}" not in (workspace.path / "dvc.lock").read_text()
+    workspace.set(linear__fit__epochs=3, linear__fit__batch_size=32)
+    workspace.flow("linear")
+
+
+def test_ctrl_c_stops_between_batches_and_the_next_run_goes_on(workspace, prefect_server):
+    workspace.set(linear__fit__epochs=4000)
+    process = workspace.start("python", "flows/linear.py")
+    wait_for(process, "epoch 400/")
+    os.kill(process.pid, signal.SIGINT)
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode == 1
+    assert "stopped in epoch" in said
+    flow, steps = last_run(prefect_server)
+    assert flow["name"] == "Cancelled"
+    assert "Running" not in {state["name"] for state in steps.values()}
+    assert "continuing at epoch" in workspace.dvc("repro", "fit@linear")
+    workspace.set(linear__fit__epochs=3)
+
+
+def wait_for(process, text: str) -> None:
+    for line in process.stdout:
+        if text in line:
+            return
+    raise AssertionError(f"the command ended without saying {text!r}")
+
+
+def test_without_a_server_the_flow_starts_its_own(workspaces):
+    alone = workspaces("alone")
+    said = alone.run("env", "-u", "PREFECT_API_URL", "python", "flows/linear.py", "--force")
+    assert "Prefect's server is starting" in said
+    assert "predict x = 10" in said
+    assert "Traceback" not in said
