@@ -7,25 +7,23 @@ import importlib
 import json
 import logging
 import os
+import sys
 import threading
 import time
+from typing import ClassVar
 
-import rich
-from rich.logging import RichHandler
+try:
+    import rich
+except ModuleNotFoundError as missing:
+    sys.exit(f"{missing.name} is not installed here. Run `make install`, then `. .venv/bin/activate`.")
 from rich.table import Table
 from rich.text import Text
 
-from flows import params, server, step
+from flows import params, server
 from flows.params import ROOT
+from flows.step import code, stop_on_signals
 from tasks.base import UserError
 
-MARKS = {
-    "run": "[green]ran[/]",
-    "unchanged": "[blue]cached[/]",
-    "restored": "[blue]restored[/]",
-    "failed": "[red]failed[/]",
-    "stopped": "[yellow]stopped[/]",
-}
 PLANNED = {"run": "[yellow]run[/]", "unchanged": "skip", "restored": "[blue]restore[/]", "if changed": "if changed"}
 
 
@@ -47,7 +45,7 @@ def main(pipeline: str, description: str) -> int:
         params.read(pipeline)
         return _plan(pipeline, options.force) if options.plan else _run(pipeline, options)
     except UserError as error:
-        console.print(f"[red]error[/] {error}", highlight=False, soft_wrap=True)
+        console.print(Text("error ", "red").append(str(error), "default"), soft_wrap=True)
         return 1
 
 
@@ -69,30 +67,27 @@ def _run(pipeline: str, options: argparse.Namespace) -> int:
     console.print(f"[bold]{pipeline}[/]", highlight=False)
     server.configure(options.verbose)
     server.check()
-    if not options.verbose:  # else Prefect shows them too
-        _log_to_terminal()
+    for name in ("flows", "tasks"):
+        logging.getLogger(name).setLevel(logging.INFO)
+        if not options.verbose:  # else Prefect shows them
+            logging.getLogger(name).addHandler(_Lines())
     from flows import memory
 
-    plan = memory.plan(pipeline, options.force)
-    for planned in plan:
-        if planned.action == memory.RUN and planned.step in ("build", "fit", "reload_best", "evaluate"):
-            # TensorFlow takes long to import: begin now, while Prefect's server starts in another process.
-            threading.Thread(target=importlib.import_module, args=("tasks.network",), daemon=True).start()
-            break
+    planned = memory.plan(pipeline, options.force)
+    if any(step.action == memory.RUN and "tasks/network.py" in code(step.step) for step in planned):
+        # TensorFlow takes long to import: begin now, while Prefect's server starts in another process.
+        threading.Thread(target=importlib.import_module, args=("tasks.network",), daemon=True).start()
     from flows.pipeline import run_pipeline
-
-    def show(name: str, outcome: str, seconds: float, said: str) -> None:
-        mark = Text.from_markup(MARKS[outcome])
-        mark.align("left", 9)
-        console.print(f"{name:<12}", mark, f"{seconds:6.1f} s  {said}", highlight=False, soft_wrap=True)
 
     if not os.environ.get("PREFECT_API_URL"):
         console.print("[dim]Prefect's server is starting. The first time it needs up to a minute.[/]")
-    step.stop_on_signals()
-    state = run_pipeline(pipeline, plan, show, options.force, return_state=True)
+    stop_on_signals()
+    state = run_pipeline(pipeline, options.force, return_state=True)
     if not state.is_completed():
-        mark = "[red]failed[/]" if state.is_failed() else "[yellow]stopped[/]"
-        console.print(f"{mark} after {time.monotonic() - started:.1f} s: {state.message}", highlight=False)
+        mark = Text("failed", "red") if state.is_failed() else Text("stopped", "yellow")
+        console.print(
+            mark.append(f" after {time.monotonic() - started:.1f} s: {state.message}", "default"), soft_wrap=True
+        )
         return 1
     _summary(pipeline)
     console.print(f"done in {time.monotonic() - started:.1f} s", highlight=False)
@@ -117,10 +112,17 @@ def _summary(pipeline: str) -> None:
     rich.print(table)
 
 
-def _log_to_terminal() -> None:
-    """The steps' own lines, between the lines that say how each step ended."""
-    handler = RichHandler(console=rich.get_console(), show_time=False, show_level=False, show_path=False)
-    handler.setFormatter(logging.Formatter("  %(message)s"))
-    logger = logging.getLogger("tasks")
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
+class _Lines(logging.Handler):
+    """What the flow says of each step, and between, dim, what the steps say of themselves."""
+
+    COLORS: ClassVar = {"ran": "green", "cached": "blue", "restored": "blue", "stopped": "yellow", "failed": "red"}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = Text(self.format(record))
+        if record.name == "tasks":
+            line = Text("  ").append(line)
+            line.stylize("yellow" if record.levelno >= logging.WARNING else "dim")
+        else:
+            for word, color in self.COLORS.items():
+                line.highlight_regex(rf"(?<=^.{{13}}){word}", color)
+        rich.get_console().print(line, soft_wrap=True)

@@ -28,7 +28,7 @@ from dvc.stage.serialize import to_single_stage_lockfile
 from dvc_data.hashfile.hash_info import HashInfo
 
 from flows.params import ROOT
-from tasks.base import UserError
+from tasks.base import UserError, log
 
 # What happens to a step.
 UNCHANGED, RESTORED, RUN, IF_CHANGED = "unchanged", "restored", "run", "if changed"
@@ -95,6 +95,28 @@ def bring_up_to_date(address: str, function: Callable[[], Any], force: bool = Fa
     return RUN if _running.started else RESTORED if done else UNCHANGED
 
 
+def fetch(address: str) -> bool:
+    """Get a stage's recorded outputs from DVC's default remote, if there is one and they belong to the inputs of now.
+
+    Returns:
+        Whether the outputs are in their places now.
+    """
+    with _repository() as repo:
+        (stage,) = repo.stage.collect(address)
+        remote = repo.config["core"].get("remote")
+        if not remote or stage.changed_stage() or any(dep.status() for dep in stage.deps):
+            return False
+        try:
+            for objects in stage.get_used_objs().values():
+                repo.cloud.pull(objects)
+            for out in stage.outs:
+                out.checkout(force=True)
+        except (DvcException, OSError) as error:
+            log.warning("DVC's remote `%s` has not got it, or cannot be reached: %s", remote, error)
+            return False
+        return True
+
+
 def put_back(address: str) -> None:
     """Restore what `dvc.lock` records of a stage, as far as it is kept: DVC takes it away before a step runs."""
     with _repository() as repo:
@@ -149,7 +171,7 @@ def _judge(repo: Repo, stage, known: dict[str, HashInfo | None], force: bool) ->
             now = known[dep.fs_path]
             if now is None:
                 unsure = True
-                waits.append(f"{dep} is made again")
+                waits.append(str(dep))
             elif now != before:
                 inputs.append(f"{dep} will be another")
         else:
@@ -160,7 +182,10 @@ def _judge(repo: Repo, stage, known: dict[str, HashInfo | None], force: bool) ->
             dep.hash_info = now
     if stage.changed_stage():
         inputs.append("the command in dvc.yaml changed")
-    outputs = [f"{out} {'changed' if out.exists else 'is missing'}" for out in stage.outs if out.workspace_status()]
+    missing = [str(out) for out in stage.outs if not out.exists]
+    edited = [str(out) for out in stage.outs if out.exists and out.workspace_status()]
+    outputs = [f"{word}: {', '.join(files)}" for word, files in (("missing", missing), ("changed", edited)) if files]
+    waits = [f"made again before it: {', '.join(waits)}"] if waits else []
 
     if force:
         action, reasons = RUN, ["--force"]

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
-from prefect.futures import wait
+from prefect.futures import PrefectFuture, wait
 from prefect.states import Cancelled, Completed, Failed, State
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 
 from flows import memory, step
-from flows.memory import Plan
-from tasks.base import Stopped, TryAgain, UserError, log, stopping
+from tasks.base import Stopped, TryAgain, UserError, stopping
 
-# What the terminal shows of a step: (step, outcome, seconds, what it said or why it failed).
-Show = Callable[[str, str, float, str], None]
+log = logging.getLogger("flows")  # shown in the terminal and in Prefect's UI
+WORDS = {memory.RUN: "ran", memory.UNCHANGED: "cached", memory.RESTORED: "restored"}
 
 
 @flow(
     name="pipeline", flow_run_name="{pipeline}", task_runner=ThreadPoolTaskRunner(max_workers=4), persist_result=False
 )
-def run_pipeline(pipeline: str, plan: list[Plan], show: Show, force: bool = False) -> State:
-    """Bring every step of a pipeline up to date, each as soon as the steps before it are done."""
-    futures: dict[str, object] = {}
-    for planned in plan:
+def run_pipeline(pipeline: str, force: bool = False) -> State:
+    """Bring every step of a pipeline up to date, each as soon as the steps before it are done.
+
+    Args:
+        pipeline: a section of `params.yaml`.
+        force: run every step, also where nothing has changed.
+    """
+    futures: dict[str, PrefectFuture] = {}
+    for planned in memory.plan(pipeline, force):
         as_task = task(
             bring_up_to_date,
             name=planned.step,
@@ -37,47 +41,49 @@ def run_pipeline(pipeline: str, plan: list[Plan], show: Show, force: bool = Fals
             retry_delay_seconds=exponential_backoff(2),
             retry_condition_fn=_may_pass,
         )
+        before = [futures[name] for name in planned.after]
         futures[planned.step] = as_task.submit(
-            pipeline, planned, show, force, wait_for=[futures[name] for name in planned.after]
+            pipeline, planned.step, "; ".join(planned.reasons), force, wait_for=before
         )
     wait(list(futures.values()))
     if stopping.is_set():
-        return Cancelled(message="stopped; the same command goes on from there")
+        return Cancelled(message="the same command goes on from there")
     failed = [name for name, future in futures.items() if future.state.is_failed()]
     if failed:
-        return Failed(message=f"{', '.join(failed)}: {futures[failed[0]].state.message}")
+        return Failed(message=f"{failed[0]}: {futures[failed[0]].state.message}")
     return Completed(message=futures["evaluate"].state.message)
 
 
-def bring_up_to_date(pipeline: str, planned: Plan, show: Show, force: bool) -> State:
+def bring_up_to_date(pipeline: str, name: str, because: str, force: bool) -> State:
     """One step, as a Prefect task. Its state says what happened: `Completed`, `Cached`, or `Failed` with the reason."""
     if stopping.is_set():
         return Cancelled(message="the run was stopped before this step")
-    started = time.monotonic()
-    said = ""
+    address, started, said = f"{name}@{pipeline}", time.monotonic(), ""
 
     def function() -> None:
         nonlocal said
-        said = step.run(planned.step, pipeline)
+        said = step.run(name, pipeline)
+
+    def tell(word: str, what: str) -> str:
+        log.info("%-12s %-9s %6.1f s  %s", name, word, time.monotonic() - started, what)
+        return what
 
     try:
-        outcome = memory.bring_up_to_date(planned.address, function, force)
+        outcome = memory.bring_up_to_date(address, function, force)
     except TryAgain:
         raise
     except Stopped as stopped:
-        memory.put_back(planned.address)
-        show(planned.step, "stopped", time.monotonic() - started, str(stopped))
-        return Cancelled(message=str(stopped))
+        memory.put_back(address)
+        return Cancelled(message=tell("stopped", str(stopped)))
     except UserError as error:
-        memory.put_back(planned.address)
-        show(planned.step, "failed", time.monotonic() - started, str(error))
-        return Failed(message=str(error))
+        memory.put_back(address)
+        return Failed(message=tell("failed", str(error)))
     except Exception:
-        log.exception("%s: this is a defect of the program, not yours", planned.step)
+        log.exception("%s: a defect of the program, not your mistake", name)
         raise
-    said = {memory.UNCHANGED: "nothing has changed", memory.RESTORED: "restored from DVC's cache"}.get(outcome, said)
-    show(planned.step, outcome, time.monotonic() - started, said)
-    return Completed(name="Completed" if outcome == memory.RUN else "Cached", message=said)
+    why = {memory.UNCHANGED: "nothing has changed", memory.RESTORED: f"from DVC's cache ({because})"}
+    message = tell(WORDS[outcome], why.get(outcome, f"{said} ({because})"))
+    return Completed(name="Completed" if outcome == memory.RUN else "Cached", message=message)
 
 
 def _may_pass(task, run, state) -> bool:

@@ -18,7 +18,7 @@ def configure(verbose: bool = False) -> None:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "300",  # Prefect's 20 s are too few for its first start
-        "PREFECT_LOGGING_EXTRA_LOGGERS": "tasks",  # the steps' lines reach the run's log
+        "PREFECT_LOGGING_EXTRA_LOGGERS": "flows,tasks",  # the steps' lines reach the run's log
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO" if verbose else "CRITICAL",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
     }

@@ -31,7 +31,9 @@ def run(step: str, pipeline: str) -> str:
     section = getattr(params.read(pipeline), step)
     folder = Folder(Path("data", pipeline))
     try:
-        said = function(folder, section)
+        # Data that was shared once need not be looked for again. A folder named by the user comes first.
+        said = _fetched(pipeline) if step == "load" and section.folder is None else None
+        said = said or function(folder, section)
     except OSError as error:
         name = f": {Path(error.filename).name}" if error.filename else ""
         raise UserError(
@@ -44,6 +46,12 @@ def run(step: str, pipeline: str) -> str:
     if changed:
         raise UserError(f"{', '.join(changed)} changed while {step} ran: its result belongs to neither. Run again.")
     return said
+
+
+def _fetched(pipeline: str) -> str | None:
+    from flows import memory
+
+    return "from DVC's remote" if memory.fetch(f"load@{pipeline}") else None
 
 
 @cache

@@ -47,29 +47,26 @@ def fit(folder: Folder, params: Params) -> str:
         )
 
     from tasks.network import assemble, keras, tf  # here: TensorFlow takes seconds to import
-    from tasks.training import Training, shuffled_batches
+    from tasks.training import Batches, Training
 
-    steps = -(-len(x) // params.batch_size)
-    at_once = min(params.steps_per_execution, steps)
-    model = assemble(folder, params.seed, jit_compile=params.jit_compile, steps_per_execution=at_once)
+    model = assemble(folder, params.seed, jit_compile=params.jit_compile)
     # Keras makes the metrics' variables when it first meets data; a saved state has values for them.
     model.compute_metrics(x[:1], y[:1], model(x[:1], training=False), None)
-    training = Training(model, folder, params, steps)
+    batches = Batches(x, y, params.batch_size, params.steps_per_execution, params.seed)
+    model.train_step = batches.train_step(model)
+    training = Training(model, folder, params, batches.blocks)
     validation = None
     if len(x_val):
         # Larger batches than in training: the weights do not change, so only the time does.
         validation = tf.data.Dataset.from_tensor_slices((x_val, y_val)).batch(max(params.batch_size, 256)).prefetch(2)
 
-    x, y = tf.constant(x), tf.constant(y)
     with training.progress:
         while training.epoch < params.epochs:
-            # Keras runs `at_once` batches without a look at the epoch's end: only where that divides the epoch
-            # may one call run on into the next. A resumed epoch is shorter, so it is a call of its own, too.
-            first, begin = training.step, training.epoch
-            end = params.epochs if steps % at_once == 0 and not first else begin + 1
+            first, begin = training.block, training.epoch
+            end = begin + 1 if first else params.epochs  # a resumed epoch is shorter, so it is a call of its own
             model.fit(
-                shuffled_batches(x, y, params.batch_size, params.seed, range(begin, end), first),
-                steps_per_epoch=steps - first,
+                batches.dataset(range(begin, end), first),
+                steps_per_epoch=batches.blocks - first,
                 initial_epoch=begin,
                 epochs=end,
                 validation_data=validation,
