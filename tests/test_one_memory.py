@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -121,3 +122,14 @@ def test_the_plan_names_old_and_new_value_and_tells_what_is_cached(pair):
 def test_the_plan_imports_neither_tensorflow_nor_prefect(pair):
     code = "import runpy, sys; sys.argv = ['linear.py', '--plan']\ntry: runpy.run_path('flows/linear.py', run_name='__main__')\nexcept SystemExit: pass\nprint([m for m in ('tensorflow', 'prefect') if m in sys.modules])"  # noqa: E501
     assert pair[1].run("python", "-c", code).splitlines()[-1] == "[]"
+
+
+def test_data_that_was_shared_through_a_remote_is_not_looked_for_again(pair, tmp_path):
+    by_flow, _ = pair
+    by_flow.dvc("remote", "add", "-d", "shared", str(tmp_path))
+    by_flow.dvc("push", "load@linear")
+    before = (by_flow.path / "data/linear/raw.npz").read_bytes()
+    for folder in (".dvc/cache", "data/linear"):
+        shutil.rmtree(by_flow.path / folder)
+    assert "from DVC's remote" in by_flow.dvc("repro", "load@linear")
+    assert (by_flow.path / "data/linear/raw.npz").read_bytes() == before
