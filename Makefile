@@ -26,8 +26,14 @@ plan: .venv/installed ## what would run, and why: python flows/fashion.py --plan
 repro: .venv/installed ## the same pipelines by DVC alone: dvc repro
 	@dvc repro
 
-test: .venv/installed ## all tests: pytest
-	@python -m pytest
+test: .venv/installed ## all tests: pytest -n 2 --dist loadfile
+	@python -m pytest -n 2 --dist loadfile
+
+soak: .venv/installed ## kill both drivers 200 times and compare bytes (an hour): KILLS=100 pytest tests/test_kill.py
+	@KILLS=100 python -m pytest -n 2 tests/test_kill.py -s
+
+verify: .venv/installed ## run the last commit again in a clean place and compare every hash: python flows/verify.py
+	@python flows/verify.py
 
 lint: .venv/installed ## style and imports: ruff check, ruff format --check
 	@ruff check .
@@ -36,4 +42,4 @@ lint: .venv/installed ## style and imports: ruff check, ruff format --check
 lock: ## write requirements.lock anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements.lock
 
-.PHONY: help install run linear plan repro test lint lock
+.PHONY: help install run linear plan repro test soak verify lint lock

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -23,8 +24,12 @@ from dvc.dependency import ParamsDependency
 from dvc.exceptions import DvcException, ReproductionError
 from dvc.lock import LockError
 from dvc.repo import Repo
+from dvc.rwlock import RWLockFileCorruptedError
 from dvc.stage.cache import _get_cache_hash
 from dvc.stage.serialize import to_single_stage_lockfile
+from dvc.utils.serialize import ParseError, YAMLFileCorruptedError
+from dvc.utils.serialize import _common as serialize
+from dvc.utils.strictyaml import YAMLValidationError
 from dvc_data.hashfile.hash_info import HashInfo
 
 from flows.params import ROOT
@@ -59,19 +64,49 @@ def _run_here(stage, dry=False, run_env=None) -> None:
         _one_at_a_time.acquire()
 
 
+def _dump_whole(path, data, dumper, fs=None, **options) -> None:
+    part = f"{path}.part"
+    with open(part, "w", encoding="utf-8") as file:
+        dumper(data, file, **options)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
 dvc.stage.run.cmd_run = _run_here
+serialize._dump_data = _dump_whole  # DVC writes dvc.lock in its place: a kill would leave half of it
 logging.getLogger("dvc").setLevel(logging.WARNING)  # each "Updating lock file" would be a line in the terminal
 
 
 @contextmanager
 def _repository() -> Iterator[Repo]:
-    """DVC's view of the project, fresh: files may have changed since the last one."""
+    """DVC's view of the project, fresh: files may have changed since the last one. Its errors become ours."""
     with _one_at_a_time:
         try:
             with closing(Repo(str(ROOT), _wait_for_lock=True)) as repo:
                 yield repo
-        except ReproductionError as error:
-            raise (error.__cause__ or error) from None
+        except (DvcException, OSError) as error:
+            while isinstance(error, ReproductionError) and error.__cause__:
+                error = error.__cause__
+            if isinstance(error, OSError):
+                raise UserError(f"{error}. Nothing was recorded; run again when that is mended.") from None
+            if not isinstance(error, DvcException):
+                raise error from None
+            raise UserError(_advice(error)) from None
+
+
+def _advice(error: DvcException) -> str:
+    if isinstance(error, LockError):
+        return f"Another run is at work here. {error}".partition("\n\nIf there are no")[0]
+    if isinstance(error, RWLockFileCorruptedError):
+        return (
+            f"{error}. A killed run left half of it: delete .dvc/tmp/rwlock if no other run is at work, and run again."
+        )
+    if isinstance(error, ParseError | YAMLValidationError | YAMLFileCorruptedError) and "dvc.lock" in str(error):
+        return (
+            "dvc.lock cannot be read: `git checkout dvc.lock` brings it back, and what was made since is in the cache."
+        )
+    return f"DVC: {error}"
 
 
 def bring_up_to_date(address: str, function: Callable[[], Any], force: bool = False) -> str:
@@ -85,13 +120,8 @@ def bring_up_to_date(address: str, function: Callable[[], Any], force: bool = Fa
         Exception: whatever `function` raises.
     """
     _running.function, _running.started = function, False
-    try:
-        with _repository() as repo:
-            done = repo.reproduce(address, single_item=True, force=force)
-    except LockError as error:
-        raise UserError(f"Another run is at work here. {error}".partition("\n\nIf there are no")[0]) from None
-    except DvcException as error:
-        raise UserError(f"DVC: {error}") from None
+    with _repository() as repo:
+        done = repo.reproduce(address, single_item=True, force=force)
     return RUN if _running.started else RESTORED if done else UNCHANGED
 
 
@@ -208,8 +238,6 @@ def _judge(repo: Repo, stage, known: dict[str, HashInfo | None], force: bool) ->
 def _cached(repo: Repo, stage) -> dict | None:
     """The newest entry of the run cache for a stage's inputs: what DVC finds, also when they are not here yet."""
     key = _get_cache_hash(to_single_stage_lockfile(stage), key=True)
-    entries = Path(repo.stage_cache._get_cache_dir(key))
-    if not entries.is_dir():
-        return None
-    newest = max(entries.iterdir(), key=lambda entry: entry.stat().st_mtime)
-    return repo.stage_cache._load_cache(key, newest.name)
+    entries = Path(repo.stage_cache._get_cache_dir(key)).glob("*")
+    newest = max(entries, key=lambda entry: entry.stat().st_mtime, default=None)
+    return repo.stage_cache._load_cache(key, newest.name) if newest else None

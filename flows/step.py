@@ -13,7 +13,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from flows import params
+from flows import environment, params
 from flows.params import ROOT
 from tasks.base import Folder, Stopped, UserError, stopping
 
@@ -40,11 +40,13 @@ def run(step: str, pipeline: str) -> str:
             f"{step}: {error.strerror or error}{name}. Nothing was recorded; run again when that is mended."
         ) from None
     changed = [f"data/{pipeline}/{name}" for name in folder.changed()]
-    changed += [name for name in code(step) if _written(ROOT / name) != _WRITTEN[name]]
+    changed += [name for name in code(step) if _written(ROOT / name) != _WRITTEN.get(name)]
     if getattr(params.read(pipeline), step) != section:
         changed.append(f"{params.FILE} ({pipeline}.{step})")
     if changed:
         raise UserError(f"{', '.join(changed)} changed while {step} ran: its result belongs to neither. Run again.")
+    if step == "fit":
+        folder.write_json(environment.FILE, environment.describe())
     return said
 
 

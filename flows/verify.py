@@ -1,8 +1,9 @@
 """Run a pipeline again in a clean place, from the last commit, and compare every output with what is recorded.
 
-    python flows/verify.py [PIPELINE ...]
+python flows/verify.py [PIPELINE ...]
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that this fil
 
 from ruamel.yaml import YAML
 
+from flows import environment
 from flows.params import ROOT
 
 
@@ -29,6 +31,11 @@ def main(pipelines: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder, "clone")
         subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True)
+        for pipeline in pipelines:
+            there = json.loads((clone / "data" / pipeline / environment.FILE).read_text(encoding="utf-8"))
+            for name, here in environment.describe().items():
+                if there[name] != here:
+                    print(f"{pipeline} was made elsewhere, so bits may differ: {name} was {there[name]}, here {here}")
         before = recorded(clone / "dvc.lock", pipelines)
         stages = [f"{step}@{pipeline}" for pipeline in pipelines for step in ("visualize", "evaluate")]
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -40,7 +47,8 @@ def main(pipelines: list[str]) -> int:
         print(f"{'same' if after[name] == digest else 'DIFFERS':8} {digest}  {name}")
     different = [name for name, digest in before.items() if after[name] != digest]
     if different:
-        print(f"{len(different)} of {len(before)} differ, first {different[0]}: {before[different[0]]}, now {after[different[0]]}")
+        name = different[0]
+        print(f"{len(different)} of {len(before)} differ, the first is {name}: {before[name]}, now {after[name]}")
     else:
         print(f"All {len(before)} outputs are what is recorded, to the bit.")
     return bool(different)

@@ -33,7 +33,7 @@ def test_every_step_is_a_task_whose_state_tells_what_happened(workspace, prefect
     assert "passed" in flow["message"]
     assert len(steps) == 8
     assert {state["name"] for state in steps.values()} == {"Completed"}
-    assert steps["load"]["message"] == "6 + 6 rows from the source itself"
+    assert steps["load"]["message"].startswith("6 + 6 rows from the source itself")
 
     workspace.flow("linear")
     flow, steps = last_run(prefect_server)
@@ -77,23 +77,23 @@ def test_a_server_that_is_away_is_named_before_anything_runs(workspace):
 @pytest.mark.parametrize("driver", ["flow", "dvc"])
 def test_parameters_edited_while_a_step_runs_are_not_recorded_as_what_made_it(workspace, driver):
     before, after = (4, 5) if driver == "flow" else (2, 3)
-    workspace.set(linear__fit__epochs=4000, linear__fit__batch_size=before)
+    workspace.set(linear__fit__epochs=1500, linear__fit__batch_size=before)
     command = ["python", "flows/linear.py"] if driver == "flow" else ["dvc", "repro", "fit@linear"]
     process = workspace.start(*command)
-    wait_for(process, "epoch 200/")
+    wait_for(process, "/1500: ")
     workspace.set(linear__fit__batch_size=after)
     said = process.communicate(timeout=120)[0]
     assert process.returncode != 0
     assert "params.yaml (linear.fit) changed while fit ran" in said
-    assert f"batch_size: {after}" not in (workspace.path / "dvc.lock").read_text()
+    assert f"batch_size: {after}\n" not in (workspace.path / "dvc.lock").read_text()
     workspace.set(linear__fit__epochs=3, linear__fit__batch_size=32)
     workspace.flow("linear")
 
 
 def test_ctrl_c_stops_between_batches_and_the_next_run_goes_on(workspace, prefect_server):
-    workspace.set(linear__fit__epochs=4000)
+    workspace.set(linear__fit__epochs=1500)
     process = workspace.start("python", "flows/linear.py")
-    wait_for(process, "epoch 400/")
+    wait_for(process, "/1500: ")
     os.kill(process.pid, signal.SIGINT)
     said = process.communicate(timeout=60)[0]
     assert process.returncode == 1
@@ -101,7 +101,7 @@ def test_ctrl_c_stops_between_batches_and_the_next_run_goes_on(workspace, prefec
     flow, steps = last_run(prefect_server)
     assert flow["name"] == "Cancelled"
     assert "Running" not in {state["name"] for state in steps.values()}
-    assert "continuing at epoch" in workspace.dvc("repro", "fit@linear")
+    assert "continuing in epoch" in workspace.dvc("repro", "fit@linear")
     workspace.set(linear__fit__epochs=3)
 
 

@@ -1,0 +1,387 @@
+"""Step 6, fit: it learns, keeps the best epoch, and after a kill goes on to the same bytes without doing work twice."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from tasks.arrays import write_arrays
+from tasks.base import Folder, Stopped, UserError, stopping
+from tasks.fit import fit
+from tests import tiny
+from tests.tiny import FIT, changed
+
+OUTPUTS = ("best.weights.h5", "history.csv")
+BATCHES = -(-tiny.ROWS["train"] // FIT.batch_size)  # in an epoch
+TOTAL = FIT.epochs * BATCHES
+ALWAYS = 1e-9  # seconds between two saved states: after every batch
+
+
+class Killed(Exception):
+    """Stands for a kill: nothing in the step catches it."""
+
+
+class Watch:
+    """Counts the batches that were trained, and interrupts after one of them."""
+
+    trained = 0
+    kill_after = stop_after = kill_in_epoch_end = None
+
+
+@pytest.fixture
+def watch(monkeypatch):
+    from tasks.training import Training
+
+    seen, batch_end, epoch_end = Watch(), Training.on_train_batch_end, Training.on_epoch_end
+
+    def on_train_batch_end(self, batch, logs=None):
+        seen.trained += 1
+        if seen.trained == seen.stop_after:
+            stopping.set()
+        batch_end(self, batch, logs)
+        if seen.trained == seen.kill_after:
+            raise Killed
+
+    def on_epoch_end(self, epoch, logs=None):
+        epoch_end(self, epoch, logs)
+        if epoch + 1 == seen.kill_in_epoch_end:
+            raise Killed
+
+    monkeypatch.setattr(Training, "on_train_batch_end", on_train_batch_end)
+    monkeypatch.setattr(Training, "on_epoch_end", on_epoch_end)
+    yield seen
+    stopping.clear()
+
+
+@pytest.fixture
+def folder(tmp_path) -> Folder:
+    return tiny.compiled(tmp_path / "tiny")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Folder:
+    """A training that was never interrupted. Its outputs are read only."""
+    folder = tiny.compiled(tmp_path_factory.mktemp("whole") / "tiny")
+    fit(folder, FIT)
+    return folder
+
+
+def outputs(folder: Folder) -> dict[str, bytes]:
+    return tiny.content(folder, *OUTPUTS)
+
+
+def history(folder: Folder) -> dict[str, list[float]]:
+    with open(folder.path / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {name: [float(row[name]) for row in rows] for name in rows[0]}
+
+
+def with_best_weights(folder: Folder):
+    from tasks.network import assemble
+
+    model = assemble(folder, seed=7)
+    model.load_weights(folder.path / "best.weights.h5")
+    return model
+
+
+def killed(folder: Folder, watch: Watch, after: int, params=FIT) -> None:
+    """Train until the batch of that number, counted from where the training begins or goes on."""
+    watch.trained, watch.kill_after = 0, after
+    with pytest.raises(Killed):
+        fit(folder, changed(params, save_every=ALWAYS))
+    watch.kill_after = None
+    assert not any((folder.path / name).exists() for name in OUTPUTS)
+
+
+# What it learns and keeps.
+
+
+def test_training_lowers_the_loss(whole):
+    loss = history(whole)["loss"]
+    assert len(loss) == FIT.epochs
+    assert loss[-1] < 0.5 * loss[0]
+
+
+def test_best_epoch_is_the_one_of_the_lowest_val_loss(whole):
+    found = history(whole)
+    assert list(found) == ["epoch", "accuracy", "loss", "val_accuracy", "val_loss", "checkpoint"]
+    best = int(np.argmin(found["val_loss"]))
+    assert 0 < best < FIT.epochs - 1  # else the first, or the last, could be kept unseen
+    lowest = [float(value < min(found["val_loss"][:k], default=np.inf)) for k, value in enumerate(found["val_loss"])]
+    assert found["checkpoint"] == lowest
+    assert found["epoch"] == list(range(1, FIT.epochs + 1))
+
+
+def test_checkpoint_has_the_weights_that_gave_the_lowest_val_loss(whole):
+    found, model = history(whole), with_best_weights(whole)
+    data = np.load(whole.path / "normalized.npz")
+    val_loss, val_accuracy = model.evaluate(data["x_val"], data["y_val"], verbose=0)
+    best = int(np.argmin(found["val_loss"]))
+    assert val_loss == pytest.approx(found["val_loss"][best], rel=1e-5)
+    assert val_accuracy == pytest.approx(found["val_accuracy"][best])
+    # Those of the last epoch are others: they stand in the saved state.
+    last = np.load(whole.scratch("fit.npz"))
+    assert not np.array_equal(model.variables[0].numpy(), last["now0"])
+    np.testing.assert_array_equal(model.variables[0].numpy(), last["best0"])
+
+
+def test_summary_tells_the_best_epoch(folder, whole):
+    said = fit(folder, FIT)
+    found = history(folder)
+    best = int(np.argmin(found["val_loss"]))
+    assert said == f"{FIT.epochs} epochs, lowest val_loss {found['val_loss'][best]:.4g} in epoch {best + 1}"
+    assert outputs(folder) == outputs(whole)  # the same seed gives the same bytes
+
+
+def test_another_seed_gives_other_bytes(folder, whole):
+    fit(folder, changed(FIT, seed=1))
+    assert outputs(folder)["best.weights.h5"] != outputs(whole)["best.weights.h5"]
+    assert outputs(folder)["history.csv"] != outputs(whole)["history.csv"]
+
+
+@pytest.mark.parametrize("steps", [2, 200])
+def test_steps_per_execution_changes_no_byte(folder, whole, steps):
+    fit(folder, changed(FIT, steps_per_execution=steps))
+    assert outputs(folder) == outputs(whole)
+
+
+def test_how_often_the_state_is_saved_changes_no_byte(folder, whole):
+    fit(folder, changed(FIT, save_every=ALWAYS, keep_state=True))
+    assert outputs(folder) == outputs(whole)
+
+
+def test_without_validation_rows_the_loss_itself_can_be_monitored(tmp_path):
+    folder = tiny.compiled(tmp_path / "tiny", "regression", val=0)
+    fit(folder, changed(FIT, monitor="loss", batch_size=100))  # more than there are rows
+    found = history(folder)
+    assert list(found) == ["epoch", "loss", "mae", "checkpoint"]
+    assert found["loss"][-1] < found["loss"][0]
+
+
+def test_monitoring_val_loss_without_validation_rows_is_refused(tmp_path):
+    folder = tiny.compiled(tmp_path / "tiny", val=0)
+    with pytest.raises(
+        UserError, match=r"fit\.monitor is `val_loss`, but .* Set normalize\.validation .* or `monitor:"
+    ):
+        fit(folder, FIT)
+
+
+def test_a_training_that_diverges_is_told_and_leaves_no_output(tmp_path):
+    params = changed(tiny.COMPILE, learning_rate=1e30)
+    folder = tiny.compiled(tmp_path / "tiny", compile_params=params)
+    with pytest.raises(
+        UserError, match=r"val_loss is (nan|inf) in epoch 1: .* diverged\. Set a smaller compile\.learn"
+    ):
+        fit(folder, FIT)
+    assert not any((folder.path / name).exists() for name in OUTPUTS)
+
+
+# The order of the rows.
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch_size", "block"),
+    [(20, 6, 1), (20, 6, 2), (20, 6, 100), (20, 5, 3), (20, 20, 1), (20, 32, 4), (1, 1, 1)],
+)
+def test_every_row_is_trained_on_once_an_epoch(rows, batch_size, block):
+    from tasks.training import Batches
+
+    batches = Batches(np.zeros((rows, 1), np.float32), np.zeros(rows), batch_size, block, seed=0)
+    blocks = [(numbers.numpy(), int(count)) for numbers, count in batches.dataset(range(3), 0)]
+    assert len(blocks) == 3 * batches.blocks
+    orders = []
+    for epoch in range(3):
+        part = blocks[epoch * batches.blocks :][: batches.blocks]
+        sizes = [len(batch) for numbers, count in part for batch in numbers[:count]]
+        assert sizes == [batch_size] * (rows // batch_size) + [rows % batch_size] * (rows % batch_size > 0)
+        orders.append([int(row) for numbers, count in part for batch in numbers[:count] for row in batch])
+        assert sorted(orders[-1]) == list(range(rows))
+    assert rows == 1 or (orders[0] != orders[1] != orders[2])
+    later = [numbers.numpy() for numbers, _ in batches.dataset(range(1, 3), 1)]
+    assert all(np.array_equal(a, b) for a, (b, _) in zip(later, blocks[batches.blocks + 1 :], strict=True))
+
+
+# Going on.
+
+
+@pytest.mark.parametrize(
+    ("after", "trained_again"),
+    [
+        (1, 0),
+        (BATCHES + 2, 0),  # in the middle of an epoch
+        (2 * BATCHES, 1),  # before the validation, with which the last batch of an epoch is saved
+        (TOTAL - 1, 0),
+    ],
+)
+def test_a_killed_training_goes_on_where_it_was_to_the_same_bytes(folder, whole, watch, after, trained_again):
+    killed(folder, watch, after)
+    assert watch.trained == after
+    fit(folder, FIT)
+    assert watch.trained == TOTAL + trained_again
+    assert outputs(folder) == outputs(whole)
+
+
+@pytest.mark.parametrize("epoch", [1, FIT.epochs])
+def test_a_training_killed_between_two_epochs_does_no_batch_twice(folder, whole, watch, epoch):
+    watch.kill_in_epoch_end = epoch
+    with pytest.raises(Killed):
+        fit(folder, changed(FIT, save_every=ALWAYS))
+    watch.kill_in_epoch_end = None
+    fit(folder, FIT)
+    assert watch.trained == TOTAL
+    assert outputs(folder) == outputs(whole)
+
+
+def test_a_training_killed_twice_does_no_batch_twice(folder, whole, watch):
+    killed(folder, watch, BATCHES + 1)
+    killed(folder, watch, 2)  # in the same epoch
+    fit(folder, FIT)
+    assert watch.trained == TOTAL - (BATCHES + 1)
+    assert outputs(folder) == outputs(whole)
+
+
+def test_a_training_killed_within_blocks_of_batches_goes_on_to_the_same_bytes(folder, whole, watch):
+    params = changed(FIT, steps_per_execution=2)  # an epoch is 2 + 1 (padded) + 1 (of fewer rows) batches
+    killed(folder, watch, 4, params)
+    fit(folder, params)
+    assert watch.trained == FIT.epochs * 3
+    assert outputs(folder) == outputs(whole)
+
+
+@pytest.mark.parametrize(("after", "where"), [(BATCHES + 2, "epoch 2, 50% of it done"), (BATCHES, "epoch 2, 0% of it")])
+def test_a_training_that_is_asked_to_stop_saves_its_state_first(folder, whole, watch, after, where):
+    watch.stop_after = after
+    with pytest.raises(Stopped, match=f"stopped in {where}"):
+        fit(folder, FIT)
+    assert watch.trained == after
+    stopping.clear()
+    fit(folder, FIT)
+    assert watch.trained == TOTAL
+    assert outputs(folder) == outputs(whole)
+
+
+def test_a_finished_training_whose_outputs_were_lost_is_not_trained_again(folder, whole, watch):
+    fit(folder, FIT)
+    for name in OUTPUTS:
+        (folder.path / name).unlink()
+    watch.trained = 0
+    fit(folder, FIT)
+    assert watch.trained == 0
+    assert outputs(folder) == outputs(whole)
+
+
+def test_layers_that_draw_and_layers_that_keep_averages_go_on_exactly(tmp_path, watch):
+    from tasks.network import keras
+
+    def made(name: str) -> Folder:
+        folder = tiny.compiled(tmp_path / name / "tiny")
+        folder.write_text("architecture.json", architecture)
+        return folder
+
+    layers = [
+        keras.Input((tiny.SIDE, tiny.SIDE)),
+        keras.layers.Flatten(),
+        keras.layers.Dense(6, activation="relu"),
+        keras.layers.BatchNormalization(),
+        keras.layers.Dropout(0.5),
+        keras.layers.Dense(tiny.CLASSES, activation="softmax"),
+    ]
+    architecture = keras.Sequential(layers, name="tiny").to_json()
+    never, once = made("never"), made("once")
+    fit(never, FIT)
+    killed(once, watch, BATCHES + 2)
+    fit(once, FIT)
+    assert watch.trained == TOTAL
+    assert outputs(once) == outputs(never)
+
+
+# Beginning anew.
+
+
+@pytest.mark.parametrize("change", ["seed", "data", "architecture", "compile"])
+def test_another_training_does_not_go_on_from_the_state_of_this_one(tmp_path, folder, watch, change):
+    def altered(folder: Folder) -> None:
+        if change == "data":
+            with np.load(folder.path / "normalized.npz") as file:
+                write_arrays(folder, "normalized.npz", **{**file, "x_train": file["x_train"] / 2})
+        elif change == "architecture":
+            text = (folder.path / "architecture.json").read_text()
+            folder.write_text("architecture.json", text.replace('"relu"', '"tanh"'))
+        elif change == "compile":
+            folder.write_json("compile.json", {**folder.read_json("compile.json"), "optimizer": "sgd"})
+
+    params = changed(FIT, epochs=2, seed=1 if change == "seed" else 0)
+    killed(folder, watch, BATCHES + 2)
+    fresh = tiny.compiled(tmp_path / "fresh" / "tiny")
+    for each in (folder, fresh):
+        altered(each)
+        watch.trained = 0
+        fit(each, params)
+        assert watch.trained == 2 * BATCHES
+    assert outputs(folder) == outputs(fresh)
+
+
+def halve(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def flip(content: bytes) -> bytes:
+    where = content.index(b"now0.npy") + 200  # in the numbers of the first array
+    return content[:where] + bytes([content[where] ^ 255]) + content[where + 1 :]
+
+
+@pytest.mark.parametrize("damage", [halve, flip, lambda content: b""], ids=["truncated", "flipped", "empty"])
+def test_a_damaged_state_is_not_used_and_a_warning_says_so(folder, whole, watch, caplog, damage):
+    killed(folder, watch, BATCHES + 2)
+    state = folder.scratch("fit.npz")
+    state.write_bytes(damage(state.read_bytes()))
+    watch.trained = 0
+    fit(folder, FIT)
+    assert watch.trained == TOTAL
+    assert outputs(folder) == outputs(whole)
+    warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("fit.npz cannot be read")
+
+
+# More epochs later.
+
+
+def recorded(folder: Folder) -> None:
+    """What `reload_best` does when the outputs are safe."""
+    folder.scratch("fit.npz").unlink()
+
+
+def test_a_kept_state_makes_more_epochs_cost_only_those(folder, whole, watch):
+    fit(folder, changed(FIT, epochs=2, keep_state=True))
+    recorded(folder)
+    watch.trained = 0
+    fit(folder, FIT)
+    assert watch.trained == (FIT.epochs - 2) * BATCHES
+    assert outputs(folder) == outputs(whole)
+
+
+@pytest.mark.parametrize("keep_state", [True, False])
+def test_the_same_epochs_again_are_trained_again(folder, whole, watch, keep_state):
+    params = changed(FIT, keep_state=keep_state)
+    for _ in range(2):  # so a forced run proves something
+        watch.trained = 0
+        fit(folder, params)
+        recorded(folder)
+        assert watch.trained == TOTAL
+    assert folder.scratch("kept.npz").exists() == keep_state
+    assert outputs(folder) == outputs(whole)
+
+
+def test_fewer_epochs_do_not_take_a_later_state(folder, whole):
+    fit(folder, FIT)
+    fit(folder, changed(FIT, epochs=1))
+    assert history(folder)["val_loss"] == history(whole)["val_loss"][:1]
+
+
+def test_history_has_every_digit(whole):
+    about = json.loads(str(np.load(whole.scratch("fit.npz"))["about"]))
+    assert [row["val_loss"] for row in about["history"]] == history(whole)["val_loss"]

@@ -1,0 +1,194 @@
+"""Step 2, normalize: values in [0, 1], and a validation split that is exact in its counts and repeatable."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from tasks.arrays import write_arrays
+from tasks.base import Folder, UserError
+from tasks.normalize import Params, normalize
+
+COUNTS = (30, 20, 10)  # training rows of each class
+TRAIN, TEST, SIDE = sum(COUNTS), 9, 3
+HELD, HELD_COUNTS = 12, [6, 4, 2]  # in the classes' proportions
+PIXELS = Params(scale="pixels", validation=HELD, seed=0)
+
+
+def raw(path, labels: str = "classes", **changes: np.ndarray) -> Folder:
+    """`raw.npz` as `load` leaves it. The first pixels of an image spell its number, so that each row can be told."""
+    random = np.random.default_rng(0)
+    classes = random.permutation(np.repeat(np.arange(len(COUNTS), dtype=np.uint8), COUNTS))
+    x = random.integers(1, 255, (TRAIN + TEST, SIDE, SIDE), dtype=np.uint8)
+    x[:, 0, 0] = np.arange(TRAIN + TEST)
+    x[0, 1, 1], x[1, 1, 1] = 0, 255
+    y = np.concatenate([classes, np.arange(TEST, dtype=np.uint8) % len(COUNTS)])
+    if labels == "one_hot":
+        y = np.eye(len(COUNTS), dtype=np.uint8)[y]
+    elif labels == "binary":
+        y = (y > 0).astype(np.uint8)
+    elif labels == "regression":
+        x = np.arange(TRAIN + TEST, dtype=np.float64).reshape(-1, 1)
+        y = x[:, 0] * 2
+    arrays = {"x_train": x[:TRAIN], "y_train": y[:TRAIN], "x_test": x[TRAIN:], "y_test": y[TRAIN:]}
+    names = np.array([] if labels == "regression" else ["shirt", "shoe", "bag"][: y.max() + 1], dtype=np.str_)
+    folder = Folder(path)
+    write_arrays(folder, "raw.npz", **{**arrays, "class_names": names, **changes})
+    return folder
+
+
+def result(folder: Folder) -> dict[str, np.ndarray]:
+    with np.load(folder.path / "normalized.npz", allow_pickle=False) as file:
+        return dict(file)
+
+
+def schema(folder: Folder) -> dict:
+    return json.loads((folder.path / "schema.json").read_text())
+
+
+def numbers(x: np.ndarray) -> list[int]:
+    """The rows of `raw.npz` that these are."""
+    return np.rint(x[:, 0, 0] * 255).astype(int).tolist()
+
+
+def test_pixels_become_float32_between_0_and_1(tmp_path):
+    folder = raw(tmp_path)
+    normalize(folder, PIXELS)
+    found = result(folder)
+    assert list(found) == ["x_train", "y_train", "x_val", "y_val", "x_test", "y_test"]
+    for split in ("train", "val", "test"):
+        x = found[f"x_{split}"]
+        assert x.dtype == np.float32
+        assert x.min() >= 0
+        assert x.max() <= 1
+    before = np.load(folder.path / "raw.npz")["x_test"]
+    np.testing.assert_allclose(found["x_test"] * 255, before, atol=1e-4)
+
+
+def test_min_and_max_before_and_after_are_reported(tmp_path, caplog):
+    caplog.set_level("INFO", "tasks")
+    folder = raw(tmp_path)
+    normalize(folder, PIXELS)
+    assert "min 0, max 255 before; min 0, max 1 after" in caplog.messages
+    assert schema(folder)["min_max"] == {"before": [0, 255], "after": [0, 1]}
+
+
+@pytest.mark.parametrize("labels", ["classes", "one_hot"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_held_out_rows_have_the_classes_proportions(tmp_path, labels, seed):
+    folder = raw(tmp_path, labels)
+    normalize(folder, Params(scale="pixels", validation=HELD, seed=seed))
+    found = result(folder)
+    count = (lambda y: y.sum(axis=0)) if labels == "one_hot" else np.bincount
+    assert count(found["y_val"]).tolist() == HELD_COUNTS
+    assert count(found["y_train"]).tolist() == [all_ - held for all_, held in zip(COUNTS, HELD_COUNTS, strict=True)]
+    assert schema(folder)["rows"] == {"train": TRAIN - HELD, "val": HELD, "test": TEST}
+
+
+@pytest.mark.parametrize("held", [1, 7, 59])
+def test_split_is_disjoint_and_complete_and_keeps_each_rows_label(tmp_path, held):
+    folder = raw(tmp_path)
+    normalize(folder, Params(scale="pixels", validation=held, seed=3))
+    found = result(folder)
+    assert len(found["x_val"]) == held
+    rows = numbers(found["x_train"]) + numbers(found["x_val"])
+    assert sorted(rows) == list(range(TRAIN))
+    before = np.load(folder.path / "raw.npz")["y_train"]
+    np.testing.assert_array_equal(np.concatenate([found["y_train"], found["y_val"]]), before[rows])
+    assert numbers(found["x_test"]) == list(range(TRAIN, TRAIN + TEST))
+
+
+def test_same_seed_gives_the_same_bytes_and_another_seed_other_rows(tmp_path):
+    folders = [raw(tmp_path / name) for name in "abc"]
+    for folder, seed in zip(folders, (0, 0, 1), strict=True):
+        normalize(folder, Params(scale="pixels", validation=HELD, seed=seed))
+    one, same, other = ((folder.path / "normalized.npz").read_bytes() for folder in folders)
+    assert one == same
+    assert one != other
+    assert numbers(result(folders[0])["x_val"]) != numbers(result(folders[2])["x_val"])
+    one, same, _ = ((folder.path / "schema.json").read_bytes() for folder in folders)
+    assert one == same
+
+
+def test_validation_on_the_test_rows_warns(tmp_path, caplog):
+    folder = raw(tmp_path)
+    normalize(folder, Params(scale="pixels", validation="test", seed=0))
+    found = result(folder)
+    assert len(found["x_train"]) == TRAIN
+    np.testing.assert_array_equal(found["x_val"], found["x_test"])
+    np.testing.assert_array_equal(found["y_val"], found["y_test"])
+    warned = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert warned == ["normalize.validation is `test`: the checkpoint is chosen on the test set, so its score flatters"]
+
+
+def test_validation_none_holds_out_nothing(tmp_path, caplog):
+    folder = raw(tmp_path)
+    normalize(folder, Params(scale="pixels", validation="none", seed=0))
+    found = result(folder)
+    assert numbers(found["x_train"]) == list(range(TRAIN))
+    assert found["x_val"].shape == (0, SIDE, SIDE)
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+
+@pytest.mark.parametrize("held", [TRAIN, TRAIN + 1])
+def test_holding_out_every_row_is_refused(tmp_path, held):
+    folder = raw(tmp_path)
+    with pytest.raises(UserError, match=rf"normalize\.validation is {held}, but there are {TRAIN} training rows"):
+        normalize(folder, Params(scale="pixels", validation=held, seed=0))
+    assert [path.name for path in tmp_path.iterdir()] == ["raw.npz"]
+
+
+@pytest.mark.parametrize("value", [256, -1])
+def test_pixels_outside_0_to_255_are_refused(tmp_path, value):
+    x = np.zeros((TRAIN, SIDE, SIDE), np.float32)
+    x[5, 1, 2] = value
+    folder = raw(tmp_path, x_train=x)
+    with pytest.raises(UserError, match=r"normalize\.scale is `pixels`, but the values lie between .* `scale: none`"):
+        normalize(folder, PIXELS)
+    normalize(folder, Params(scale="none", validation="none", seed=0))
+    np.testing.assert_array_equal(result(folder)["x_train"], x)
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "names"),
+    [
+        ("classes", 3, ["shirt", "shoe", "bag"]),
+        ("binary", 2, ["shirt", "shoe"]),
+        ("regression", 0, []),
+    ],
+)
+def test_schema_says_what_the_labels_are(tmp_path, labels, classes, names):
+    folder = raw(tmp_path, labels)
+    normalize(folder, Params(scale="none", validation="none", seed=0))
+    found = schema(folder)
+    assert (found["labels"], found["classes"], found["class_names"]) == (labels, classes, names)
+    assert found["input_shape"] == ([1] if labels == "regression" else [SIDE, SIDE])
+
+
+def test_classes_without_names_are_numbered(tmp_path):
+    folder = raw(tmp_path, "one_hot", class_names=np.array([], dtype=np.str_))
+    normalize(folder, Params(scale="none", validation="none", seed=0))
+    found = schema(folder)
+    assert (found["labels"], found["classes"], found["class_names"]) == ("one_hot", 3, ["0", "1", "2"])
+
+
+def test_numbers_to_predict_are_left_as_they_are_and_can_be_held_out(tmp_path):
+    folder = raw(tmp_path, "regression")
+    normalize(folder, Params(scale="none", validation=HELD, seed=0))
+    found = result(folder)
+    x, y = (np.concatenate([found[f"{name}_train"], found[f"{name}_val"]]) for name in "xy")
+    assert sorted(x[:, 0].tolist()) == list(range(TRAIN))
+    np.testing.assert_array_equal(y, 2 * x[:, 0])
+    assert len(found["x_val"]) == HELD
+
+
+def test_missing_or_damaged_raw_data_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"raw\.npz is missing: an earlier step makes it"):
+        normalize(Folder(tmp_path), PIXELS)
+    folder = raw(tmp_path)
+    file = tmp_path / "raw.npz"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"raw\.npz is damaged .*: delete it, and it is made again"):
+        normalize(folder, PIXELS)

@@ -1,0 +1,89 @@
+"""Step 7, reload_best: a model file with the best weights, and nothing in it of when it was made."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from tasks.base import Folder, UserError
+from tasks.reload_best import NO_DATE, Params, reload_best
+from tests import tiny
+
+BEST_SEED = 3  # the weights that these tests take for the best ones
+
+
+@pytest.fixture
+def folder(tmp_path) -> Folder:
+    return with_checkpoint(tmp_path / "tiny")
+
+
+def with_checkpoint(path) -> Folder:
+    from tasks.network import assemble
+
+    folder = tiny.compiled(path)
+    assemble(folder, BEST_SEED).save_weights(folder.path / "best.weights.h5")
+    return folder
+
+
+def test_model_predicts_exactly_as_one_with_the_best_weights(folder):
+    from tasks.network import assemble, keras
+
+    x = np.load(folder.path / "normalized.npz")["x_test"]
+    reload_best(folder, Params())
+    found = keras.models.load_model(folder.path / "model.keras").predict(x, verbose=0)
+    np.testing.assert_array_equal(found, assemble(folder, BEST_SEED).predict(x, verbose=0))
+    assert not np.array_equal(found, assemble(folder, 0).predict(x, verbose=0))
+
+
+def test_model_is_compiled_as_it_was_trained(folder):
+    from tasks.network import keras
+
+    reload_best(folder, Params())
+    model = keras.models.load_model(folder.path / "model.keras")
+    assert model.loss == "sparse_categorical_crossentropy"
+    assert float(model.optimizer.learning_rate) == pytest.approx(tiny.COMPILE.learning_rate)
+
+
+def test_no_date_is_in_the_file(folder):
+    reload_best(folder, Params())
+    with zipfile.ZipFile(folder.path / "model.keras") as file:
+        assert file.testzip() is None
+        assert {member.date_time for member in file.infolist()} == {NO_DATE}
+        assert json.loads(file.read("metadata.json"))["date_saved"] == ""
+
+
+def test_same_weights_give_the_same_bytes(folder, tmp_path):
+    other = with_checkpoint(tmp_path / "other" / "tiny")
+    for each in (folder, other):
+        reload_best(each, Params())
+    assert tiny.content(folder, "model.keras") == tiny.content(other, "model.keras")
+
+
+def test_the_state_of_fit_is_gone_but_for_what_is_kept(folder):
+    for name in ("fit.npz", "kept.npz"):
+        folder.scratch(name).parent.mkdir(exist_ok=True)
+        folder.scratch(name).touch()
+    before = {path.name for path in folder.path.iterdir()}
+    reload_best(folder, Params())
+    assert [path.name for path in folder.scratch("").iterdir()] == ["kept.npz"]
+    assert {path.name for path in folder.path.iterdir()} == before | {"model.keras"}  # no unfinished file is left
+
+
+def test_a_checkpoint_of_another_architecture_changes_nothing_that_was_there(folder):
+    folder.write_text("model.keras", "the last one")
+    folder.scratch("fit.npz").parent.mkdir(exist_ok=True)
+    folder.scratch("fit.npz").touch()
+    text = (folder.path / "architecture.json").read_text()
+    folder.write_text("architecture.json", text.replace('"units": 6', '"units": 7'))
+    with pytest.raises(Exception, match="shape"):
+        reload_best(folder, Params())
+    assert (folder.path / "model.keras").read_text() == "the last one"
+    assert folder.scratch("fit.npz").exists()
+
+
+def test_missing_checkpoint_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"best\.weights\.h5 is missing: an earlier step makes it"):
+        reload_best(Folder(tmp_path), Params())
