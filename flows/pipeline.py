@@ -41,10 +41,10 @@ def run_pipeline(pipeline: str, force: bool = False) -> State:
             retry_delay_seconds=exponential_backoff(2),
             retry_condition_fn=_may_pass,
         )
+        first, *more = planned.reasons or [""]
+        because = f"{first} and {len(more)} more" if more else first
         before = [futures[name] for name in planned.after]
-        futures[planned.step] = as_task.submit(
-            pipeline, planned.step, "; ".join(planned.reasons), force, wait_for=before
-        )
+        futures[planned.step] = as_task.submit(pipeline, planned.step, because, force, wait_for=before)
     wait(list(futures.values()))
     if stopping.is_set():
         return Cancelled(message="the same command goes on from there")
