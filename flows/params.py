@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -46,48 +47,56 @@ def read(pipeline: str) -> Any:
             content = YAML(typ="safe").load(file)
     except FileNotFoundError:
         raise UserError(f"{FILE} is missing. `git checkout {FILE}` brings it back.") from None
-    except (YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise UserError(f"{FILE}{place}: not YAML: {getattr(error, 'problem', None) or error}") from None
+        why = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise UserError(f"{FILE}{place}: not YAML: {why}") from None
     if not isinstance(content, dict) or pipeline not in content:
-        known = list(content) if isinstance(content, dict) else []
+        known = [str(key) for key in content] if isinstance(content, dict) else []
         raise UserError(
             f"{FILE}: no pipeline `{pipeline}`.{_near(pipeline, known)} It has: {', '.join(known) or 'nothing'}."
         )
+    content = {str(key): value for key, value in content.items()}
     try:
-        return _model().model_validate(content[pipeline])
+        return _model().model_validate(_text_keys(content[pipeline]))
     except ValidationError as error:
-        lines = dict.fromkeys(_line(pipeline, content[pipeline], detail) for detail in error.errors())
+        lines = dict.fromkeys(_line(pipeline, detail) for detail in error.errors())
         raise UserError("\n".join(lines)) from None
 
 
-def _line(pipeline: str, content: Any, error: dict) -> str:
+def _text_keys(content: Any) -> Any:
+    """YAML may have numbers and null as keys; here they are words like any other that is not known."""
+    if not isinstance(content, dict):
+        return content
+    return {"null" if key is None else str(key): _text_keys(value) for key, value in content.items()}
+
+
+def _line(pipeline: str, error: dict) -> str:
     """One mistake in one line: the key's path, what was found, what is allowed, and what may have been meant."""
-    path, model = [], _model()
+    section, path, schema = _model(), [], None
     for key in error["loc"]:
-        fields = getattr(model, "model_fields", {})
-        if key in fields:
-            model = fields[key].annotation
-        elif not isinstance(key, int) and error["type"] != "extra_forbidden":
-            break  # the name of a branch of a union, which no reader has written
-        path.append(str(key))
-    where, found = f"{FILE}: {'.'.join([pipeline, *path])}", error["input"]
+        if schema is None and key in section.model_fields:
+            path.append(key)
+            inner = section.model_fields[key].annotation
+            if isinstance(inner, type) and issubclass(inner, Section):
+                section = inner
+            else:
+                schema = section.model_json_schema()["properties"][key]
+        elif isinstance(key, int):
+            path.append(str(key))
+            schema = _of_lists(schema)["items"]
+    where = f"{FILE}: {'.'.join([pipeline, *path])}"
     if error["type"] == "extra_forbidden":
-        section = _model()
-        for key in path[:-1]:
-            section = section.model_fields[key].annotation
-        known = list(section.model_fields)
-        return f"{where}: unknown key.{_near(path[-1], known)} Known here: {', '.join(known) or 'no key at all'}."
+        name, known = error["loc"][-1], list(section.model_fields)
+        return f"{where}.{name}: unknown key.{_near(name, known)} Known here: {', '.join(known) or 'no key at all'}."
     if error["type"] == "missing":
         return f"{where}: missing. Every key must be there; `git diff {FILE}` shows what was taken out."
-    if error["type"] == "model_type":
-        return f"{where}: got {found!r}, expected a section with keys."
-    name, step_name = path[-1], path[0]
-    if name.isdigit():
-        return f"{where}: got {found!r}. {error['msg']}."
-    allowed = _allowed(_model().model_fields[step_name].annotation.model_json_schema()["properties"][name])
-    return f"{where}: got {found!r}, expected {allowed}.{_near(str(found), allowed.replace('`', '').split(', '))}"
+    found = json.dumps(error["input"], default=str).replace('"', "'").replace("Infinity", "inf").replace("NaN", "nan")
+    if schema is None:
+        return f"{where}: got {found}, expected a section with keys."
+    words = [str(word) for word in _words(schema)]
+    return f"{where}: got {found}, expected {_allowed(schema)}.{_near(str(error['input']), words)}"
 
 
 def _near(word: str, known: list[str]) -> str:
@@ -95,22 +104,26 @@ def _near(word: str, known: list[str]) -> str:
     return f" Did you mean `{match[0]}`?" if match else ""
 
 
+def _of_lists(schema: dict) -> dict:
+    """The branch of a schema that is a list."""
+    return next(each for each in schema.get("anyOf", [schema]) if each.get("type") == "array")
+
+
+def _words(schema: dict) -> list:
+    """The words that a JSON schema of one key allows."""
+    return [word for each in schema.get("anyOf", [schema]) for word in each.get("enum", [each.get("const")]) if word]
+
+
 def _allowed(schema: dict) -> str:
     """What a JSON schema of one key allows, in words."""
     if "anyOf" in schema:
-        return " or ".join(_allowed(each) for each in schema["anyOf"])
+        return ", or ".join(_allowed(each) for each in schema["anyOf"])
     if "enum" in schema or "const" in schema:
         return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
     if schema["type"] == "array":
         return f"a list, each of it {_allowed(schema['items'])}"
     words = {"integer": "a whole number", "number": "a number", "string": "a text", "null": "null",
              "boolean": "true or false"}[schema["type"]]  # fmt: skip
-    for key, word in (
-        ("minimum", "at least"),
-        ("exclusiveMinimum", "above"),
-        ("maximum", "at most"),
-        ("exclusiveMaximum", "below"),
-    ):
-        if key in schema:
-            words += f", {word} {schema[key]:g}"
-    return words
+    limits = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
+    bounds = [f"{limits[key]} {schema[key]}" for key in limits if key in schema]
+    return f"{words} {' and '.join(bounds)}" if bounds else words

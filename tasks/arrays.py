@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import zipfile
-
 import numpy as np
 
-from tasks.base import Folder, UserError
+from tasks.base import Folder, whole
 
 
 def read_arrays(folder: Folder, name: str, *keys: str) -> tuple[np.ndarray, ...]:
     """The named arrays of a `.npz` file; the others are not read."""
     path = folder.read(name)
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return tuple(file[key] for key in keys)
-    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path.as_posix()} is damaged ({error}): delete it, and it is made again.") from None
+    with whole(path), np.load(path, allow_pickle=False) as file:
+        return tuple(file[key] for key in keys)
 
 
 def write_arrays(folder: Folder, name: str, **arrays: np.ndarray) -> None:

@@ -34,7 +34,17 @@ stopping = threading.Event()  # set by a driver when the person, or the system, 
 class Section(BaseModel):
     """One step's block in `params.yaml`: closed, typed and without defaults, so that the file says everything."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[None]:
+    """Read a file inside; whatever a library says of a damaged one becomes a line that names it."""
+    try:
+        yield
+    except Exception as error:
+        why = (str(error) or type(error).__name__).splitlines()[0][:120]
+        raise UserError(f"{path.as_posix()} is damaged ({why}): delete it, and it is made again.") from None
 
 
 class Folder:
@@ -60,10 +70,8 @@ class Folder:
 
     def read_json(self, name: str) -> Any:
         path = self.read(name)
-        try:
+        with whole(path):
             return json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UserError(f"{path.as_posix()} is damaged ({error}): delete it, and it is made again.") from None
 
     @contextmanager
     def write(self, name: str) -> Iterator[Path]:

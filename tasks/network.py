@@ -5,6 +5,7 @@ Importing this module imports TensorFlow, which takes 5 to 15 seconds: import it
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -53,7 +54,7 @@ def assemble(folder: Folder, seed: int, **hardware) -> keras.Model:
         seed: for the weights and for every later draw of the model's layers.
         hardware: arguments of `Model.compile` that change how fast it computes, not what.
     """
-    architecture = folder.read("architecture.json").read_text(encoding="utf-8")
+    architecture = json.dumps(folder.read_json("architecture.json"))
     compile_config = folder.read_json("compile.json")
     keras.utils.clear_session()  # names are counted from one again, so the files' bytes are the same in every run
     keras.utils.set_random_seed(seed)

@@ -34,11 +34,12 @@ def normalize(folder: Folder, params: Params) -> str:
     )
     before = [float(x_train.min()), float(x_train.max())]
     if params.scale == "pixels":
-        if before[0] < 0 or before[1] > 255:
-            raise UserError(
-                f"normalize.scale is `pixels`, but the values lie between {before[0]:g} and {before[1]:g}, "
-                "not between 0 and 255. Set `scale: none`."
-            )
+        for name, x in (("x_train", x_train), ("x_test", x_test)):
+            if not (x.min() >= 0 and x.max() <= 255):  # also if one is no number
+                raise UserError(
+                    f"normalize.scale is `pixels`, but {name} lies between {x.min():g} and {x.max():g}, "
+                    "not between 0 and 255. Set `scale: none`, or correct the data."
+                )
         x_train, x_test = x_train / np.float32(255), x_test / np.float32(255)
     x_train, x_test = x_train.astype(np.float32, copy=False), x_test.astype(np.float32, copy=False)
     after = [float(x_train.min()), float(x_train.max())]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import zipfile
+from pathlib import Path
 
-from tasks.base import Folder, Section
+from tasks.base import Folder, Section, whole
 
 NO_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can say
 
@@ -25,12 +27,12 @@ def reload_best(folder: Folder, params: Params) -> str:
     from tasks.network import assemble, keras  # here: TensorFlow takes seconds to import
 
     model = assemble(folder, seed=0)  # these first weights are all overwritten
-    model.load_weights(checkpoint)
-    with folder.write("model.keras") as path:
-        saved = path.with_name(".saved.keras")
+    with whole(checkpoint):
+        model.load_weights(checkpoint)
+    with folder.write("model.keras") as path, tempfile.TemporaryDirectory(dir=folder.path) as place:
+        saved = Path(place, "model.keras")
         model.save(saved)
         _without_dates(saved, path)
-        saved.unlink()
     keras.utils.clear_session()
     folder.scratch("fit.npz").unlink(missing_ok=True)  # the outputs of fit are recorded: nothing is left to continue
     return f"model.keras, {path.parent.joinpath('model.keras').stat().st_size / 2**20:.1f} MiB"

@@ -10,10 +10,9 @@ from tasks.figures import BLUE, GRAY, ORANGE, figure, plain, save
 MISTAKES = 10
 
 
-def learning_curve(folder: Folder, history) -> None:
+def learning_curve(folder: Folder, history, best: int) -> None:
     """`learning_curve.png`: each number of `history.csv` by epoch, with the epoch of the checkpoint marked."""
     names = [name for name in history.columns if name not in ("epoch", "checkpoint") and not name.startswith("val_")]
-    best = history.loc[history["checkpoint"] == 1, "epoch"].iloc[-1]
     drawn = figure(5 * len(names), 3.6)
     for axes, name in zip(np.atleast_1d(drawn.subplots(1, len(names))), names, strict=True):
         axes.plot(history["epoch"], history[name], color=BLUE, label="train")

@@ -166,7 +166,9 @@ class Training(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.progress.at(self.epoch, self.block)
-        for variable, value in zip(self._state(), self._restored, strict=bool(self._restored)):
+        # Within an epoch its metrics go on; at its begin they count from nothing, as Keras has just set them.
+        variables = self._state() if self.block else self._weights()
+        for variable, value in zip(variables, self._restored, strict=False):
             variable.assign(value)
         self._restored = []
         self._first = self.block
@@ -192,7 +194,8 @@ class Training(keras.callbacks.Callback):
         self.history.append({"epoch": epoch + 1, **numbers, "checkpoint": int(better)})
         self.epoch, self.block = epoch + 1, 0
         self.progress.epoch_done(self.epoch, numbers, self.chosen.monitor, self.best, self.best_epoch)
-        self._save_when_due()
+        if self.epoch < self.chosen.epochs:
+            self._save_when_due()
 
 
 def _key(folder: Folder, params) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from tests.tiny import FIT, changed
 OUTPUTS = ("best.weights.h5", "history.csv")
 BATCHES = -(-tiny.ROWS["train"] // FIT.batch_size)  # in an epoch
 TOTAL = FIT.epochs * BATCHES
+HALF = BATCHES + 2
 ALWAYS = 1e-9  # seconds between two saved states: after every batch
 
 
@@ -28,14 +32,20 @@ class Watch:
     """Counts the batches that were trained, and interrupts after one of them."""
 
     trained = 0
-    kill_after = stop_after = kill_in_epoch_end = None
+    kill_after = stop_after = None
 
 
 @pytest.fixture
-def watch(monkeypatch):
+def watch():
+    with watching() as seen:
+        yield seen
+
+
+@contextmanager
+def watching():
     from tasks.training import Training
 
-    seen, batch_end, epoch_end = Watch(), Training.on_train_batch_end, Training.on_epoch_end
+    seen, batch_end = Watch(), Training.on_train_batch_end
 
     def on_train_batch_end(self, batch, logs=None):
         seen.trained += 1
@@ -45,15 +55,12 @@ def watch(monkeypatch):
         if seen.trained == seen.kill_after:
             raise Killed
 
-    def on_epoch_end(self, epoch, logs=None):
-        epoch_end(self, epoch, logs)
-        if epoch + 1 == seen.kill_in_epoch_end:
-            raise Killed
-
-    monkeypatch.setattr(Training, "on_train_batch_end", on_train_batch_end)
-    monkeypatch.setattr(Training, "on_epoch_end", on_epoch_end)
-    yield seen
-    stopping.clear()
+    Training.on_train_batch_end = on_train_batch_end
+    try:
+        yield seen
+    finally:
+        Training.on_train_batch_end = batch_end
+        stopping.clear()
 
 
 @pytest.fixture
@@ -63,10 +70,23 @@ def folder(tmp_path) -> Folder:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> Folder:
-    """A training that was never interrupted. Its outputs are read only."""
+    """A training that was never interrupted, and its state kept. It is read only: take a `copy`."""
     folder = tiny.compiled(tmp_path_factory.mktemp("whole") / "tiny")
-    fit(folder, FIT)
+    fit(folder, changed(FIT, keep_state=True))
     return folder
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory) -> Folder:
+    """A training that was killed after HALF batches, in the middle of an epoch. It is read only: take a `copy`."""
+    folder = tiny.compiled(tmp_path_factory.mktemp("half") / "tiny")
+    with watching() as watch:
+        killed(folder, watch, HALF)
+    return folder
+
+
+def copy(folder: Folder, path: Path) -> Folder:
+    return Folder(shutil.copytree(folder.path, path / "tiny"))
 
 
 def outputs(folder: Folder) -> dict[str, bytes]:
@@ -79,19 +99,12 @@ def history(folder: Folder) -> dict[str, list[float]]:
     return {name: [float(row[name]) for row in rows] for name in rows[0]}
 
 
-def with_best_weights(folder: Folder):
-    from tasks.network import assemble
-
-    model = assemble(folder, seed=7)
-    model.load_weights(folder.path / "best.weights.h5")
-    return model
-
-
 def killed(folder: Folder, watch: Watch, after: int, params=FIT) -> None:
     """Train until the batch of that number, counted from where the training begins or goes on."""
     watch.trained, watch.kill_after = 0, after
     with pytest.raises(Killed):
         fit(folder, changed(params, save_every=ALWAYS))
+    assert watch.trained == after
     watch.kill_after = None
     assert not any((folder.path / name).exists() for name in OUTPUTS)
 
@@ -116,7 +129,10 @@ def test_best_epoch_is_the_one_of_the_lowest_val_loss(whole):
 
 
 def test_checkpoint_has_the_weights_that_gave_the_lowest_val_loss(whole):
-    found, model = history(whole), with_best_weights(whole)
+    from tasks.network import assemble
+
+    found, model = history(whole), assemble(whole, seed=7)
+    model.load_weights(whole.path / "best.weights.h5")
     data = np.load(whole.path / "normalized.npz")
     val_loss, val_accuracy = model.evaluate(data["x_val"], data["y_val"], verbose=0)
     best = int(np.argmin(found["val_loss"]))
@@ -134,6 +150,7 @@ def test_summary_tells_the_best_epoch(folder, whole):
     best = int(np.argmin(found["val_loss"]))
     assert said == f"{FIT.epochs} epochs, lowest val_loss {found['val_loss'][best]:.4g} in epoch {best + 1}"
     assert outputs(folder) == outputs(whole)  # the same seed gives the same bytes
+    assert not folder.scratch("kept.npz").exists()
 
 
 def test_another_seed_gives_other_bytes(folder, whole):
@@ -142,14 +159,8 @@ def test_another_seed_gives_other_bytes(folder, whole):
     assert outputs(folder)["history.csv"] != outputs(whole)["history.csv"]
 
 
-@pytest.mark.parametrize("steps", [2, 200])
-def test_steps_per_execution_changes_no_byte(folder, whole, steps):
-    fit(folder, changed(FIT, steps_per_execution=steps))
-    assert outputs(folder) == outputs(whole)
-
-
-def test_how_often_the_state_is_saved_changes_no_byte(folder, whole):
-    fit(folder, changed(FIT, save_every=ALWAYS, keep_state=True))
+def test_steps_per_execution_changes_no_byte(folder, whole):
+    fit(folder, changed(FIT, steps_per_execution=200))
     assert outputs(folder) == outputs(whole)
 
 
@@ -211,35 +222,21 @@ def test_every_row_is_trained_on_once_an_epoch(rows, batch_size, block):
     ("after", "trained_again"),
     [
         (1, 0),
-        (BATCHES + 2, 0),  # in the middle of an epoch
-        (2 * BATCHES, 1),  # before the validation, with which the last batch of an epoch is saved
-        (TOTAL - 1, 0),
+        (2 * BATCHES, 1),  # before the validation, together with which the last batch of an epoch is saved
     ],
 )
 def test_a_killed_training_goes_on_where_it_was_to_the_same_bytes(folder, whole, watch, after, trained_again):
     killed(folder, watch, after)
-    assert watch.trained == after
     fit(folder, FIT)
     assert watch.trained == TOTAL + trained_again
     assert outputs(folder) == outputs(whole)
 
 
-@pytest.mark.parametrize("epoch", [1, FIT.epochs])
-def test_a_training_killed_between_two_epochs_does_no_batch_twice(folder, whole, watch, epoch):
-    watch.kill_in_epoch_end = epoch
-    with pytest.raises(Killed):
-        fit(folder, changed(FIT, save_every=ALWAYS))
-    watch.kill_in_epoch_end = None
+def test_a_training_killed_twice_does_no_batch_twice(half, whole, watch, tmp_path):
+    folder = copy(half, tmp_path)
+    killed(folder, watch, 1)  # in the same epoch
     fit(folder, FIT)
-    assert watch.trained == TOTAL
-    assert outputs(folder) == outputs(whole)
-
-
-def test_a_training_killed_twice_does_no_batch_twice(folder, whole, watch):
-    killed(folder, watch, BATCHES + 1)
-    killed(folder, watch, 2)  # in the same epoch
-    fit(folder, FIT)
-    assert watch.trained == TOTAL - (BATCHES + 1)
+    assert watch.trained == TOTAL - HALF
     assert outputs(folder) == outputs(whole)
 
 
@@ -251,7 +248,7 @@ def test_a_training_killed_within_blocks_of_batches_goes_on_to_the_same_bytes(fo
     assert outputs(folder) == outputs(whole)
 
 
-@pytest.mark.parametrize(("after", "where"), [(BATCHES + 2, "epoch 2, 50% of it done"), (BATCHES, "epoch 2, 0% of it")])
+@pytest.mark.parametrize(("after", "where"), [(HALF, "epoch 2, 50% of it done"), (BATCHES, "epoch 2, 0% of it done")])
 def test_a_training_that_is_asked_to_stop_saves_its_state_first(folder, whole, watch, after, where):
     watch.stop_after = after
     with pytest.raises(Stopped, match=f"stopped in {where}"):
@@ -263,11 +260,16 @@ def test_a_training_that_is_asked_to_stop_saves_its_state_first(folder, whole, w
     assert outputs(folder) == outputs(whole)
 
 
-def test_a_finished_training_whose_outputs_were_lost_is_not_trained_again(folder, whole, watch):
+def test_a_training_asked_to_stop_after_its_last_batch_is_finished(folder, whole, watch):
+    watch.stop_after = TOTAL
     fit(folder, FIT)
+    assert outputs(folder) == outputs(whole)
+
+
+def test_a_finished_training_whose_outputs_were_lost_is_not_trained_again(whole, watch, tmp_path):
+    folder = copy(whole, tmp_path)
     for name in OUTPUTS:
         (folder.path / name).unlink()
-    watch.trained = 0
     fit(folder, FIT)
     assert watch.trained == 0
     assert outputs(folder) == outputs(whole)
@@ -275,11 +277,6 @@ def test_a_finished_training_whose_outputs_were_lost_is_not_trained_again(folder
 
 def test_layers_that_draw_and_layers_that_keep_averages_go_on_exactly(tmp_path, watch):
     from tasks.network import keras
-
-    def made(name: str) -> Folder:
-        folder = tiny.compiled(tmp_path / name / "tiny")
-        folder.write_text("architecture.json", architecture)
-        return folder
 
     layers = [
         keras.Input((tiny.SIDE, tiny.SIDE)),
@@ -290,9 +287,11 @@ def test_layers_that_draw_and_layers_that_keep_averages_go_on_exactly(tmp_path, 
         keras.layers.Dense(tiny.CLASSES, activation="softmax"),
     ]
     architecture = keras.Sequential(layers, name="tiny").to_json()
-    never, once = made("never"), made("once")
+    never, once = (tiny.compiled(tmp_path / name / "tiny") for name in ("never", "once"))
+    for folder in (never, once):
+        folder.write_text("architecture.json", architecture)
     fit(never, FIT)
-    killed(once, watch, BATCHES + 2)
+    killed(once, watch, HALF)
     fit(once, FIT)
     assert watch.trained == TOTAL
     assert outputs(once) == outputs(never)
@@ -301,27 +300,27 @@ def test_layers_that_draw_and_layers_that_keep_averages_go_on_exactly(tmp_path, 
 # Beginning anew.
 
 
-@pytest.mark.parametrize("change", ["seed", "data", "architecture", "compile"])
-def test_another_training_does_not_go_on_from_the_state_of_this_one(tmp_path, folder, watch, change):
-    def altered(folder: Folder) -> None:
-        if change == "data":
-            with np.load(folder.path / "normalized.npz") as file:
-                write_arrays(folder, "normalized.npz", **{**file, "x_train": file["x_train"] / 2})
-        elif change == "architecture":
-            text = (folder.path / "architecture.json").read_text()
-            folder.write_text("architecture.json", text.replace('"relu"', '"tanh"'))
-        elif change == "compile":
-            folder.write_json("compile.json", {**folder.read_json("compile.json"), "optimizer": "sgd"})
+@pytest.mark.parametrize("params", [{"seed": 1}, {"monitor": "loss"}], ids=str)
+def test_other_parameters_do_not_go_on_from_the_state_of_these(half, watch, tmp_path, params):
+    fit(copy(half, tmp_path), changed(FIT, epochs=2, **params))
+    assert watch.trained == 2 * BATCHES
 
-    params = changed(FIT, epochs=2, seed=1 if change == "seed" else 0)
-    killed(folder, watch, BATCHES + 2)
-    fresh = tiny.compiled(tmp_path / "fresh" / "tiny")
-    for each in (folder, fresh):
-        altered(each)
-        watch.trained = 0
-        fit(each, params)
-        assert watch.trained == 2 * BATCHES
-    assert outputs(folder) == outputs(fresh)
+
+@pytest.mark.parametrize("name", ["normalized.npz", "architecture.json", "compile.json"])
+def test_other_inputs_do_not_go_on_from_the_state_of_these(half, watch, tmp_path, name):
+    folder = copy(half, tmp_path)
+    if name == "normalized.npz":
+        with np.load(folder.path / name) as file:
+            arrays = dict(file)
+        write_arrays(folder, name, **{**arrays, "x_train": arrays["x_train"] / 2})
+    else:
+        text = (folder.path / name).read_text()
+        folder.write_text(
+            name, text.replace('"relu"', '"tanh"').replace('"learning_rate": 0.1', '"learning_rate": 0.2')
+        )
+        assert (folder.path / name).read_text() != text
+    fit(folder, changed(FIT, epochs=2))
+    assert watch.trained == 2 * BATCHES
 
 
 def halve(content: bytes) -> bytes:
@@ -333,12 +332,11 @@ def flip(content: bytes) -> bytes:
     return content[:where] + bytes([content[where] ^ 255]) + content[where + 1 :]
 
 
-@pytest.mark.parametrize("damage", [halve, flip, lambda content: b""], ids=["truncated", "flipped", "empty"])
-def test_a_damaged_state_is_not_used_and_a_warning_says_so(folder, whole, watch, caplog, damage):
-    killed(folder, watch, BATCHES + 2)
+@pytest.mark.parametrize("damage", [halve, flip])
+def test_a_damaged_state_is_not_used_and_a_warning_says_so(half, whole, watch, tmp_path, caplog, damage):
+    folder = copy(half, tmp_path)
     state = folder.scratch("fit.npz")
     state.write_bytes(damage(state.read_bytes()))
-    watch.trained = 0
     fit(folder, FIT)
     assert watch.trained == TOTAL
     assert outputs(folder) == outputs(whole)
@@ -347,38 +345,30 @@ def test_a_damaged_state_is_not_used_and_a_warning_says_so(folder, whole, watch,
     assert warnings[0].startswith("fit.npz cannot be read")
 
 
-# More epochs later.
-
-
-def recorded(folder: Folder) -> None:
-    """What `reload_best` does when the outputs are safe."""
-    folder.scratch("fit.npz").unlink()
+# More epochs later. `reload_best` removes the state of a training whose outputs are safe, but for the one that is kept.
 
 
 def test_a_kept_state_makes_more_epochs_cost_only_those(folder, whole, watch):
     fit(folder, changed(FIT, epochs=2, keep_state=True))
-    recorded(folder)
+    folder.scratch("fit.npz").unlink()
     watch.trained = 0
     fit(folder, FIT)
     assert watch.trained == (FIT.epochs - 2) * BATCHES
     assert outputs(folder) == outputs(whole)
 
 
-@pytest.mark.parametrize("keep_state", [True, False])
-def test_the_same_epochs_again_are_trained_again(folder, whole, watch, keep_state):
-    params = changed(FIT, keep_state=keep_state)
-    for _ in range(2):  # so a forced run proves something
-        watch.trained = 0
-        fit(folder, params)
-        recorded(folder)
-        assert watch.trained == TOTAL
-    assert folder.scratch("kept.npz").exists() == keep_state
+def test_the_same_epochs_again_are_trained_again(whole, watch, tmp_path):
+    folder = copy(whole, tmp_path)
+    folder.scratch("fit.npz").unlink()
+    fit(folder, FIT)  # so a forced run proves something
+    assert watch.trained == TOTAL
     assert outputs(folder) == outputs(whole)
 
 
-def test_fewer_epochs_do_not_take_a_later_state(folder, whole):
-    fit(folder, FIT)
+def test_fewer_epochs_do_not_take_a_later_state(whole, watch, tmp_path):
+    folder = copy(whole, tmp_path)
     fit(folder, changed(FIT, epochs=1))
+    assert watch.trained == BATCHES
     assert history(folder)["val_loss"] == history(whole)["val_loss"][:1]
 
 

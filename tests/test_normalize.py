@@ -140,15 +140,18 @@ def test_holding_out_every_row_is_refused(tmp_path, held):
     assert [path.name for path in tmp_path.iterdir()] == ["raw.npz"]
 
 
-@pytest.mark.parametrize("value", [256, -1])
-def test_pixels_outside_0_to_255_are_refused(tmp_path, value):
-    x = np.zeros((TRAIN, SIDE, SIDE), np.float32)
+@pytest.mark.parametrize("split", ["x_train", "x_test"])
+@pytest.mark.parametrize("value", [256, -1, np.nan])
+def test_pixels_outside_0_to_255_are_refused(tmp_path, value, split):
+    x = np.zeros((TRAIN if split == "x_train" else TEST, SIDE, SIDE), np.float32)
     x[5, 1, 2] = value
-    folder = raw(tmp_path, x_train=x)
-    with pytest.raises(UserError, match=r"normalize\.scale is `pixels`, but the values lie between .* `scale: none`"):
+    folder = raw(tmp_path, **{split: x})
+    with pytest.raises(
+        UserError, match=r"normalize\.scale is `pixels`, but x_(train|test) lies between .* `scale: none`"
+    ):
         normalize(folder, PIXELS)
     normalize(folder, Params(scale="none", validation="none", seed=0))
-    np.testing.assert_array_equal(result(folder)["x_train"], x)
+    np.testing.assert_array_equal(result(folder)[split], x)
 
 
 @pytest.mark.parametrize(

@@ -72,16 +72,29 @@ def test_the_state_of_fit_is_gone_but_for_what_is_kept(folder):
     assert {path.name for path in folder.path.iterdir()} == before | {"model.keras"}  # no unfinished file is left
 
 
-def test_a_checkpoint_of_another_architecture_changes_nothing_that_was_there(folder):
+def test_a_failure_leaves_everything_as_it_was(folder, monkeypatch):
+    """Like a disk that is full when half of the file is written."""
+
+    def fail(self, *arguments, **more):
+        raise OSError(28, "No space left on device")
+
     folder.write_text("model.keras", "the last one")
     folder.scratch("fit.npz").parent.mkdir(exist_ok=True)
     folder.scratch("fit.npz").touch()
-    text = (folder.path / "architecture.json").read_text()
-    folder.write_text("architecture.json", text.replace('"units": 6', '"units": 7'))
-    with pytest.raises(Exception, match="shape"):
+    before = {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", fail)
+    with pytest.raises(OSError, match="No space left"):
         reload_best(folder, Params())
-    assert (folder.path / "model.keras").read_text() == "the last one"
-    assert folder.scratch("fit.npz").exists()
+    assert {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[: len(content) // 2], lambda _: b""], ids=["cut", "empty"])
+@pytest.mark.parametrize("name", ["best.weights.h5", "architecture.json"])
+def test_a_damaged_input_is_named(folder, name, damage):
+    (folder.path / name).write_bytes(damage((folder.path / name).read_bytes()))
+    with pytest.raises(UserError, match=rf"{name} is damaged \(.*\): delete it, and it is made again"):
+        reload_best(folder, Params())
+    assert not list(folder.path.glob("*.keras"))
 
 
 def test_missing_checkpoint_is_named(tmp_path):

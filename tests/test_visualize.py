@@ -61,26 +61,36 @@ def test_images_are_the_first_ten_and_no_others(tmp_path):
     assert tiny.content(few, "samples.png") == tiny.content(many, "samples.png")
 
 
+@pytest.fixture
+def drawn(monkeypatch) -> list:
+    """The figures, instead of their files."""
+    figures = []
+    monkeypatch.setattr("tasks.figures.save", lambda folder, name, figure: figures.append(figure))
+    return figures
+
+
 @pytest.mark.parametrize("labels", ["classes", "binary", "one_hot"])
-def test_each_image_bears_the_name_of_its_class(tmp_path, monkeypatch, labels):
-    titles = []
-    monkeypatch.setattr(
-        "tasks.figures.save", lambda folder, name, drawn: titles.extend(axes.get_title() for axes in drawn.axes)
-    )
+def test_each_cell_has_an_image_with_the_name_of_its_class(tmp_path, drawn, labels):
     folder = tiny.normalized(tmp_path, labels)
     visualize(folder, Params())
-    y = np.load(folder.path / "normalized.npz")["y_train"][:CELLS]
-    y = y.argmax(axis=1) if labels == "one_hot" else y
-    assert titles == [f"kind {k} ({k})" for k in y]
+    data = np.load(folder.path / "normalized.npz")
+    y = data["y_train"].argmax(axis=1) if labels == "one_hot" else data["y_train"]
+    (figure,) = drawn
+    assert len(figure.axes) == CELLS
+    for row, axes in enumerate(figure.axes):
+        (image,) = axes.images
+        np.testing.assert_array_equal(image.get_array(), data["x_train"][row])
+        assert image.get_clim() == (0, 1)  # the same gray means the same number in every image
+        assert axes.get_title() == f"kind {y[row]} ({y[row]})"
 
 
-def test_numbers_to_predict_are_points(tmp_path):
+def test_numbers_to_predict_are_points(tmp_path, drawn):
     folder = tiny.normalized(tmp_path, "regression")
     assert visualize(folder, Params()) == f"{tiny.ROWS['train']} points in samples.png"
-    blue = (picture(folder)[..., 2] - picture(folder)[..., 0]) > 0.3
-    # 20 points on a rising line, drawn blue: the column of the leftmost has the lowest.
-    across = np.flatnonzero(blue.any(axis=0))
-    assert blue[:, across[0]].argmax() > blue[:, across[-1]].argmax()
+    data = np.load(folder.path / "normalized.npz")
+    (axes,) = drawn[0].axes
+    (points,) = axes.collections
+    np.testing.assert_array_equal(points.get_offsets(), np.column_stack([data["x_train"][:, 0], data["y_train"]]))
 
 
 def test_missing_data_is_named(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,9 @@ def compiled(path: Path, labels: str = "classes", build_params=BUILD, compile_pa
     folder = normalized(path, labels, **counts)
     build.build(folder, build_params)
     compile.compile(folder, compile_params)
+    # Keras collects garbage when a step begins and ends: half the time of a tiny step, if all modules are looked at.
+    gc.collect()
+    gc.freeze()
     return folder
 
 

@@ -1,0 +1,207 @@
+"""`params.yaml`: closed and typed. Each mistake is one line: where it is, what was found, what is allowed."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import flows.params
+from flows.params import ROOT, STEPS, read
+from tasks.base import UserError
+
+SHIPPED = (ROOT / "params.yaml").read_text(encoding="utf-8")
+LOAD = SHIPPED[SHIPPED.index("  load:") : SHIPPED.index("  normalize:")]
+OPTIMIZERS = "`adam`, `adamw`, `nadam`, `adamax`, `adagrad`, `rmsprop`, `sgd`, `lion`"
+
+# What stands in the file for fashion (the first pipeline), what is put in its place, and the lines of the message:
+# a regular expression for each.
+MISTAKES = {
+    "unknown section": (
+        "  build:", "  biuld:\n    a: 1\n  build:",
+        [r"fashion\.biuld: unknown key\. Did you mean `build`\? Known here: load, normalize, visualize, build, "],
+    ),
+    "misspelt section": (
+        "  evaluate:", "  evalute:",
+        [r"fashion\.evaluate: missing\.", r"fashion\.evalute: unknown key\. Did you mean `evaluate`\?"],
+    ),
+    "unknown key": (
+        "    epochs: 20", "    epochs: 20\n    epoch: 20",
+        [r"fashion\.fit\.epoch: unknown key\. Did you mean `epochs`\? Known here: epochs, batch_size, "],
+    ),
+    "unknown key with no neighbour": (
+        "    epochs: 20", "    epochs: 20\n    zzz: 1",
+        [r"fashion\.fit\.zzz: unknown key\. Known here: epochs, batch_size, "],
+    ),
+    "key in a section without keys": (
+        "  build:", "  visualize:\n    rows: 2\n  build:",
+        [r"fashion\.visualize\.rows: unknown key\. Known here: no key at all\."],
+    ),
+    "missing key": ("    batch_size: 32", "", [r"fashion\.fit\.batch_size: missing\. Every key must be there"]),
+    "missing section": (LOAD, "", [r"fashion\.load: missing\."]),
+    "section that is a list": ("  evaluate:", "  evaluate: [1]\nother:", [r"fashion\.evaluate: got \[1\], expected a"]),
+    "text for number": ("epochs: 20", "epochs: twenty", [r"fashion\.fit\.epochs: got 'twenty', expected a whole"]),
+    "number in quotes": ("epochs: 20", "epochs: '20'", [r"fashion\.fit\.epochs: got '20', expected a whole number"]),
+    "fraction for whole number": ("epochs: 20", "epochs: 2.5", [r"fashion\.fit\.epochs: got 2\.5, expected a whole"]),
+    "bool for whole number": ("epochs: 20", "epochs: true", [r"fashion\.fit\.epochs: got true, expected a whole num"]),
+    "bool for number": (
+        "learning_rate: 0.001", "learning_rate: true",
+        [r"fashion\.compile\.learning_rate: got true, expected a number,? above 0\."],
+    ),
+    "number for bool": ("jit_compile: true", "jit_compile: 1", [r"fashion\.fit\.jit_compile: got 1, expected true"]),
+    "number for text": ("folder: null", "folder: 3", [r"fashion\.load\.folder: got 3, expected a text,? or null\."]),
+    "negative epochs": ("epochs: 20", "epochs: -1", [r"fashion\.fit\.epochs: got -1, expected a .* above 0\."]),
+    "zero batch_size": ("batch_size: 32", "batch_size: 0", [r"fashion\.fit\.batch_size: got 0, .* above 0\."]),
+    "zero learning_rate": (
+        "learning_rate: 0.001", "learning_rate: 0", [r"fashion\.compile\.learning_rate: got 0, expected .* above 0"],
+    ),
+    "unknown optimizer": (
+        "optimizer: adam", "optimizer: adan",
+        [rf"fashion\.compile\.optimizer: got 'adan', expected .*{OPTIMIZERS}\. Did you mean `adam`\?"],
+    ),
+    "optimizer in capitals": ("optimizer: adam", "optimizer: SGD", [r"got 'SGD', expected .* Did you mean `sgd`\?"]),
+    "unknown loss": (
+        "loss: auto", "loss: categorical_cross_entropy",
+        [r"fashion\.compile\.loss: got '.*', expected .*`huber`, .* Did you mean `categorical_crossentropy`\?"],
+    ),
+    "null seed": ("seed: 0 # first", "seed: null # first", [r"fashion\.fit\.seed: got null, expected a whole num"]),
+    "negative seed": ("seed: 0 # which", "seed: -1 #", [r"fashion\.normalize\.seed: got -1, expected .* at least 0"]),
+    "min_accuracy above 1": (
+        "min_accuracy: 0.87", "min_accuracy: 87",
+        [r"fashion\.evaluate\.min_accuracy: got 87, expected a number,? at least 0(,| and) at most 1,? or null\."],
+    ),
+    "misspelt choice beside a number": (
+        "validation: 10000", "validation: tests",
+        [r"fashion\.normalize\.validation: got 'tests', expected a whole number,? above 0,? or `test`.* mean `test`\?"],
+    ),
+    "share for a number of rows": (
+        "validation: 10000", "validation: 0.1", [r"fashion\.normalize\.validation: got 0\.1, expected a whole number"],
+    ),
+    "number for a list": ("hidden: [1024", "hidden: 7 # [", [r"fashion\.build\.hidden: got 7, expected a list"]),
+    "text in a list of numbers": (
+        "predict: null", "predict: [1, ten]", [r"fashion\.evaluate\.predict\.1: got 'ten', expected a number\."],
+    ),
+    "infinite learning_rate": (
+        "learning_rate: 0.001", "learning_rate: .inf", [r"fashion\.compile\.learning_rate: got inf, expected a number"],
+    ),
+    "predict at no number": ("predict: null", "predict: [.nan]", [r"fashion\.evaluate\.predict\.0: got nan, ex"]),
+    "misspelt auto": (
+        "output_units: auto", "output_units: aut",
+        [r"fashion\.build\.output_units: got 'aut', expected a whole number.* Did you mean `auto`\?"],
+    ),
+    "number as a key": ("epochs: 20", "epochs: 20\n    3: 4", [r"fashion\.fit\.3: unknown key\."]),
+    "null as a key": ("epochs: 20", "epochs: 20\n    null: 4", [r"fashion\.fit\.null: unknown key\."]),
+    "two mistakes": (
+        "batch_size: 32", "batch_size: 0\n    zzz: 1",
+        [r"fashion\.fit\.batch_size: got 0, expected", r"fashion\.fit\.zzz: unknown key\."],
+    ),
+    **{
+        f"hidden with {value}": (
+            "hidden: [1024, 512", f"hidden: [1024, {value}",
+            [rf"fashion\.build\.hidden\.1: got {found}, expected a whole number,? above 0\."],
+        )
+        for value, found in (("0", "0"), ("-5", "-5"), ("big", "'big'"), ("2.5", r"2\.5"), ("true", "true"))
+    },
+}  # fmt: skip
+
+# The whole content of the file, and the message.
+FILES = {
+    "not a mapping": ("- fashion\n- linear\n", r"params\.yaml: no pipeline `fashion`\. It has: nothing\."),
+    "a text": ("fashion\n", r"params\.yaml: no pipeline `fashion`\."),
+    "empty": ("", r"params\.yaml: no pipeline `fashion`\. It has: nothing\."),
+    "only a comment": ("# nothing\n", r"params\.yaml: no pipeline `fashion`\."),
+    "pipeline without content": ("fashion:\n", r"params\.yaml: fashion: got null, expected a section with keys\."),
+    "list never closed": (
+        SHIPPED.replace("hidden: [1024, 512, 256, 128, 64]", "hidden: [1024", 1),
+        r"params\.yaml, line 16, column \d+: not YAML: ",
+    ),
+    "tab": ("fashion:\n\tload: 1\n", r"params\.yaml, line 2, column 1: not YAML: found character .* cannot start"),
+    "key twice": (
+        "fashion: 1\nlinear: 1\nfashion: 2\n",
+        r"params\.yaml, line 3, column 1: not YAML: found duplicate key",
+    ),
+    "number as a pipeline": ("3: 4\n", r"params\.yaml: no pipeline `fashion`\. It has: 3\."),
+    "control character": ("fashion: \x00\n", r"params\.yaml: not YAML: .*control characters are not allowed"),
+    "tag that does not fit": ("fashion: !!int x\n", r"params\.yaml.*: not YAML: "),
+    "not UTF-8": (b"fashion: \xff\n", r"params\.yaml: not YAML: .*utf-8"),
+}
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """Write a `params.yaml` that is read instead of the project's."""
+    monkeypatch.setattr(flows.params, "ROOT", tmp_path)
+
+    def to_file(content: str | bytes) -> None:
+        (tmp_path / "params.yaml").write_bytes(content.encode() if isinstance(content, str) else content)
+
+    return to_file
+
+
+def message(pipeline: str = "fashion") -> str:
+    with pytest.raises(UserError) as caught:
+        read(pipeline)
+    assert not re.search(r"pydantic|Input should|Keys should|validation error", str(caught.value))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_each_mistake_is_one_line_with_its_place_and_what_is_allowed(write, mistake):
+    before, after, expected = MISTAKES[mistake]
+    assert before in SHIPPED
+    write(SHIPPED.replace(before, after, 1))
+    lines = message().splitlines()
+    assert len(lines) == len(expected), lines
+    for line, pattern in zip(lines, expected, strict=True):
+        assert line.startswith("params.yaml: fashion.")
+        assert len(line) < 250
+        assert re.search(pattern, line), line
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_a_file_that_cannot_be_understood_is_one_line(write, kind):
+    content, pattern = FILES[kind]
+    write(content)
+    said = message()
+    assert re.match(pattern, said), said
+    assert len(said.splitlines()) == 1
+
+
+def test_missing_file_says_how_to_get_it_back(tmp_path, write):
+    assert message() == "params.yaml is missing. `git checkout params.yaml` brings it back."
+
+
+def test_unknown_pipeline_names_those_that_are_there_and_the_nearest(write):
+    write(SHIPPED)
+    assert message("fasion") == ("params.yaml: no pipeline `fasion`. Did you mean `fashion`? It has: fashion, linear.")
+
+
+def test_a_mistake_in_one_pipeline_does_not_stop_another(write):
+    write(SHIPPED.replace("epochs: 20", "epochs: -1", 1))
+    assert read("linear").fit.epochs == 1200
+
+
+@pytest.mark.parametrize("pipeline", ["fashion", "linear"])
+def test_shipped_parameters_are_valid(pipeline):
+    found = read(pipeline)
+    assert tuple(type(found).model_fields) == STEPS
+    for step in STEPS:
+        assert type(getattr(found, step)) is flows.params.step(step)[1]
+
+
+def test_shipped_parameters_are_the_values_in_the_file():
+    found = read("fashion")
+    assert found.build.hidden == [1024, 512, 256, 128, 64]
+    assert found.compile.learning_rate == 0.001
+    assert found.normalize.validation == 10000
+    assert found.evaluate.predict is None
+
+
+def test_a_whole_number_is_a_number(write):
+    write(SHIPPED.replace("learning_rate: 0.001", "learning_rate: 1", 1))
+    assert read("fashion").compile.learning_rate == 1.0
+
+
+def test_parameters_cannot_be_changed_after_they_were_checked():
+    with pytest.raises(ValueError, match="frozen"):
+        read("linear").fit.epochs = 5
