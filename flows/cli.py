@@ -115,7 +115,14 @@ def _summary(pipeline: str) -> None:
 class _Lines(logging.Handler):
     """What the flow says of each step, and between, dim, what the steps say of themselves."""
 
-    COLORS: ClassVar = {"ran": "green", "cached": "blue", "restored": "blue", "stopped": "yellow", "failed": "red"}
+    COLORS: ClassVar = {
+        "ran": "green",
+        "cached": "blue",
+        "restored": "blue",
+        "stopped": "yellow",
+        "waits": "yellow",
+        "failed": "red",
+    }
 
     def emit(self, record: logging.LogRecord) -> None:
         line = Text(self.format(record))

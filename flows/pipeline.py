@@ -8,6 +8,7 @@ import time
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture, wait
+from prefect.runtime import task_run
 from prefect.states import Cancelled, Completed, Failed, State
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
@@ -16,6 +17,7 @@ from flows import memory, step
 from tasks.base import Stopped, TryAgain, UserError, stopping
 
 log = logging.getLogger("flows")  # shown in the terminal and in Prefect's UI
+RETRIES = 2  # of a step that could not reach something outside: only `load` can say so
 WORDS = {memory.RUN: "ran", memory.UNCHANGED: "cached", memory.RESTORED: "restored"}
 
 
@@ -37,8 +39,8 @@ def run_pipeline(pipeline: str, force: bool = False) -> State:
             description=planned.description,
             task_run_name=planned.step,
             cache_policy=NO_CACHE,  # DVC is the cache; Prefect's would hash every argument
-            retries=2 if planned.step == "load" else 0,  # the only step that may use a network
-            retry_delay_seconds=exponential_backoff(2),
+            retries=RETRIES,
+            retry_delay_seconds=exponential_backoff(2),  # seconds, doubled each time
             retry_condition_fn=_may_pass,
         )
         first, *more = planned.reasons or [""]
@@ -70,13 +72,14 @@ def bring_up_to_date(pipeline: str, name: str, because: str, force: bool) -> Sta
 
     try:
         outcome = memory.bring_up_to_date(address, function, force)
-    except TryAgain:
-        raise
     except Stopped as stopped:
         memory.put_back(address)
         return Cancelled(message=tell("stopped", str(stopped)))
     except UserError as error:
         memory.put_back(address)
+        if isinstance(error, TryAgain) and task_run.run_count <= RETRIES:
+            tell("waits", "and tries again in a moment")
+            raise
         return Failed(message=tell("failed", str(error)))
     except Exception:
         log.exception("%s: a defect of the program, not your mistake", name)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.base import UserError, log
+from tasks.base import TryAgain, UserError, log
 
 CLASS_NAMES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
@@ -51,7 +51,8 @@ def find(folder: str | None) -> tuple[dict[str, np.ndarray], str]:
         folder: the only place to look, if given; else the usual places, in an order that needs the network last.
 
     Raises:
-        UserError: it is nowhere, with a line for each place tried.
+        UserError: what the named folder has is not the dataset.
+        TryAgain: it is nowhere, with a line for each place tried.
     """
     if folder is not None:
         try:
@@ -78,7 +79,7 @@ def find(folder: str | None) -> tuple[dict[str, np.ndarray], str]:
         except NotHere as error:
             log.debug("%s: %s", name, error)
             tried.append(f"  - {name}: {error}")
-    raise UserError(
+    raise TryAgain(  # the last places need a network, which may come back
         "Fashion-MNIST was not found. Tried:\n" + "\n".join(tried) + "\nPut the four files into a folder and name it "
         f"as load.folder in params.yaml; or, on Debian or Ubuntu, run `sudo apt-get install {DEBIAN_PACKAGE}`."
     )

@@ -223,6 +223,7 @@ def test_every_row_is_trained_on_once_an_epoch(rows, batch_size, block):
     [
         (1, 0),
         (2 * BATCHES, 1),  # before the validation, together with which the last batch of an epoch is saved
+        (TOTAL - 1, 0),  # when the best epoch is over
     ],
 )
 def test_a_killed_training_goes_on_where_it_was_to_the_same_bytes(folder, whole, watch, after, trained_again):

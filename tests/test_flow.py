@@ -9,6 +9,8 @@ import time
 import httpx
 import pytest
 
+from tasks.fashion_mnist import DEBIAN_FOLDER
+
 
 @pytest.fixture(scope="module")
 def workspace(workspaces, prefect_server):
@@ -72,6 +74,26 @@ def test_a_server_that_is_away_is_named_before_anything_runs(workspace):
     said = workspace.flow("linear", "--force", code=1, PREFECT_API_URL="http://127.0.0.1:9/api")
     assert "PREFECT_API_URL=http://127.0.0.1:9/api does not answer" in said
     assert "ran" not in said.split()
+
+
+@pytest.mark.skipif(DEBIAN_FOLDER.is_dir(), reason=f"the dataset is installed here, in {DEBIAN_FOLDER}")
+def test_load_is_tried_again_and_then_names_every_place(workspace, prefect_server, tmp_path):
+    nowhere = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1"}
+    said = workspace.flow("fashion", code=1, XDG_CACHE_HOME=str(tmp_path), **nowhere)
+    assert said.count("tries again in a moment") == 2
+    assert "Fashion-MNIST was not found. Tried:" in said
+    places = (
+        "Keras's cache",
+        "Debian's package dataset",
+        "the cache of keras-flows",
+        "Keras's download",
+        "Debian's package,",
+    )
+    assert [place for place in places if f"  - {place}" not in said] == []
+    assert "Traceback" not in said
+    _, steps = last_run(prefect_server)
+    assert steps["load"]["name"] == "Failed"
+    assert "was not found" in steps["load"]["message"]
 
 
 @pytest.mark.parametrize("driver", ["flow", "dvc"])
