@@ -21,7 +21,7 @@ from typing import Any
 
 import dvc.stage.run
 from dvc.dependency import ParamsDependency
-from dvc.exceptions import DvcException, ReproductionError
+from dvc.exceptions import CacheLinkError, DvcException, ReproductionError
 from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.rwlock import RWLockFileCorruptedError
@@ -106,6 +106,8 @@ def _advice(error: DvcException) -> str:
         return (
             "dvc.lock cannot be read: `git checkout dvc.lock` brings it back, and what was made since is in the cache."
         )
+    if isinstance(error, CacheLinkError):
+        return f"DVC could not put files into their places. Is the disk full, or the folder read-only? {error}"
     return f"DVC: {error}"
 
 
