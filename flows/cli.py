@@ -66,7 +66,7 @@ def _run(pipeline: str, options: argparse.Namespace) -> int:
     console = rich.get_console()
     console.print(f"[bold]{pipeline}[/]", highlight=False)
     server.configure(options.verbose)
-    server.check()
+    prefect_server = server.Server()
     for name in ("flows", "tasks"):
         logging.getLogger(name).setLevel(logging.INFO)
         if not options.verbose:  # else Prefect shows them
@@ -79,8 +79,9 @@ def _run(pipeline: str, options: argparse.Namespace) -> int:
         threading.Thread(target=importlib.import_module, args=("tasks.network",), daemon=True).start()
     from flows.pipeline import run_pipeline
 
-    if not os.environ.get("PREFECT_API_URL"):
+    if not prefect_server.ready():
         console.print("[dim]Prefect's server is starting. The first time it needs up to a minute.[/]")
+        prefect_server.wait()
     stop_on_signals()
     state = run_pipeline(pipeline, options.force, return_state=True)
     if not state.is_completed():

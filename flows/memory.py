@@ -216,8 +216,8 @@ def _judge(repo: Repo, stage, known: dict[str, HashInfo | None], force: bool) ->
         inputs.append("the command in dvc.yaml changed")
     missing = [str(out) for out in stage.outs if not out.exists]
     edited = [str(out) for out in stage.outs if out.exists and out.workspace_status()]
-    outputs = [f"{word}: {', '.join(files)}" for word, files in (("missing", missing), ("changed", edited)) if files]
-    waits = [f"made again before it: {', '.join(waits)}"] if waits else []
+    outputs = [f"{word}: {_some(files)}" for word, files in (("missing", missing), ("changed", edited)) if files]
+    waits = [f"made again before it: {_some(waits)}"] if waits else []
 
     if force:
         action, reasons = RUN, ["--force"]
@@ -235,6 +235,10 @@ def _judge(repo: Repo, stage, known: dict[str, HashInfo | None], force: bool) ->
     if action != UNCHANGED:
         known.update(dict.fromkeys((out.fs_path for out in stage.outs), None))
     return action, reasons
+
+
+def _some(files: list[str]) -> str:
+    return ", ".join(files) if len(files) < 3 else f"{files[0]} and {len(files) - 1} more"
 
 
 def _cached(repo: Repo, stage) -> dict | None:

@@ -13,7 +13,7 @@ from prefect.states import Cancelled, Completed, Failed, State
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 
-from flows import memory, step
+from flows import memory, records, step
 from tasks.base import Stopped, TryAgain, UserError, stopping
 
 log = logging.getLogger("flows")  # shown in the terminal and in Prefect's UI
@@ -31,6 +31,16 @@ def run_pipeline(pipeline: str, force: bool = False) -> State:
         pipeline: a section of `params.yaml`.
         force: run every step, also where nothing has changed.
     """
+    try:
+        with records.only_run(pipeline):
+            return _run_steps(pipeline, force)
+    except Stopped as stopped:
+        return Cancelled(message=str(stopped))
+    except UserError as error:
+        return Failed(message=str(error))
+
+
+def _run_steps(pipeline: str, force: bool) -> State:
     futures: dict[str, PrefectFuture] = {}
     for planned in memory.plan(pipeline, force):
         as_task = task(

@@ -6,7 +6,6 @@ python -m flows.step fit fashion
 from __future__ import annotations
 
 import ast
-import ctypes
 import logging
 import signal
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from flows import environment, params
 from flows.params import ROOT
+from flows.server import die_with_parent
 from tasks.base import Folder, Stopped, UserError, stopping
 
 
@@ -99,9 +99,7 @@ def main(step: str, pipeline: str) -> int:
     """As a stage of `dvc repro`: lines on the terminal, an exit code, and the old outputs back in place on failure."""
     logging.basicConfig(level=logging.INFO, format="  %(message)s", stream=sys.stdout)
     stop_on_signals()
-    if sys.platform == "linux":
-        # When `dvc repro` is killed, nobody waits for this process any more: the kernel then sends it SIGTERM (15).
-        ctypes.CDLL(None).prctl(1, 15)
+    die_with_parent()  # when `dvc repro` is killed, nobody waits for this process any more
     try:
         print(f"  {run(step, pipeline)}")
         return 0

@@ -76,6 +76,15 @@ def test_a_server_that_is_away_is_named_before_anything_runs(workspace):
     assert "ran" not in said.split()
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_database_that_cannot_be_written_is_named(workspace, tmp_path):
+    (tmp_path / "prefect.db").touch(mode=0o400)
+    said = workspace.run(
+        "env", "-u", "PREFECT_API_URL", "python", "flows/linear.py", code=1, PREFECT_HOME=str(tmp_path)
+    )
+    assert f"cannot write to {tmp_path}/prefect.db" in said
+
+
 @pytest.mark.skipif(DEBIAN_FOLDER.is_dir(), reason=f"the dataset is installed here, in {DEBIAN_FOLDER}")
 def test_load_is_tried_again_and_then_names_every_place(workspace, prefect_server, tmp_path):
     nowhere = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1"}
@@ -125,6 +134,43 @@ def test_ctrl_c_stops_between_batches_and_the_next_run_goes_on(workspace, prefec
     assert "Running" not in {state["name"] for state in steps.values()}
     assert "continuing in epoch" in workspace.dvc("repro", "fit@linear")
     workspace.set(linear__fit__epochs=3)
+
+
+def test_a_killed_run_is_closed_as_crashed_by_the_next_one(workspace, prefect_server):
+    workspace.set(linear__fit__epochs=1500, linear__fit__batch_size=3)
+    process = workspace.start("python", "flows/linear.py")
+    wait_for(process, "/1500: ")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    (killed,) = httpx.post(f"{prefect_server}/flow_runs/filter", json={"limit": 1, "sort": "START_TIME_DESC"}).json()
+    assert killed["state"]["name"] == "Running"
+    workspace.flow("linear")
+    (killed,) = httpx.post(
+        f"{prefect_server}/flow_runs/filter", json={"flow_runs": {"id": {"any_": [killed["id"]]}}}
+    ).json()
+    assert killed["state"]["type"] == "CRASHED"
+    assert "was killed" in killed["state"]["message"]
+    steps = httpx.post(
+        f"{prefect_server}/task_runs/filter", json={"flow_runs": {"id": {"any_": [killed["id"]]}}}
+    ).json()
+    assert {step["name"]: step["state"]["type"] for step in steps}["fit"] == "CRASHED"
+    assert not {"RUNNING", "PENDING"} & {step["state"]["type"] for step in steps}
+    workspace.set(linear__fit__epochs=3, linear__fit__batch_size=32)
+
+
+def test_a_second_run_in_the_same_folder_waits_for_the_first_and_finds_its_work_done(workspace):
+    workspace.set(linear__fit__epochs=800, linear__fit__batch_size=2)
+    first = workspace.start("python", "flows/linear.py")
+    wait_for(first, "/800: ")
+    second = workspace.start("python", "flows/linear.py")
+    assert first.wait(timeout=120) == 0
+    first.communicate()
+    said = second.communicate(timeout=60)[0]
+    assert second.returncode == 0, said
+    assert "another run is at work here" in said
+    assert f'"process": {first.pid}' in said
+    assert said.count(" cached ") == 8
+    workspace.set(linear__fit__epochs=3, linear__fit__batch_size=32)
 
 
 def wait_for(process, text: str) -> None:
