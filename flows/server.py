@@ -60,10 +60,9 @@ class Server:
                     "then a server is started for the time of the run. `dvc repro` needs none."
                 )
         elif (url := _ui_address()) is None:
-            _must_be_writable()
             port = _free_port(0)
             url = f"http://127.0.0.1:{port}/api"
-            self.log = Path(os.environ["PREFECT_HOME"], "server.log")
+            self.log = _home() / "server.log"
             with open(self.log, "w", encoding="utf-8") as log:
                 command = [sys.executable, "-m", "flows.server", str(port)]
                 # In a session of its own: Ctrl-C is for the run, which tells the server how it ended.
@@ -80,8 +79,11 @@ class Server:
             UserError: it has ended.
         """
         if self.process and self.process.poll() is not None:
-            lines = self.log.read_text(encoding="utf-8").strip().splitlines() or ["no word"]
-            raise UserError(f"Prefect's server did not start: {lines[-1].strip()} (all of it: {self.log}).")
+            said = [line for line in self.log.read_text(encoding="utf-8").splitlines() if "Error" in line]
+            raise UserError(
+                f"Prefect's server did not start: {said[-1].strip() if said else 'no reason was given'}. Its database "
+                f"is {self.log.with_name('prefect.db')}; all that it said is in {self.log}."
+            )
         return _answers(self.url)
 
     def wait(self) -> None:
@@ -111,8 +113,17 @@ def _answers(url: str) -> bool:
         return False
 
 
+def _home() -> Path:
+    home = Path(os.environ["PREFECT_HOME"])
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"PREFECT_HOME={home} cannot be made ({error.strerror}): set it to another folder.") from None
+    return home
+
+
 def _address_file() -> Path:
-    return Path(os.environ["PREFECT_HOME"], "ui-address")
+    return _home() / "ui-address"
 
 
 def _ui_address() -> str | None:
@@ -146,16 +157,6 @@ def _free_port(wanted: int) -> int:
     raise UserError("no free port on 127.0.0.1")
 
 
-def _must_be_writable() -> None:
-    home = Path(os.environ["PREFECT_HOME"])
-    home.mkdir(parents=True, exist_ok=True)
-    for path in (home, home / "prefect.db"):
-        if path.exists() and not os.access(path, os.W_OK):
-            raise UserError(
-                f"Prefect's server cannot write to {path}: make it writable, or set PREFECT_HOME elsewhere."
-            )
-
-
 def die_with_parent() -> None:
     """When the process that started this one is killed, the kernel sends this one SIGTERM."""
     if sys.platform == "linux":
@@ -171,7 +172,6 @@ def main(port: str | None = None) -> None:
         sys.argv = ["prefect", "server", "start", *options, port, "--no-ui", "--no-scheduler", "--no-late-runs"]
         runpy.run_module("prefect", run_name="__main__")
         return
-    _must_be_writable()
     url = f"http://127.0.0.1:{_free_port(4200)}"
     os.environ["PREFECT_SERVER_UI_API_URL"] = os.environ["PREFECT_API_URL"] = f"{url}/api"
     with open(_address_file(), "a+", encoding="utf-8") as file:
