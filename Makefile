@@ -26,8 +26,21 @@ plan: .venv/installed ## what would run, and why: python flows/fashion.py --plan
 repro: .venv/installed ## the same pipelines by DVC alone: dvc repro
 	@dvc repro
 
+ui: .venv/installed ## Prefect's server with its UI, for this project: python -m flows.server ui
+	@python -m flows.server ui
+
+serve: .venv/installed ## run what the UI starts and schedules (beside `make ui`): python -m flows.server serve
+	@python -m flows.server serve
+
 test: .venv/installed ## all tests: pytest -n 2 --dist loadfile
 	@python -m pytest -n 2 --dist loadfile
+
+tools: ## what the browser's and PostgreSQL's tests need: Debian's packages chromium and postgresql (as root)
+	@command -v chromium >/dev/null && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \
+	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium postgresql; }
+
+test-ui: tools .venv/installed ## the tests in a real browser and on PostgreSQL: pytest tests/test_browser.py tests/test_team.py
+	@python -m pytest tests/test_browser.py tests/test_team.py
 
 soak: .venv/installed ## kill both drivers 200 times and compare bytes (an hour): KILLS=100 pytest tests/test_kill.py
 	@KILLS=100 python -m pytest -n 2 tests/test_kill.py -s
@@ -42,4 +55,4 @@ lint: .venv/installed ## style and imports: ruff check, ruff format --check
 lock: ## write requirements.lock anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements.lock
 
-.PHONY: help install run linear plan repro test soak verify lint lock
+.PHONY: help install run linear plan repro ui serve test tools test-ui soak verify lint lock

@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import ClassVar
 
 try:
@@ -21,7 +22,7 @@ from rich.text import Text
 
 from flows import params, server
 from flows.params import ROOT
-from flows.step import code, stop_on_signals
+from flows.step import code
 from tasks.base import UserError
 
 PLANNED = {"run": "[yellow]run[/]", "unchanged": "skip", "restored": "[blue]restore[/]", "if changed": "if changed"}
@@ -44,6 +45,9 @@ def main(pipeline: str, description: str) -> int:
     try:
         params.read(pipeline)
         return _plan(pipeline, options.force) if options.plan else _run(pipeline, options)
+    except KeyboardInterrupt:
+        console.print(Text("stopped", "yellow"))
+        return 130
     except UserError as error:
         console.print(Text("error ", "red").append(str(error), "default"), soft_wrap=True)
         return 1
@@ -67,9 +71,8 @@ def _run(pipeline: str, options: argparse.Namespace) -> int:
     console.print(f"[bold]{pipeline}[/]", highlight=False)
     server.configure(options.verbose)
     prefect_server = server.Server()
-    for name in ("flows", "tasks"):
-        logging.getLogger(name).setLevel(logging.INFO)
-        if not options.verbose:  # else Prefect shows them
+    if not options.verbose:  # else Prefect shows them
+        for name in ("flows", "tasks"):
             logging.getLogger(name).addHandler(_Lines())
     from flows import memory
 
@@ -82,7 +85,6 @@ def _run(pipeline: str, options: argparse.Namespace) -> int:
     if not prefect_server.ready():
         console.print("[dim]Prefect's server is starting. The first time it needs up to a minute.[/]")
         prefect_server.wait()
-    stop_on_signals()
     state = run_pipeline(pipeline, options.force, return_state=True)
     if not state.is_completed():
         mark = Text("failed", "red") if state.is_failed() else Text("stopped", "yellow")
@@ -97,7 +99,7 @@ def _run(pipeline: str, options: argparse.Namespace) -> int:
 
 def _summary(pipeline: str) -> None:
     """The metrics, and where everything lies."""
-    folder = ROOT / "data" / pipeline
+    folder = Path("data", pipeline)
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     table = Table(box=None, pad_edge=False, show_header=False)
     for name, value in metrics.items():

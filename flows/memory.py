@@ -32,7 +32,6 @@ from dvc.utils.serialize import _common as serialize
 from dvc.utils.strictyaml import YAMLValidationError
 from dvc_data.hashfile.hash_info import HashInfo
 
-from flows.params import ROOT
 from tasks.base import UserError, log
 
 # What happens to a step.
@@ -83,7 +82,7 @@ def _repository() -> Iterator[Repo]:
     """DVC's view of the project, fresh: files may have changed since the last one. Its errors become ours."""
     with _one_at_a_time:
         try:
-            with closing(Repo(str(ROOT), _wait_for_lock=True)) as repo:
+            with closing(Repo(_wait_for_lock=True)) as repo:
                 yield repo
         except (DvcException, OSError) as error:
             while isinstance(error, ReproductionError) and error.__cause__:
@@ -149,6 +148,13 @@ def fetch(address: str) -> bool:
         return True
 
 
+def recorded(address: str) -> list[str]:
+    """The hashes that `dvc.lock` has of a stage's outputs."""
+    with _repository() as repo:
+        (stage,) = repo.stage.collect(address)
+        return [str(out.hash_info.value) for out in stage.outs]
+
+
 def put_back(address: str) -> None:
     """Restore what `dvc.lock` records of a stage, as far as it is kept: DVC takes it away before a step runs."""
     with _repository() as repo:
@@ -159,7 +165,7 @@ def put_back(address: str) -> None:
             if not out.changed_cache():
                 out.checkout(force=True)
             elif not out.exists:  # an output that is in git comes with a clone; the cache does not
-                kept = subprocess.run(["git", "show", f":{out.def_path}"], cwd=ROOT, capture_output=True)
+                kept = subprocess.run(["git", "show", f":{out.def_path}"], capture_output=True)
                 if hashlib.md5(kept.stdout).hexdigest() == out.hash_info.value:
                     Path(out.fs_path).write_bytes(kept.stdout)
 

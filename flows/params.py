@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 import importlib
 import json
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ValidationError, create_model
+from pydantic import Field, ValidationError, create_model, model_serializer
+from pydantic.json_schema import SkipJsonSchema
 from ruamel.yaml import YAML, YAMLError
 
 from tasks.base import Section, UserError
@@ -17,6 +19,9 @@ from tasks.base import Section, UserError
 ROOT = Path(__file__).resolve().parents[1]
 FILE = "params.yaml"
 STEPS = ("load", "normalize", "visualize", "build", "compile", "fit", "reload_best", "evaluate")
+
+
+Seconds = Annotated[float, Field(gt=0)]
 
 
 def step(name: str) -> tuple[Any, type[Section]]:
@@ -32,7 +37,39 @@ def _model() -> type[Section]:
     for name in STEPS:
         section = step(name)[1]
         fields[name] = (section, ... if section.model_fields else section())
+    fields["timeouts"] = (
+        create_model("Timeouts", __base__=Section, **dict.fromkeys(STEPS, (Seconds | None, None))),
+        ...,
+    )
     return create_model("Pipeline", __base__=Section, **fields)
+
+
+class _Form(Section):
+    """A part of a form: what is left empty is not there."""
+
+    @model_serializer(mode="wrap")
+    def _filled(self, serialize: Callable) -> dict:
+        return {key: value for key, value in serialize(self).items() if value is not None}
+
+
+def _changes() -> type[_Form]:
+    """Every parameter of every step, none of them needed: what a form asks for. What is left out stays as it is."""
+
+    def optional(kind: Any, description: str) -> Any:
+        # No default in the schema either: the form would fill it in.
+        extra = {"description": description, "json_schema_extra": lambda schema: schema.pop("default", None)}
+        if kind is bool:  # for which the form knows no "left out", but a null
+            return bool | None, Field(None, description=description)
+        return kind | SkipJsonSchema[None], Field(None, **extra)
+
+    parts = {}
+    for name in STEPS:
+        fields = step(name)[1].model_fields.items()
+        keys = {key: optional(field.rebuild_annotation(), field.description) for key, field in fields}
+        if keys:
+            part = create_model(f"{name} parameters", __base__=_Form, **keys)
+            parts[name] = optional(part, f"Parameters of the step {name}.")
+    return create_model("Changes", __base__=_Form, **parts)
 
 
 def read(pipeline: str) -> Any:
@@ -41,9 +78,8 @@ def read(pipeline: str) -> Any:
     Raises:
         UserError: one line for each mistake in the pipeline's part of the file.
     """
-    path = ROOT / FILE
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(FILE, encoding="utf-8") as file:
             content = YAML(typ="safe").load(file)
     except FileNotFoundError:
         raise UserError(f"{FILE} is missing. `git checkout {FILE}` brings it back.") from None
@@ -70,6 +106,9 @@ def _text_keys(content: Any) -> Any:
     if not isinstance(content, dict):
         return content
     return {"null" if key is None else str(key): _text_keys(value) for key, value in content.items()}
+
+
+Changes = _changes()
 
 
 def _line(pipeline: str, error: dict) -> str:

@@ -3,44 +3,85 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
+from contextlib import nullcontext
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture, wait
-from prefect.runtime import task_run
+from prefect.runtime import flow_run, task_run
 from prefect.states import Cancelled, Completed, Failed, State
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 
-from flows import memory, records, step
+from flows import experiment, memory, params, records, step
+from flows.params import Changes
 from tasks.base import Stopped, TryAgain, UserError, stopping
 
-log = logging.getLogger("flows")  # shown in the terminal and in Prefect's UI
+log = logging.getLogger("flows")  # shown in the terminal and in Prefect's UI, as that of the steps
+for name in ("flows", "tasks"):
+    logging.getLogger(name).setLevel(logging.INFO)
 RETRIES = 2  # of a step that could not reach something outside: only `load` can say so
 WORDS = {memory.RUN: "ran", memory.UNCHANGED: "cached", memory.RESTORED: "restored"}
 
 
-@flow(
-    name="pipeline", flow_run_name="{pipeline}", task_runner=ThreadPoolTaskRunner(max_workers=4), persist_result=False
-)
-def run_pipeline(pipeline: str, force: bool = False) -> State:
+def _changed(changes: Changes) -> dict[str, dict]:
+    """What of the form was filled in."""
+    return {section: values for section, values in changes.model_dump().items() if values}
+
+
+def _name() -> str:
+    """`fashion`, or of an experiment `fashion epochs 3, seed 1`."""
+    given = flow_run.parameters
+    values = [
+        f"{key} {value}"
+        for part in _changed(Changes.model_validate(given["changes"])).values()
+        for key, value in part.items()
+    ]
+    return " ".join([given["pipeline"], ", ".join(values)]).strip()
+
+
+@flow(name="pipeline", flow_run_name=_name, task_runner=ThreadPoolTaskRunner(max_workers=4), persist_result=False)
+def run_pipeline(pipeline: str, force: bool = False, changes: Changes = Changes()) -> State:
     """Bring every step of a pipeline up to date, each as soon as the steps before it are done.
 
     Args:
-        pipeline: a section of `params.yaml`.
-        force: run every step, also where nothing has changed.
+        pipeline: A section of params.yaml.
+        force: Run every step, also where nothing has changed.
+        changes: Other values than params.yaml has, for this run alone. It becomes a DVC experiment.
     """
+    if threading.current_thread() is threading.main_thread():
+        step.stop_on_signals()
+    asked = _changed(changes)
     try:
-        with records.only_run(pipeline):
-            return _run_steps(pipeline, force)
+        if not asked:
+            with records.only_run(pipeline):
+                state = _run_steps(pipeline, force)
+        else:
+            state = _run_experiment(pipeline, force, asked)
     except Stopped as stopped:
-        return Cancelled(message=str(stopped))
+        state = Cancelled(message=str(stopped))
     except UserError as error:
-        return Failed(message=str(error))
+        log.error("%s", error)
+        state = Failed(message=str(error))
+    records.leave_if_the_server_is_away(state)
+    return state
+
+
+def _run_experiment(pipeline: str, force: bool, changes: dict[str, dict]) -> State:
+    params.read(pipeline)
+    name = f"{pipeline}-{str(flow_run.id)[:8]}"
+    with experiment.workspace(pipeline, changes):
+        state = _run_steps(pipeline, force)
+        if state.is_completed():
+            experiment.save(name, [f"{step}@{pipeline}" for step in params.STEPS])
+            state.message += f". Experiment {name}: `dvc exp apply {name}` makes it yours"
+        return state
 
 
 def _run_steps(pipeline: str, force: bool) -> State:
+    limits, before, started = params.read(pipeline).timeouts, records.metrics(pipeline), time.monotonic()
     futures: dict[str, PrefectFuture] = {}
     for planned in memory.plan(pipeline, force):
         as_task = task(
@@ -52,18 +93,26 @@ def _run_steps(pipeline: str, force: bool) -> State:
             retries=RETRIES,
             retry_delay_seconds=exponential_backoff(2),  # seconds, doubled each time
             retry_condition_fn=_may_pass,
+            timeout_seconds=getattr(limits, planned.step),
         )
         first, *more = planned.reasons or [""]
         because = f"{first} and {len(more)} more" if more else first
-        before = [futures[name] for name in planned.after]
-        futures[planned.step] = as_task.submit(pipeline, planned.step, because, force, wait_for=before)
+        after = [futures[name] for name in planned.after]
+        futures[planned.step] = as_task.submit(pipeline, planned.step, because, force, wait_for=after)
     wait(list(futures.values()))
+    states = {name: future.state for name, future in futures.items()}
     if stopping.is_set():
         return Cancelled(message="the same command goes on from there")
-    failed = [name for name, future in futures.items() if future.state.is_failed()]
+    failed = [name for name, state in states.items() if not state.is_completed()]
     if failed:
-        return Failed(message=f"{failed[0]}: {futures[failed[0]].state.message}")
-    return Completed(message=futures["evaluate"].state.message)
+        return Failed(message=f"{failed[0]}: {states[failed[0]].message}")
+    verdict = records.verdict(pipeline)
+    if all(state.message == records.UNCHANGED for state in states.values()):
+        return Completed(message=f"{records.UNCHANGED}: {verdict}")
+    steps = [(name, state.name, state.message) for name, state in states.items()]
+    (data,) = memory.recorded(f"load@{pipeline}")
+    records.report(pipeline, before, steps, time.monotonic() - started, data)
+    return Completed(message=verdict)
 
 
 def bring_up_to_date(pipeline: str, name: str, because: str, force: bool) -> State:
@@ -74,7 +123,8 @@ def bring_up_to_date(pipeline: str, name: str, because: str, force: bool) -> Sta
 
     def function() -> None:
         nonlocal said
-        said = step.run(name, pipeline)
+        with records.progress(pipeline) if name == "fit" else nullcontext():
+            said = step.run(name, pipeline, force)
 
     def tell(word: str, what: str) -> str:
         log.info("%-12s %-9s %6.1f s  %s", name, word, time.monotonic() - started, what)
@@ -91,10 +141,12 @@ def bring_up_to_date(pipeline: str, name: str, because: str, force: bool) -> Sta
             tell("waits", "and tries again in a moment")
             raise
         return Failed(message=tell("failed", str(error)))
-    except Exception:
-        log.exception("%s: a defect of the program, not your mistake", name)
+    except BaseException as error:  # Prefect's timeout, or a defect
+        memory.put_back(address)
+        if isinstance(error, Exception):
+            log.exception("%s: a defect of the program, not your mistake", name)
         raise
-    why = {memory.UNCHANGED: "nothing has changed", memory.RESTORED: f"from DVC's cache ({because})"}
+    why = {memory.UNCHANGED: records.UNCHANGED, memory.RESTORED: f"from DVC's cache ({because})"}
     message = tell(WORDS[outcome], why.get(outcome, f"{said} ({because})"))
     return Completed(name="Completed" if outcome == memory.RUN else "Cached", message=message)
 

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from prefect import Flow, task
+from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
 from prefect.client.orchestration import get_client
+from prefect.client.schemas import State, StateType
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
-from prefect.states import Crashed
+from prefect.states import Cancelled, Completed, Crashed, Failed, Running
 
-from flows.server import lock
-from tasks.base import Stopped, stopping
+from flows import memory, params
+from flows.server import answers, lock
+from tasks.base import Stopped, stopping, watchers
 
 log = logging.getLogger("flows")
+
+UNCHANGED = "nothing has changed"
+PICTURES = {  # of a pipeline's folder: its title
+    "samples.png": "What the model sees",
+    "learning_curve.png": "Learning curve",
+    "predictions.png": "Predictions",
+    "mistakes.png": "The mistakes it was surest of",
+}
 
 
 @contextmanager
@@ -62,3 +77,159 @@ def _close(run: str) -> None:
             if not step.state.is_final():
                 client.set_task_run_state(step.id, dead, force=True)
         client.set_flow_run_state(run, dead, force=True)
+
+
+@contextmanager
+def progress(pipeline: str) -> Iterator[None]:
+    """Around a step: what it tells of its progress is an artifact of its task."""
+    artifact = None
+
+    def tell(done: float, text: str) -> None:
+        nonlocal artifact
+        if not answers():  # Prefect's client would try again for a minute, and the training wait for it
+            log.warning("Prefect's server does not answer: the training goes on, and its progress is not shown")
+            return
+        try:
+            if artifact is None:
+                artifact = create_progress_artifact(100 * done, key=_key(pipeline, "progress"), description=text)
+            else:
+                update_progress_artifact(artifact, 100 * done, description=text)
+        except Exception as error:  # whatever the server does to it, the training goes on
+            log.warning("the progress cannot be shown in Prefect: %s", error)
+
+    watchers.append(tell)
+    try:
+        yield
+    finally:
+        watchers.remove(tell)
+
+
+def leave_if_the_server_is_away(state: State) -> None:
+    """End the process here, for Prefect's client would try for minutes to tell a state to nobody."""
+    if not answers():
+        log.warning("Prefect's server does not answer, so this could not be told: %s %s", state.name, state.message)
+        log.warning("What was done is recorded in dvc.lock.")
+        sys.stdout.flush()
+        os._exit(0 if state.is_completed() else 1)
+
+
+def metrics(pipeline: str) -> dict:
+    """What `evaluate` wrote last; nothing if it has not run yet."""
+    try:
+        return json.loads(Path("data", pipeline, "metrics.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def verdict(pipeline: str) -> str:
+    """The metrics in one line."""
+    passed = {True: ["passed"], False: ["NOT passed"], None: []}[metrics(pipeline).get("passed")]
+    numbers = [f"{name} {_short(value)}" for name, value in metrics(pipeline).items() if name.startswith("test_")]
+    return ", ".join(passed + numbers)
+
+
+def report(pipeline: str, before: dict, steps: list[tuple[str, str, str]], seconds: float, data: str) -> None:
+    """The pictures and the numbers of a run, each as an artifact, and one that holds them all.
+
+    Args:
+        pipeline: a section of `params.yaml`.
+        before: the metrics of the run before.
+        steps: name, state and message of each step.
+        seconds: that the run took.
+        data: the hash that DVC has of the data.
+    """
+    if not answers():
+        return
+    table = _compared(metrics(pipeline), before)
+    _write(pipeline, "metrics", f"Metrics of {pipeline}, and what changed since the last run", table)
+    parts = [f"# {pipeline}", table]
+    for name, title in PICTURES.items():
+        picture = _picture(Path("data", pipeline, name), title)
+        _write(pipeline, name.removesuffix(".png").replace("_", "-"), f"{title} ({pipeline})", picture)
+        parts.append(f"## {title}\n\n{picture}")
+    commit = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=40"], capture_output=True, text=True)
+    origin = {"data (DVC's hash of raw.npz)": data, "commit": commit.stdout.strip(), "duration": f"{seconds:.0f} s"}
+    chosen = params.read(pipeline).model_dump()
+    settings = [(f"{name}.{key}", value) for name, section in chosen.items() for key, value in section.items()]
+    parts += [
+        "## Where it comes from\n\n" + _table(("", ""), origin.items()),
+        "## Steps\n\n" + _table(("step", "state", ""), steps),
+        "## Parameters\n\n" + _table(("parameter", "value"), settings),
+    ]
+    _write(pipeline, "report", f"All about this run of {pipeline}", "\n\n".join(parts))
+
+
+def _write(pipeline: str, name: str, title: str, markdown: str) -> None:
+    create_markdown_artifact(markdown, key=_key(pipeline, name), description=title)
+
+
+def _key(pipeline: str, name: str) -> str:
+    return f"{pipeline}-{name}".lower().replace("_", "-")
+
+
+def _picture(path: Path, title: str) -> str:
+    return f"![{title}](data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()})"
+
+
+def _compared(now: dict, before: dict) -> str:
+    rows = []
+    for name, value in now.items():
+        old = before.get(name)
+        number = isinstance(value, float | int) and not isinstance(value, bool)
+        difference = f"{value - old:+.4g}" if number and isinstance(old, float | int) else ""
+        rows.append((name, _short(value), _short(old), difference))
+    return _table(("metric", "this run", "last run", "difference"), rows)
+
+
+def _short(value: object) -> str:
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _table(head, rows) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+class Foreign:
+    """A run that Prefect did not start, with its steps.
+
+    Args:
+        flow: the flow that it is a run of.
+        pipeline: a section of `params.yaml`.
+        driver: who has started it.
+    """
+
+    def __init__(self, flow: Flow, pipeline: str, driver: str) -> None:
+        self.pipeline, self.driver, self.states, self.ids = pipeline, driver, {}, {}
+        self.client = get_client(sync_client=True)
+        name, given = f"{pipeline} ({driver})", {"pipeline": pipeline}
+        self.run = self.client.create_flow_run(flow, name=name, parameters=given, tags=[driver], state=Running()).id
+
+    def step(self, name: str, state: str, message: str) -> None:
+        """Note that a step has begun (`Running`) or ended."""
+        types = {
+            "Running": Running,
+            "Completed": Completed,
+            "Cached": Completed,
+            "Failed": Failed,
+            "Cancelled": Cancelled,
+        }
+        self.states[name] = types[state](name=state, message=message)
+        if name not in self.ids:
+            step = task(lambda: None, name=name)  # only its name is used
+            self.ids[name] = self.client.create_task_run(step, self.run, name, name=name, state=Running()).id
+        self.client.set_task_run_state(self.ids[name], self.states[name], force=True)
+
+    def end(self) -> None:
+        """Note how the run has ended, as its steps tell; a step that has not ended was killed."""
+        for planned in memory.plan(self.pipeline):
+            if planned.action == memory.UNCHANGED and planned.step not in self.states:
+                self.step(planned.step, "Cached", UNCHANGED)
+        for name, state in self.states.items():
+            if state.is_running():
+                self.states[name] = Crashed(message=f"{self.driver} was killed")
+                self.client.set_task_run_state(self.ids[name], self.states[name], force=True)
+        bad = [(name, state) for name, state in self.states.items() if not state.is_completed()]
+        message = f"{bad[0][0]}: {bad[0][1].message}" if bad else verdict(self.pipeline)
+        kind = StateType(bad[0][1].type) if bad else StateType.COMPLETED
+        self.client.set_flow_run_state(self.run, State(type=kind, message=message), force=True)

@@ -2,7 +2,8 @@
 
 Call `configure` before the first import of `prefect`, which reads its settings then.
 
-python -m flows.server: a server with its UI, until Ctrl-C.
+python -m flows.server ui: a server with its UI, until Ctrl-C.
+python -m flows.server serve: register the deployments of prefect.yaml there, and run what it is asked to.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
-from urllib.error import URLError
+from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
 from flows.params import ROOT
@@ -54,17 +56,13 @@ class Server:
         self.process: subprocess.Popen | None = None
         url = os.environ.get("PREFECT_API_URL")
         if url:
-            if not _answers(url):
-                raise UserError(
-                    f"Prefect's server at PREFECT_API_URL={url} does not answer. Start it, or unset PREFECT_API_URL: "
-                    "then a server is started for the time of the run. `dvc repro` needs none."
-                )
+            _must_answer(url)
         elif (url := _ui_address()) is None:
             port = _free_port(0)
             url = f"http://127.0.0.1:{port}/api"
             self.log = _home() / "server.log"
             with open(self.log, "w", encoding="utf-8") as log:
-                command = [sys.executable, "-m", "flows.server", str(port)]
+                command = [sys.executable, "-m", "flows.server", "temporary", str(port)]
                 # In a session of its own: Ctrl-C is for the run, which tells the server how it ended.
                 self.process = subprocess.Popen(
                     command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -84,14 +82,14 @@ class Server:
                 f"Prefect's server did not start: {said[-1].strip() if said else 'no reason was given'}. Its database "
                 f"is {self.log.with_name('prefect.db')}; all that it said is in {self.log}."
             )
-        return _answers(self.url)
+        return answers(self.url)
 
     def wait(self) -> None:
         """Return when it answers."""
         until = time.monotonic() + PATIENCE
         while not self.ready():
             if time.monotonic() > until:
-                raise UserError(f"Prefect's server did not answer within {PATIENCE} s; see {self.log}.")
+                raise UserError(f"Prefect's server at {self.url} did not answer within {PATIENCE} s.")
             time.sleep(0.05)
 
     def _stop(self) -> None:
@@ -102,15 +100,35 @@ class Server:
             self.process.kill()
 
 
-def _answers(url: str) -> bool:
-    request = Request(f"{url.rstrip('/')}/health")
+def answers(url: str | None = None) -> bool:
+    """Whether a server is there, and lets this process in: at an address, or at PREFECT_API_URL."""
+    with suppress(OSError, ValueError):
+        return _ask(url or os.environ["PREFECT_API_URL"])
+    return False
+
+
+def _ask(url: str) -> bool:
+    request = Request(f"{url.rstrip('/')}/admin/version")  # which, unlike `health`, also asks for the password
     if password := os.environ.get("PREFECT_API_AUTH_STRING"):
         request.add_header("Authorization", "Basic " + base64.b64encode(password.encode()).decode())
+    with build_opener(ProxyHandler({})).open(request, timeout=10):
+        return True
+
+
+def _must_answer(url: str) -> None:
     try:
-        with build_opener(ProxyHandler({})).open(request, timeout=10):
-            return True
-    except (URLError, OSError, ValueError):
-        return False
+        _ask(url)
+    except HTTPError as error:
+        if error.code != 401:
+            raise UserError(f"PREFECT_API_URL={url} is no Prefect server: {error}.") from None
+        raise UserError(
+            f"Prefect's server at {url} wants a password: set PREFECT_API_AUTH_STRING=NAME:PASSWORD."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"Prefect's server at PREFECT_API_URL={url} does not answer ({error}). Start it, or unset PREFECT_API_URL: "
+            "then a server is started for the time of the run. `dvc repro` needs none."
+        ) from None
 
 
 def _home() -> Path:
@@ -163,30 +181,51 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
-def main(port: str | None = None) -> None:
-    """Prefect's server: with a port, for one run; without, with the UI, for a person."""
-    configure()
-    options = ["--host", "127.0.0.1", "--port"]
-    if port:
-        die_with_parent()
-        sys.argv = ["prefect", "server", "start", *options, port, "--no-ui", "--no-scheduler", "--no-late-runs"]
-        runpy.run_module("prefect", run_name="__main__")
-        return
+def ui() -> None:
+    """Prefect's server with its UI, for people: on port 4200, or on another if that is taken."""
     url = f"http://127.0.0.1:{_free_port(4200)}"
     os.environ["PREFECT_SERVER_UI_API_URL"] = os.environ["PREFECT_API_URL"] = f"{url}/api"
     with open(_address_file(), "a+", encoding="utf-8") as file:
         if not lock(file):
-            raise UserError(f"Prefect's UI runs already for this project, at {_address_file().read_text()[:-4]}.")
+            raise UserError(f"The UI of this project runs already: {_address_file().read_text()[:-4]}")
         file.truncate(0)
         file.write(f"{url}/api")
         file.flush()
         print(f"Prefect's UI will be at {url}. Ctrl-C ends it.", flush=True)
-        sys.argv = ["prefect", "server", "start", *options, url.rpartition(":")[2]]
-        runpy.run_module("prefect", run_name="__main__")
+        _prefect("server", "start", "--host", "127.0.0.1", "--port", url.rpartition(":")[2])
+
+
+def serve() -> None:
+    """Register the deployments of `prefect.yaml`, and start a worker that runs them."""
+    if not os.environ.get("PREFECT_API_URL") and not _ui_address():
+        raise UserError("There is no server to serve: start `make ui` in another terminal, or set PREFECT_API_URL.")
+    Server().wait()
+    os.environ |= {"PWD": str(ROOT), "PREFECT_WORKER_QUERY_SECONDS": "3"}
+    for command in (
+        ["work-pool", "create", "keras-flows", "--type", "process", "--overwrite"],
+        ["--no-prompt", "deploy", "--all"],
+    ):
+        subprocess.run([sys.executable, "-m", "prefect", *command], cwd=ROOT, check=True)
+    _prefect("worker", "start", "--pool", "keras-flows", "--type", "process")
+
+
+def temporary(port: str) -> None:
+    """A server for one run, without what only people and schedules need."""
+    die_with_parent()
+    options = ("--host", "127.0.0.1", "--port", port, "--no-ui", "--no-scheduler", "--no-late-runs")
+    _prefect("server", "start", *options)
+
+
+def _prefect(*arguments: str) -> None:
+    """Prefect's command line, in this process."""
+    sys.argv = ["prefect", *arguments]
+    runpy.run_module("prefect", run_name="__main__")
 
 
 if __name__ == "__main__":
+    configure(verbose=True)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it; Prefect ends by it
     try:
-        main(*sys.argv[1:])
+        {"ui": ui, "serve": serve, "temporary": temporary}[sys.argv[1]](*sys.argv[2:])
     except UserError as error:
         sys.exit(str(error))

@@ -12,14 +12,19 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from flows import environment, params
+from flows import environment, params, repro
 from flows.params import ROOT
 from flows.server import die_with_parent
 from tasks.base import Folder, Stopped, UserError, stopping
 
 
-def run(step: str, pipeline: str) -> str:
+def run(step: str, pipeline: str, force: bool = False) -> str:
     """Run a step and make sure that what it was made from did not change meanwhile.
+
+    Args:
+        step: its name.
+        pipeline: a section of `params.yaml`.
+        force: load the data anew, also where DVC's remote has it.
 
     Returns:
         What the step says of its result, in one line.
@@ -32,7 +37,7 @@ def run(step: str, pipeline: str) -> str:
     folder = Folder(Path("data", pipeline))
     try:
         # Data that was shared once need not be looked for again. A folder named by the user comes first.
-        said = _fetched(pipeline) if step == "load" and section.folder is None else None
+        said = _fetched(pipeline) if step == "load" and not section.folder and not force else None
         said = said or function(folder, section)
     except OSError as error:
         name = f": {Path(error.filename).name}" if error.filename else ""
@@ -100,13 +105,18 @@ def main(step: str, pipeline: str) -> int:
     logging.basicConfig(level=logging.INFO, format="  %(message)s", stream=sys.stdout)
     stop_on_signals()
     die_with_parent()  # when `dvc repro` is killed, nobody waits for this process any more
+    repro.tell(pipeline, step, "Running")
     try:
-        print(f"  {run(step, pipeline)}")
+        said = run(step, pipeline)
+        print(f"  {said}")
+        repro.tell(pipeline, step, "Completed", said)
         return 0
     except UserError as error:
         print(f"{step}: {error}", file=sys.stderr)
+        repro.tell(pipeline, step, "Failed", str(error))
     except Stopped as stopped:
         print(f"{step}: {stopped}. The same command goes on from there.", file=sys.stderr)
+        repro.tell(pipeline, step, "Cancelled", str(stopped))
     from flows import memory
 
     memory.put_back(f"{step}@{pipeline}")

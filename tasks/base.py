@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ class Stopped(Exception):
 
 
 stopping = threading.Event()  # set by a driver when the person, or the system, wants the run to end
+watchers: list[Callable[[float, str], None]] = []  # a driver's: told how much of a long step is done, and how it stands
 
 
 class Section(BaseModel):

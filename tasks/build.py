@@ -15,10 +15,17 @@ Units = Annotated[int, Field(gt=0)]
 
 
 class Params(Section):
-    hidden: list[Units]
-    activation: Activation
-    output_units: Units | Literal["auto"]
-    output_activation: Literal["auto", "linear", "sigmoid", "softmax"]
+    hidden: list[Units] = Field(description="Units of each hidden layer.")
+    activation: Activation = Field(description="Activation of the hidden layers.")
+    output_units: Units | Literal["auto"] = Field(
+        description="Units of the last layer; `auto` follows from the labels."
+    )
+    output_activation: Literal["auto", "linear", "sigmoid", "softmax"] = Field(
+        description="Activation of the last layer; `auto` follows from the labels."
+    )
+    dtype_policy: Literal["float32", "mixed_bfloat16"] = Field(
+        description="What the hidden layers compute in. Weights and the last layer are float32 with both."
+    )
 
 
 def build(folder: Folder, params: Params) -> str:
@@ -26,8 +33,7 @@ def build(folder: Folder, params: Params) -> str:
 
     Args:
         folder: the pipeline's folder.
-        params: `hidden`: units of each hidden layer; `activation`: theirs; `output_units`, `output_activation`: of the
-            last layer, `auto` to follow from the labels.
+        params: see `Params`.
 
     Raises:
         UserError: the output layer asked for cannot work with the labels.
@@ -48,7 +54,7 @@ def build(folder: Folder, params: Params) -> str:
     if len(schema["input_shape"]) > 1:
         model.add(keras.layers.Flatten())
     for units in params.hidden:
-        model.add(keras.layers.Dense(units, activation=params.activation))
+        model.add(keras.layers.Dense(units, activation=params.activation, dtype=params.dtype_policy))
     model.add(keras.layers.Dense(head.units, activation=head.activation))
 
     lines: list[str] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -22,12 +22,12 @@ OPTIMIZERS = {  # the name in params.yaml: Keras's class
 
 
 class Params(Section):
-    optimizer: Literal[tuple(OPTIMIZERS)]
-    learning_rate: Annotated[float, Field(gt=0)]
+    optimizer: Literal[tuple(OPTIMIZERS)] = Field(description="One of Keras's, with its own defaults.")
+    learning_rate: float = Field(gt=0, description="How far one update goes.")
     loss: Literal[
         "auto", "mse", "mae", "huber",
         "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy",
-    ]  # fmt: skip
+    ] = Field(description="`auto` follows from the labels.")  # fmt: skip
 
 
 def compile(folder: Folder, params: Params) -> str:
@@ -35,7 +35,7 @@ def compile(folder: Folder, params: Params) -> str:
 
     Args:
         folder: the pipeline's folder.
-        params: `optimizer`, `learning_rate`, and `loss`, `auto` to follow from the labels.
+        params: see `Params`.
 
     Raises:
         UserError: the loss cannot work with the labels and the output layer.

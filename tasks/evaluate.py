@@ -13,9 +13,11 @@ from tasks.base import Folder, Section, UserError, whole
 
 
 class Params(Section):
-    min_accuracy: Annotated[float, Field(ge=0, le=1)] | None
-    max_mse: Annotated[float, Field(ge=0)] | None
-    predict: list[float] | None
+    min_accuracy: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        description="What a model of classes must reach on the test rows to pass."
+    )
+    max_mse: Annotated[float, Field(ge=0)] | None = Field(description="The same for regression: at most this.")
+    predict: list[float] | None = Field(description="Values of x to predict y for (regression on one number).")
 
 
 def evaluate(folder: Folder, params: Params) -> str:
@@ -23,8 +25,7 @@ def evaluate(folder: Folder, params: Params) -> str:
 
     Args:
         folder: the pipeline's folder.
-        params: `min_accuracy`, `max_mse`: what the model must reach to pass, or None; `predict`: values of x to
-            predict y for (regression on one number), or None.
+        params: see `Params`.
 
     Raises:
         UserError: a criterion that does not fit the labels, or an input that is missing or damaged.

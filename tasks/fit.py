@@ -10,18 +10,18 @@ from pydantic import Field
 from tasks.arrays import read_arrays
 from tasks.base import Folder, Section, UserError
 
-Positive = Annotated[int, Field(gt=0)]
-
 
 class Params(Section):
-    epochs: Positive
-    batch_size: Positive
-    monitor: Literal["val_loss", "loss"]
-    seed: Annotated[int, Field(ge=0, lt=2**31)]
-    jit_compile: bool
-    steps_per_execution: Positive
-    save_every: Annotated[float, Field(gt=0)]
-    keep_state: bool
+    epochs: int = Field(gt=0, description="Times that the training sees every row.")
+    batch_size: int = Field(gt=0, description="Rows to an update.")
+    monitor: Literal["val_loss", "loss"] = Field(description="The epoch where this is lowest becomes the checkpoint.")
+    seed: int = Field(ge=0, lt=2**31, description="Of the first weights, the order of the rows, every other draw.")
+    jit_compile: bool = Field(description="Compile the training with XLA.")
+    steps_per_execution: Annotated[int, Field(gt=0)] | Literal["auto"] = Field(
+        description="Batches between two looks of Python at the training; `auto`: about half a second of them."
+    )
+    save_every: float = Field(gt=0, description="Seconds between two saved states: what a crash can cost at most.")
+    keep_state: bool = Field(description="Keep the last state, so that more epochs later need not start anew.")
 
 
 def fit(folder: Folder, params: Params) -> str:
@@ -31,10 +31,7 @@ def fit(folder: Folder, params: Params) -> str:
 
     Args:
         folder: the pipeline's folder.
-        params: `epochs`; `batch_size`; `monitor`: the number whose lowest value makes an epoch the best;
-            `seed`: of the weights, the order of the rows and every other draw; `jit_compile`: with XLA;
-            `steps_per_execution`: batches between two looks of Python at the training; `save_every`: seconds
-            between two saved states; `keep_state`: keep the last one, so that more epochs later need not start anew.
+        params: see `Params`.
 
     Raises:
         UserError: `val_loss` is monitored and there is no validation split, or the loss is no number any more.
@@ -52,7 +49,10 @@ def fit(folder: Folder, params: Params) -> str:
     model = assemble(folder, params.seed, jit_compile=params.jit_compile)
     # Keras makes the metrics' variables when it first meets data; a saved state has values for them.
     model.compute_metrics(x[:1], y[:1], model(x[:1], training=False), None)
-    batches = Batches(x, y, params.batch_size, params.steps_per_execution, params.seed)
+    block = params.steps_per_execution
+    if block == "auto":
+        block = half_a_second(model.count_params(), params.batch_size)
+    batches = Batches(x, y, params.batch_size, block, params.seed)
     model.train_step = batches.train_step(model)
     training = Training(model, folder, params, batches.blocks)
     validation = None
@@ -84,3 +84,8 @@ def fit(folder: Folder, params: Params) -> str:
         table.writerows(training.history)
     keras.utils.clear_session()
     return f"{params.epochs} epochs, lowest {params.monitor} {training.best:.4g} in epoch {training.best_epoch}"
+
+
+def half_a_second(weights: int, batch_size: int) -> int:
+    """Batches that take about that long: 20 microseconds each, and six operations a weight and row at 100 GFLOP/s."""
+    return max(1, round(0.5 / (20e-6 + 6 * weights * batch_size / 100e9)))

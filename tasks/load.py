@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from tasks import fashion_mnist
 from tasks.arrays import write_arrays
@@ -12,8 +13,8 @@ from tasks.base import Folder, Section, UserError, log
 
 
 class Params(Section):
-    source: Literal["fashion_mnist", "line"]
-    folder: str | None
+    source: Literal["fashion_mnist", "line"] = Field(description="The dataset.")
+    folder: str | None = Field(description="Where its files are; null looks in the usual places.")
 
 
 def load(folder: Folder, params: Params) -> str:
@@ -21,7 +22,7 @@ def load(folder: Folder, params: Params) -> str:
 
     Args:
         folder: the pipeline's folder.
-        params: `source`: which dataset; `folder`: where its files are, or None to look in the usual places.
+        params: see `Params`.
 
     Raises:
         UserError: the dataset is nowhere to be found, or what was found is not the dataset.

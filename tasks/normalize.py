@@ -12,9 +12,11 @@ from tasks.base import Folder, Section, UserError, log
 
 
 class Params(Section):
-    scale: Literal["pixels", "none"]
-    validation: Annotated[int, Field(gt=0)] | Literal["test", "none"]
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    scale: Literal["pixels", "none"] = Field(description="`pixels` divides by 255; `none` leaves the values.")
+    validation: Annotated[int, Field(gt=0)] | Literal["test", "none"] = Field(
+        description="Training rows to hold out, classes in proportion; or `test` for the test rows; or `none`."
+    )
+    seed: int = Field(ge=0, lt=2**32, description="Which rows are held out.")
 
 
 def normalize(folder: Folder, params: Params) -> str:
@@ -22,9 +24,7 @@ def normalize(folder: Folder, params: Params) -> str:
 
     Args:
         folder: the pipeline's folder.
-        params: `scale`: `pixels` divides by 255, `none` leaves the values; `validation`: how many training rows to
-            hold out (for classes: in the classes' proportions), `test` for the test rows, or `none`;
-            `seed`: which rows.
+        params: see `Params`.
 
     Raises:
         UserError: more rows are to be held out than there are, or pixels lie outside 0 to 255.

@@ -14,7 +14,7 @@ import numpy as np
 import rich
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tasks.base import Folder, Stopped, UserError, log, stopping
+from tasks.base import Folder, Stopped, UserError, log, stopping, watchers
 from tasks.network import keras, tf
 
 
@@ -216,6 +216,7 @@ class _Progress:
 
     def __init__(self, epochs: int, blocks: int) -> None:
         self.epochs, self.blocks = epochs, blocks
+        self.told_at = 0.0
         self.bar = Progress(
             TextColumn("  {task.description}"),
             BarColumn(bar_width=24),
@@ -241,5 +242,13 @@ class _Progress:
         text = f"{monitor} {numbers[monitor]:.4g}, best {best:.4g} (epoch {best_epoch})"
         self.bar.update(self.task, numbers=text)
         self.at(epoch, 0)
+        if time.monotonic() - self.told_at > 1 or epoch == self.epochs:  # epochs may take milliseconds
+            self.told_at = time.monotonic()
+            left = self.bar.tasks[0].time_remaining
+            for tell in watchers:
+                tell(
+                    epoch / self.epochs,
+                    f"epoch {epoch}/{self.epochs}: {text}" + (f", {left:.0f} s left" if left else ""),
+                )
         if self.bar.disable and (epoch % max(1, self.epochs // 20) == 0 or epoch == self.epochs):
             log.info("epoch %d/%d: %s", epoch, self.epochs, text)

@@ -54,6 +54,17 @@ def test_numbers_are_not_flattened(tmp_path):
     assert input_layer["config"]["batch_shape"] == [None, 1]
 
 
+def test_mixed_precision_is_for_the_hidden_layers_alone(tmp_path):
+    folder = tiny.normalized(tmp_path)
+    build(folder, tiny.changed(tiny.BUILD, dtype_policy="mixed_bfloat16"))
+    policies = [
+        layer["config"]["dtype"]["config"]["name"]
+        for layer in folder.read_json("architecture.json")["config"]["layers"]
+        if layer["class_name"] == "Dense"
+    ]
+    assert policies == ["mixed_bfloat16", "float32"]
+
+
 def test_output_layer_may_be_chosen(tmp_path):
     folder = tiny.normalized(tmp_path, "binary")
     build(folder, tiny.changed(tiny.BUILD, output_activation="softmax"))

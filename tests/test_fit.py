@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from tasks.arrays import write_arrays
-from tasks.base import Folder, Stopped, UserError, stopping
-from tasks.fit import fit
+from tasks.base import Folder, Stopped, UserError, stopping, watchers
+from tasks.fit import fit, half_a_second
 from tests import tiny
 from tests.tiny import FIT, changed
 
@@ -159,9 +159,29 @@ def test_another_seed_gives_other_bytes(folder, whole):
     assert outputs(folder)["history.csv"] != outputs(whole)["history.csv"]
 
 
-def test_steps_per_execution_changes_no_byte(folder, whole):
-    fit(folder, changed(FIT, steps_per_execution=200))
+@pytest.mark.parametrize("steps", [200, "auto"])
+def test_steps_per_execution_changes_no_byte(folder, whole, steps):
+    fit(folder, changed(FIT, steps_per_execution=steps))
     assert outputs(folder) == outputs(whole)
+
+
+def test_auto_gives_blocks_of_about_half_a_second_and_never_more_than_an_epoch(folder, watch, monkeypatch):
+    fit(folder, changed(FIT, steps_per_execution="auto"))
+    assert watch.trained == FIT.epochs * 2  # one block of full batches, and the batch of what is left over
+    assert half_a_second(weights=1_501_770, batch_size=32) == 172
+    assert half_a_second(weights=10**9, batch_size=1024) == 1
+
+
+def test_watchers_are_told_of_the_progress_and_of_the_end(folder):
+    told = []
+    watchers.append(lambda done, text: told.append((done, text)))
+    try:
+        fit(folder, FIT)
+    finally:
+        watchers.clear()
+    assert told[-1][0] == 1
+    assert told[-1][1].startswith("epoch 4/4: val_loss ")
+    assert told[0][0] == 1 / 4
 
 
 def test_without_validation_rows_the_loss_itself_can_be_monitored(tmp_path):

@@ -39,7 +39,9 @@ MISTAKES = {
     ),
     "missing key": ("    batch_size: 32", "", [r"fashion\.fit\.batch_size: missing\. Every key must be there"]),
     "missing section": (LOAD, "", [r"fashion\.load: missing\."]),
-    "section that is a list": ("  evaluate:", "  evaluate: [1]\nother:", [r"fashion\.evaluate: got \[1\], expected a"]),
+    "section that is a list": ("  timeouts:", "  timeouts: [1]\nother:", [r"fashion\.timeouts: got \[1\], expected a"]),
+    "no time": ("load: 600", "load: 0", [r"fashion\.timeouts\.load: got 0, expected a number above 0"]),
+    "time of no step": ("load: 600", "laod: 600", [r"fashion\.timeouts\.laod: unknown key. Did you mean `load`"]),
     "text for number": ("epochs: 20", "epochs: twenty", [r"fashion\.fit\.epochs: got 'twenty', expected a whole"]),
     "number in quotes": ("epochs: 20", "epochs: '20'", [r"fashion\.fit\.epochs: got '20', expected a whole number"]),
     "fraction for whole number": ("epochs: 20", "epochs: 2.5", [r"fashion\.fit\.epochs: got 2\.5, expected a whole"]),
@@ -130,7 +132,7 @@ FILES = {
 @pytest.fixture
 def write(tmp_path, monkeypatch):
     """Write a `params.yaml` that is read instead of the project's."""
-    monkeypatch.setattr(flows.params, "ROOT", tmp_path)
+    monkeypatch.chdir(tmp_path)
 
     def to_file(content: str | bytes) -> None:
         (tmp_path / "params.yaml").write_bytes(content.encode() if isinstance(content, str) else content)
@@ -184,7 +186,7 @@ def test_a_mistake_in_one_pipeline_does_not_stop_another(write):
 @pytest.mark.parametrize("pipeline", ["fashion", "linear"])
 def test_shipped_parameters_are_valid(pipeline):
     found = read(pipeline)
-    assert tuple(type(found).model_fields) == STEPS
+    assert tuple(type(found).model_fields) == (*STEPS, "timeouts")
     for step in STEPS:
         assert type(getattr(found, step)) is flows.params.step(step)[1]
 

@@ -1,0 +1,110 @@
+"""What the benchmarks share: whole processes, timed from their start to their end, and folders to run them in."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Run(NamedTuple):
+    seconds: float
+    mib: float  # the largest process of it
+    output: str
+
+
+def timed(command: list[str], folder: Path, **env: str) -> Run:
+    """A command that must succeed, without a Prefect server unless `env` names one."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    inherited = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    with tempfile.TemporaryFile("w+") as output:
+        started = time.monotonic()
+        process = subprocess.Popen(
+            command, cwd=folder, env={**inherited, "PATH": path, **env}, stdout=output, stderr=subprocess.STDOUT
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - started
+        output.seek(0)
+        said = output.read()
+    if status:
+        sys.exit(f"{' '.join(command)} failed:\n{said}")
+    return Run(seconds, used.ru_maxrss / 1024, said)
+
+
+def clone(place: Path, changes: dict[str, object]) -> Path:
+    """The last commit, with other values of some keys: `{"fit.epochs": 1}`, of the pipeline `fashion`."""
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(place)], check=True)
+    yaml, file = YAML(), place / "params.yaml"
+    content = yaml.load(file)
+    for name, value in changes.items():
+        section, key = name.split(".")
+        content["fashion"][section][key] = value
+    yaml.dump(content, file)
+    return place
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+FIT = """
+import json, sys
+from flows.params import step
+from tasks.base import Folder
+for name in ("build", "compile", "fit"):
+    function, params = step(name)
+    print(function(Folder(sys.argv[1]), params(**json.loads(sys.argv[2])[name])))
+"""
+
+
+def train(place: Path, rows: int, epochs: int, **changes: object) -> Run:
+    """One process that builds, compiles and fits, with the parameters of `params.yaml` but for the changes.
+
+    Args:
+        place: an empty folder.
+        rows: to train on, of the 60,000; a tenth as many validate.
+        changes: keys of `build` and `fit`.
+    """
+    data = ROOT / "data" / "fashion"
+    folder = place / "fashion"
+    folder.mkdir(parents=True)
+    with np.load(data / "normalized.npz") as arrays:
+        x, y = (np.concatenate([arrays[f"{name}_train"], arrays[f"{name}_test"]]) for name in "xy")
+    val = slice(-(rows // 10), None)
+    np.savez(folder / "normalized.npz", x_train=x[:rows], y_train=y[:rows], x_val=x[val], y_val=y[val])
+    shutil.copy(data / "schema.json", folder)
+    params = YAML(typ="safe").load(ROOT / "params.yaml")["fashion"]
+    for key, value in {**changes, "epochs": epochs}.items():
+        params["fit" if key in params["fit"] else "build"][key] = value
+    run = timed([sys.executable, "-W", "ignore", "-c", FIT, str(folder), json.dumps(params)], ROOT)
+    shutil.rmtree(folder)
+    return run
+
+
+def epoch_seconds(place: Path, rows: int, rounds: int, **changes: object) -> float:
+    """Seconds of one epoch: what three take longer than one, so that start and compilation do not count; the median."""
+    return statistics.median(
+        (train(place, rows, 3, **changes).seconds - train(place, rows, 1, **changes).seconds) / 2 for _ in range(rounds)
+    )
+
+
+def need(*names: str) -> None:
+    for name in names:
+        if not (ROOT / "data" / "fashion" / name).is_file():
+            sys.exit(f"data/fashion/{name} is missing: `dvc repro normalize@fashion` makes it.")

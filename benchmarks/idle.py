@@ -1,0 +1,88 @@
+"""Nothing to do: how long the two drivers take to find that, next to DVC and Prefect with nothing in them.
+
+python benchmarks/idle.py [--rounds 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from common import clone, scratch, timed
+
+EMPTY_FLOW = "from prefect import flow\n@flow\ndef empty(): pass\nempty()\n"
+
+
+def empty_stages(place, count: int):
+    """A DVC project of as many stages as ours has, one after the other, each of which copies a file of four bytes."""
+    place.mkdir()
+    (place / "0.txt").write_text("none")
+    stages = (
+        f"  s{k}:\n    cmd: cp {k}.txt {k + 1}.txt\n    deps: [{k}.txt]\n    outs: [{k + 1}.txt]\n"
+        for k in range(count)
+    )
+    (place / "dvc.yaml").write_text("stages:\n" + "".join(stages))
+    for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["dvc", "config", "core.analytics", "false"]):
+        subprocess.run(command, cwd=place, check=True)
+    return place
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds = parser.parse_args().rounds
+    with scratch() as place:
+        ours = clone(place / "ours", {"fit.epochs": 1, "build.hidden": [16]})
+        empty = empty_stages(place / "empty", 16)
+        (place / "empty.py").write_text(EMPTY_FLOW)
+        home = {"PREFECT_HOME": str(place / "home"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+        patient = {**home, "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "300"}
+        flow, stages = [sys.executable, "flows/fashion.py"], ["dvc", "repro"]
+        timed(flow, ours, **home)
+        timed(stages, ours)
+        timed(stages, empty)
+
+        rows: dict[str, list[float]] = {}
+
+        def take(name: str, *run, **env: str) -> None:
+            rows.setdefault(name, []).append(timed(*run, **env).seconds)
+
+        for _ in range(rounds):
+            take("`dvc repro`", stages, ours)
+            take("`dvc repro` of 16 empty stages", stages, empty)
+            take("`python flows/fashion.py`", flow, ours, **home)
+            take("an empty Prefect flow", [sys.executable, str(place / "empty.py")], place, **patient)
+
+        command = [sys.executable, "-m", "flows.server", "ui"]
+        server = subprocess.Popen(command, cwd=ours, env={**os.environ, **home}, stdout=subprocess.PIPE)
+        try:
+            url = server.stdout.readline().decode().split()[5].rstrip(".") + "/api"
+            for _ in range(600):
+                try:
+                    urlopen(f"{url}/health")
+                    break
+                except URLError:
+                    time.sleep(0.1)
+            there = {**home, "PREFECT_API_URL": url}
+            for _ in range(rounds):
+                take("`python flows/fashion.py`, server running", flow, ours, **there)
+                take("an empty Prefect flow, server running", [sys.executable, str(place / "empty.py")], place, **there)
+        finally:
+            server.terminate()
+            server.wait()
+
+    print(f"Medians of {rounds}, whole processes\n\n| | seconds | to the empty one |\n|---|---|---|")
+    names = list(rows)
+    for name, base in zip(names[::2], names[1::2], strict=True):
+        ours, empty = statistics.median(rows[name]), statistics.median(rows[base])
+        print(f"| {name} | {ours:.1f} | {ours / empty:.2f} |\n| {base} | {empty:.1f} | |")
+
+
+if __name__ == "__main__":
+    main()

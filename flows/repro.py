@@ -1,0 +1,71 @@
+"""A `dvc repro` in the terminal, shown in Prefect's UI as a run with its steps, if PREFECT_API_URL names a server.
+
+DVC starts a process for each step and tells nobody when it begins and ends. So each step leaves a line, and a process
+of its own, which the first step starts, tells the server; it ends when DVC's does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from flows import server
+from flows.params import ROOT
+
+SHELLS = {"sh", "bash", "dash", "zsh", "fish", "ksh"}  # between DVC and the step
+
+
+def tell(pipeline: str, step: str, state: str, message: str = "") -> None:
+    """Leave a line for the server, and see to it that someone reads them."""
+    if not os.environ.get("PREFECT_API_URL"):
+        return
+    dvc = next(process for process in psutil.Process().parents() if process.name() not in SHELLS)
+    file = Path(".dvc", "tmp", f"repro-{dvc.pid}-{dvc.create_time():.0f}.jsonl")
+    if not file.exists():
+        file.touch()
+        url = os.environ["PREFECT_API_URL"]
+        if not server.answers(url):
+            print(f"  PREFECT_API_URL={url} does not answer: this run is not shown there", file=sys.stderr)
+        command = [sys.executable, "-m", "flows.repro", str(dvc.pid), str(file)]
+        with open(file.with_name("repro.log"), "w") as log:
+            streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
+            subprocess.Popen(command, start_new_session=True, **streams)
+    line = json.dumps({"pipeline": pipeline, "step": step, "state": state, "message": message})
+    with open(file, "a", encoding="utf-8") as lines:
+        lines.write(line + "\n")
+
+
+def main(dvc: int, file: Path) -> None:
+    """Tell the server what the steps have left in the file, until the process `dvc` has ended."""
+    server.configure()
+    from flows import records
+    from flows.pipeline import run_pipeline
+
+    process, runs = psutil.Process(dvc), {}
+    try:
+        with open(file, encoding="utf-8") as lines:
+            while True:
+                running = process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+                for line in lines.readlines():
+                    said = json.loads(line)
+                    if said["pipeline"] not in runs:
+                        runs[said["pipeline"]] = records.Foreign(run_pipeline, said["pipeline"], "dvc repro")
+                    runs[said["pipeline"]].step(said["step"], said["state"], said["message"])
+                if not running:
+                    break
+                time.sleep(0.3)
+        for run in runs.values():
+            run.end()
+    finally:
+        file.unlink()
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    main(int(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,103 @@
+"""What a person does in Prefect's UI, in a real browser."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Served, eventually
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed here: `make tools` does it")
+OPTIONS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+SHOTS = os.environ.get("SCREENSHOTS")  # a folder to keep pictures of the pages in
+
+
+@pytest.fixture(scope="module")
+def served(workspaces):
+    made = Served(workspaces("browsed"))
+    try:
+        made.begin()
+        yield made
+    finally:
+        made.end()
+
+
+@pytest.fixture(scope="module")
+def page(served):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS.split())
+        page = browser.new_page(viewport={"width": 1300, "height": 900})
+        page.set_default_timeout(30_000)
+        yield page
+        browser.close()
+
+
+def go(served, page, path: str) -> None:
+    page.goto(served.url.removesuffix("/api") + path)
+
+
+def shot(page, name: str) -> None:
+    if SHOTS:
+        page.wait_for_timeout(1500)
+        page.screenshot(path=Path(SHOTS, name))
+
+
+def field(page, title: str):
+    return page.locator(f'.schema-form-property:has(> .p-label__header :text-is("{title} (Optional)")) input')
+
+
+def test_a_person_changes_a_parameter_starts_a_run_watches_it_and_reads_the_report(served, page):
+    go(served, page, "/deployments")
+    page.get_by_role("link", name="fashion-experiment").click()
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_text("Custom run").click()
+    field(page, "Epochs").fill("-5")
+    page.get_by_role("button", name="Submit").click()
+    page.get_by_text(re.compile("-5 is less than or equal to the minimum of 0")).first.wait_for()
+
+    field(page, "Epochs").fill("12")
+    shot(page, "ui-form.png")
+    page.get_by_role("button", name="Submit").click()
+    page.get_by_role("link", name="fashion epochs 12").first.click()
+    (run,) = served.post("flow_runs/filter", {"limit": 1, "sort": "EXPECTED_START_TIME_DESC"})
+    page.get_by_role("tab", name="Artifacts").click()
+    page.get_by_text("fashion-progress").wait_for(timeout=120_000)
+    progress = served.artifacts(run["id"])["fashion-progress"]
+    assert re.match(r"epoch \d+/12: val_loss [\d.]+, best [\d.]+ \(epoch \d+\)", progress["description"])
+    go(served, page, f"/artifacts/artifact/{progress['id']}")
+    page.get_by_text(re.compile(r"epoch \d+/12: val_loss")).first.wait_for()
+    shot(page, "ui-progress.png")
+    assert served.ended(run["id"])["name"] == "Completed"
+    assert "dvc exp apply fashion-" in served.state(run["id"])["message"]
+
+    go(served, page, f"/runs/flow-run/{run['id']}")
+    page.get_by_text("evaluate").first.wait_for()
+    shot(page, "ui-run.png")
+    page.get_by_role("tab", name="Artifacts").click()
+    page.get_by_text("fashion-report").click()
+    page.get_by_role("heading", name="The mistakes it was surest of").wait_for()
+    shot(page, "ui-report.png")
+    pictures = page.locator("img[src^='data:image/png']")
+    assert pictures.count() == 4
+    for k in range(4):
+        eventually(lambda k=k: pictures.nth(k).evaluate("picture => picture.naturalWidth") > 100)
+
+
+def test_the_schedule_is_turned_on_and_the_next_runs_are_there(served, page):
+    go(served, page, f"/deployments/deployment/{served.deployment('fashion')['id']}")
+    page.get_by_text("At 03:00 AM").first.wait_for()
+    page.get_by_role("switch").first.click()
+    eventually(lambda: served.deployment("fashion")["schedules"][0]["active"])
+    page.get_by_role("tab", name="Upcoming").click()
+    page.get_by_text("Scheduled").first.wait_for(timeout=90_000)
+    shot(page, "ui-schedule.png")

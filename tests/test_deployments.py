@@ -1,0 +1,213 @@
+"""Deployments, as a person uses them from Prefect's UI: the same requests, without the browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import time
+
+import httpx
+import psutil
+import pytest
+
+from tests.conftest import Served, eventually
+
+
+@pytest.fixture(scope="module")
+def served(workspaces):
+    made = Served(workspaces("served"))
+    made.workspace.set(linear__fit__epochs=300)
+    made.workspace.run("git", "commit", "-qam", "Longer")
+    try:
+        made.begin()
+        yield made
+    finally:
+        made.end()
+
+
+def test_both_pipelines_are_there_with_a_nightly_schedule_that_is_off(served):
+    assert {name["name"] for name in served.post("deployments/filter", {})} == {
+        "fashion", "linear", "fashion-experiment", "linear-experiment",
+    }  # fmt: skip
+    (schedule,) = served.deployment("fashion")["schedules"]
+    assert schedule["schedule"]["cron"] == "0 3 * * *"
+    assert not schedule["active"]
+
+
+def test_the_form_is_typed_and_described(served):
+    schema = served.deployment("fashion")["parameter_openapi_schema"]
+    assert schema["properties"]["force"]["type"] == "boolean"
+    assert all(schema["properties"][name]["description"] for name in ("pipeline", "force", "changes"))
+    fit = schema["definitions"]["fit_parameters"]["properties"]
+    assert fit["epochs"]["type"] == "integer"
+    assert fit["epochs"]["exclusiveMinimum"] == 0
+    assert "every row" in fit["epochs"]["description"]
+
+
+def test_a_run_shows_its_steps_its_pictures_and_a_report(served):
+    run = served.run("linear")
+    assert served.ended(run)["name"] == "Completed"
+    assert len(served.steps(run)) == 8
+    artifacts = served.artifacts(run)
+    names = ("metrics", "samples", "learning-curve", "predictions", "mistakes", "report", "progress")
+    assert set(artifacts) == {f"linear-{name}" for name in names}
+    for name in names[1:5]:
+        assert len(artifacts[f"linear-{name}"]["data"]) < 100_000
+    assert artifacts["linear-progress"]["data"] == 100
+    report = artifacts["linear-report"]["data"]
+    assert report.count("data:image/png;base64,") == 4
+    commit = served.workspace.run("git", "rev-parse", "HEAD").strip()
+    data = re.search(r"raw.npz\n *hash: md5\n *md5: (\w+)", (served.workspace.path / "dvc.lock").read_text())[1]
+    for text in (commit, data, "| fit.epochs | 300 |", "duration", "| test_mse |"):
+        assert text in report
+    log = served.post("logs/filter", {"logs": {"flow_run_id": {"any_": [run]}}, "limit": 200})
+    assert any("epoch 300/300" in line["message"] for line in log)
+
+
+def test_a_run_that_finds_nothing_changed_ends_in_seconds_and_says_so(served):
+    run = served.run("linear")
+    state = served.ended(run, 60)
+    assert state["message"].startswith("nothing has changed: passed, test_loss")
+    assert {step["name"] for step in served.steps(run).values()} == {"Cached"}
+    assert served.get(f"flow_runs/{run}")["total_run_time"] < 8  # seconds; most of them is the start of Python
+
+
+def test_other_parameters_become_an_experiment_and_leave_params_yaml_alone(served):
+    served.ended(served.run("fashion"))  # `dvc exp apply` checks out all pipelines: their outputs must be there
+    before = (served.workspace.path / "params.yaml").read_bytes(), served.workspace.bytes("linear")
+    first = served.run("linear-experiment", changes={"fit": {"epochs": 5}, "compile": {"learning_rate": 0.02}})
+    second = served.run("linear-experiment", changes={"fit": {"epochs": 6}})
+    both = []
+    eventually(
+        lambda: both.append({served.state(run)["type"] for run in (first, second)}) or both[-1] <= {"COMPLETED"}, 180
+    )
+    assert {"RUNNING"} in both  # at once
+    assert ((served.workspace.path / "params.yaml").read_bytes(), served.workspace.bytes("linear")) == before
+    assert served.get(f"flow_runs/{first}")["name"] == "linear learning_rate 0.02, epochs 5"
+
+    listed = json.loads(served.workspace.dvc("exp", "show", "--json"))
+    text = json.dumps(listed)
+    assert f"linear-{first[:8]}" in text
+    assert f"linear-{second[:8]}" in text
+    served.workspace.dvc("exp", "apply", f"linear-{first[:8]}")
+    assert "epochs: 5" in (served.workspace.path / "params.yaml").read_text()
+    assert "didn't change" in served.workspace.dvc("repro", "evaluate@linear")
+    served.workspace.run("git", "checkout", "-q", "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"fit": {"epochs": -1}}, "epochs"),
+        ({"fit": {"epochs": "many"}}, "epochs"),
+        ({"fit": {"epoch": 1}}, "epoch"),
+        ({"compile": {"optimizer": "adamm"}}, "adamm"),
+    ],
+)
+def test_a_wrong_value_is_refused_before_a_run_exists(served, changes, says):
+    with pytest.raises(httpx.HTTPStatusError) as refused:
+        served.run("linear-experiment", changes=changes)
+    assert says in refused.value.response.text
+
+
+def test_a_wrong_combination_ends_the_run_at_once_with_the_keys_path(served):
+    state = served.ended(served.run("linear-experiment", changes={"build": {"output_units": 3}}))
+    assert state["name"] == "Failed"
+    assert "build.output_units" in state["message"]
+
+
+def test_the_command_line_does_the_same(served):
+    command = ("prefect", "deployment", "run", "pipeline/linear-experiment", "--watch", "-p")
+    env = {"PREFECT_API_URL": served.url}
+    said = served.workspace.run(*command, 'changes={"fit": {"epochs": 7}}', **env)
+    assert "Completed" in said
+    said = served.workspace.run(*command, 'changes={"fit": {"epochs": 0}}', code=1, **env)
+    assert "epochs" in said
+
+
+def test_the_next_run_of_a_deployment_waits_for_its_turn(served):
+    first = served.run("linear", force=True)
+    eventually(lambda: served.state(first)["type"] == "RUNNING")
+    second = served.run("linear")
+    eventually(lambda: served.state(second)["name"] == "AwaitingConcurrencySlot")
+    assert served.ended(first)["name"] == "Completed"
+    assert "nothing has changed" in served.ended(second)["message"]
+
+
+def test_a_cancelled_run_stops_within_a_batch_with_all_its_processes(served):
+    served.workspace.set(linear__fit__epochs=5000)
+    run = served.run("linear")
+    eventually(lambda: "linear-progress" in served.artifacts(run), 120)
+    worker = psutil.Process(served.processes[1].pid)
+    assert len(worker.children(recursive=True)) > 0
+    began = time.monotonic()
+    served.post(f"flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}})
+    eventually(lambda: served.state(run)["type"] == "CANCELLED", 30)
+    eventually(lambda: not worker.children(recursive=True), 30)
+    assert time.monotonic() - began < 25
+    eventually(lambda: not {"RUNNING", "PENDING"} & {step["type"] for step in served.steps(run).values()}, 20)
+    served.workspace.set(linear__fit__epochs=300)
+    assert served.ended(served.run("linear"))["name"] == "Completed"
+
+
+def test_a_step_that_takes_too_long_times_out_and_the_old_outputs_stay(served):
+    before = served.workspace.bytes("linear")
+    served.workspace.set(linear__fit__epochs=5000, linear__timeouts={"fit": 4.0})
+    run = served.run("linear")
+    state = served.ended(run)
+    assert state["name"] == "Failed"
+    assert "fit" in state["message"]
+    assert served.steps(run)["fit"]["name"] == "TimedOut"
+    assert served.workspace.bytes("linear") == before
+    served.workspace.set(linear__fit__epochs=300, linear__timeouts={})
+
+
+def test_a_run_whose_process_is_killed_does_not_stay_running(served):
+    served.workspace.set(linear__fit__epochs=5000)
+    run = served.run("linear")
+    eventually(lambda: "linear-progress" in served.artifacts(run), 120)
+    for child in psutil.Process(served.processes[1].pid).children(recursive=True):
+        os.kill(child.pid, signal.SIGKILL)
+    assert served.ended(run, 60)["type"] == "CRASHED"
+    served.workspace.set(linear__fit__epochs=300)
+
+
+def test_dvc_repro_shows_up_with_its_steps_if_a_server_is_named(served):
+    served.workspace.set(linear__fit__epochs=301)
+    served.workspace.dvc("repro", "visualize@linear", "evaluate@linear", PREFECT_API_URL=served.url)
+
+    def newest() -> dict:
+        (run,) = served.post("flow_runs/filter", {"limit": 1, "sort": "EXPECTED_START_TIME_DESC"})
+        return run
+
+    eventually(lambda: newest()["name"] == "linear (dvc repro)" and newest()["state"]["type"] == "COMPLETED")
+    steps = served.steps(newest()["id"])
+    assert {name: state["name"] for name, state in steps.items() if name in ("build", "fit", "evaluate")} == {
+        "build": "Cached", "fit": "Completed", "evaluate": "Completed",
+    }  # fmt: skip
+    assert len(steps) == 8
+
+    served.workspace.set(linear__build__output_units=3)
+    served.workspace.dvc("repro", "evaluate@linear", code=255, PREFECT_API_URL=served.url)
+    eventually(lambda: newest()["state"]["type"] == "FAILED")
+    assert "build.output_units" in newest()["state"]["message"]
+    served.workspace.set(linear__build__output_units="auto", linear__fit__epochs=300)
+    said = served.workspace.dvc("repro", "evaluate@linear", "--force", PREFECT_API_URL="http://127.0.0.1:9/api")
+    assert "does not answer" in said
+    eventually(lambda: not list(served.workspace.path.glob(".dvc/tmp/repro-*")))
+
+
+def test_a_server_that_goes_away_does_not_take_the_training_with_it(served):
+    """The last of all: it ends the server."""
+    served.workspace.set(linear__fit__epochs=3000, linear__fit__batch_size=3)
+    process = served.workspace.start("python", "flows/linear.py")
+    for line in process.stdout:
+        if "/3000: " in line:
+            break
+    served.processes[0].terminate()
+    said = process.communicate(timeout=240)[0]
+    assert "could not be told" in said, said
+    assert "Traceback" not in said
+    assert "up to date" in served.workspace.dvc("status", "evaluate@linear")

@@ -1,0 +1,86 @@
+"""A team's server: Prefect on a real PostgreSQL, behind a password."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.conftest import Served, eventually, free_port
+
+PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+pytestmark = pytest.mark.skipif(not PROGRAMS, reason="PostgreSQL is not installed here: `make tools` does it")
+PASSWORD = "team:a-password-for-this-test"
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    """The address of a database in a PostgreSQL of its own."""
+    folder, port = Path(tempfile.mkdtemp(prefix="postgres-")), free_port()
+    user = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}  # it refuses to run as root
+    if user:
+        shutil.chown(folder, **user)
+    secret = folder / "password"
+    secret.write_text("secret")
+    if user:
+        shutil.chown(secret, **user)
+    programs, data = PROGRAMS[-1].parent, folder / "data"
+    create = [programs / "initdb", "-D", data, "-U", "prefect", "--auth=scram-sha-256", f"--pwfile={secret}"]
+    subprocess.run(create, check=True, capture_output=True, cwd=folder, **user)
+    options = ["-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1"]
+    with open(folder / "log", "w") as log:
+        server = subprocess.Popen(
+            [programs / "postgres", "-D", data, *options], stdout=log, stderr=log, cwd=folder, **user
+        )
+    ready = [programs / "pg_isready", "-h", "127.0.0.1", "-p", str(port)]
+    eventually(lambda: subprocess.run(ready, capture_output=True).returncode == 0)
+    yield f"postgresql+asyncpg://prefect:secret@127.0.0.1:{port}/postgres"
+    server.terminate()
+    server.wait(timeout=30)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def served(workspaces, postgres):
+    made = Served(workspaces("team"))
+    try:
+        made.begin(
+            PREFECT_SERVER_DATABASE_CONNECTION_URL=postgres,
+            PREFECT_SERVER_API_AUTH_STRING=PASSWORD,
+            PREFECT_API_AUTH_STRING=PASSWORD,
+        )
+        yield made
+    finally:
+        made.end()
+
+
+def test_runs_are_kept_in_postgresql(served):
+    assert served.ended(served.run("linear"))["name"] == "Completed"
+    assert not (served.home / "prefect.db").exists()
+
+
+def test_a_run_from_the_terminal_needs_the_password(served):
+    env = {"PREFECT_API_URL": served.url}
+    said = served.workspace.flow("linear", code=1, **env)
+    assert "PREFECT_API_AUTH_STRING" in said
+    assert "Traceback" not in said
+    served.workspace.flow("linear", **env, PREFECT_API_AUTH_STRING=PASSWORD)
+
+
+@pytest.mark.parametrize("auth", [None, ("team", "guess")])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "flow_runs/filter"), ("POST", "flows/filter"), ("POST", "task_runs/filter"), ("POST", "logs/filter"),
+        ("POST", "artifacts/filter"), ("POST", "deployments/filter"), ("POST", "work_pools/filter"),
+        ("GET", "admin/settings"), ("GET", "admin/version"), ("POST", "events/filter"), ("POST", "variables/filter"),
+    ],
+)  # fmt: skip
+def test_without_the_password_nothing_is_readable(served, method, path, auth):
+    answer = httpx.request(method, f"{served.url}/{path}", json={} if method == "POST" else None, auth=auth)
+    assert answer.status_code == 401
