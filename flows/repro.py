@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -41,17 +42,23 @@ def tell(pipeline: str, step: str, state: str, message: str = "") -> None:
         lines.write(line + "\n")
 
 
+def _runs(process: int) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    return False
+
+
 def main(dvc: int, file: Path) -> None:
     """Tell the server what the steps have left in the file, until the process `dvc` has ended."""
     server.configure()
     from flows import records
     from flows.pipeline import run_pipeline
 
-    process, runs = psutil.Process(dvc), {}
+    runs: dict[str, records.Foreign] = {}
     try:
         with open(file, encoding="utf-8") as lines:
             while True:
-                running = process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+                running = _runs(dvc)
                 for line in lines.readlines():
                     said = json.loads(line)
                     if said["pipeline"] not in runs:
