@@ -97,10 +97,6 @@ def _repository() -> Iterator[Repo]:
 def _advice(error: DvcException) -> str:
     if isinstance(error, LockError):
         return f"Another run is at work here. {error}".partition("\n\nIf there are no")[0]
-    if isinstance(error, RWLockFileCorruptedError):
-        return (
-            f"{error}. A killed run left half of it: delete .dvc/tmp/rwlock if no other run is at work, and run again."
-        )
     if isinstance(error, ParseError | YAMLValidationError | YAMLFileCorruptedError) and "dvc.lock" in str(error):
         return (
             "dvc.lock cannot be read: `git checkout dvc.lock` brings it back, and what was made since is in the cache."
@@ -122,7 +118,14 @@ def bring_up_to_date(address: str, function: Callable[[], Any], force: bool = Fa
     """
     _running.function, _running.started = function, False
     with _repository() as repo:
-        done = repo.reproduce(address, single_item=True, force=force)
+        try:
+            done = repo.reproduce(address, single_item=True, force=force)
+        except ReproductionError as error:
+            if not isinstance(error.__cause__, RWLockFileCorruptedError):
+                raise
+            # A kill left half of it. DVC edits it under a lock of its own: no live run is just about to.
+            Path(repo.tmp_dir, "rwlock").unlink(missing_ok=True)
+            done = repo.reproduce(address, single_item=True, force=force)
     return RUN if _running.started else RESTORED if done else UNCHANGED
 
 

@@ -43,6 +43,7 @@ def page(served):
 
 
 def go(served, page, path: str) -> None:
+    eventually(served.answers)
     page.goto(served.url.removesuffix("/api") + path)
 
 
@@ -68,7 +69,7 @@ def test_a_person_changes_a_parameter_starts_a_run_watches_it_and_reads_the_repo
     field(page, "Epochs").fill("12")
     shot(page, "ui-form.png")
     page.get_by_role("button", name="Submit").click()
-    page.get_by_role("link", name="fashion epochs 12").first.click()
+    page.get_by_role("link", name="fashion epochs 12").first.click(timeout=120_000)  # its name once it has begun
     (run,) = served.post("flow_runs/filter", {"limit": 1, "sort": "EXPECTED_START_TIME_DESC"})
     page.get_by_role("tab", name="Artifacts").click()
     page.get_by_text("fashion-progress").wait_for(timeout=120_000)

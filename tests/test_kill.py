@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -28,7 +29,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(driver, w
     whole = workspace.bytes("linear")
 
     draw = random.Random(driver)
-    kills = resumed = locks = 0
+    kills = resumed = hands = 0
     forget(workspace)
     before = workspace.bytes("linear")
     while kills < KILLS:
@@ -43,7 +44,8 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(driver, w
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
             kills += 1
-            locks += put_lock_back(workspace)
+            if driver == "dvc":  # the flow needs none
+                hands += lend_a_hand(workspace)
             # Whatever has a final name is whole: what a run that was never killed writes, or what was there before.
             now = {path: digest for path, digest in workspace.bytes("linear").items() if path in whole and "/" in path}
             assert now.items() <= whole.items() | before.items()
@@ -52,7 +54,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(driver, w
     assert workspace.bytes("linear") == whole
     assert "up to date" in workspace.dvc("status", "visualize@linear", "evaluate@linear")
     assert not list(workspace.path.glob("data/linear/.resume/fit.npz"))
-    print(f"{driver}: {kills} kills, {resumed} runs continued a training, dvc.lock put back {locks} times")
+    print(f"{driver}: {kills} kills, {resumed} runs continued a training, {hands} times a hand was needed")
 
 
 def forget(workspace) -> None:
@@ -62,12 +64,30 @@ def forget(workspace) -> None:
     workspace.run("git", "checkout", "-q", "dvc.lock", "data")
 
 
-def put_lock_back(workspace) -> bool:
-    """DVC itself writes dvc.lock in its place. If a kill falls into that moment, do what the flow's message says."""
+def lend_a_hand(workspace) -> bool:
+    """DVC itself writes dvc.lock and its rwlock in their places. After a kill in such a moment, do what README says."""
+    helped = False
+    lock, rwlock = workspace.path / "dvc.lock", workspace.path / ".dvc" / "tmp" / "rwlock"
     try:
-        whole = set(YAML(typ="safe").load(workspace.path / "dvc.lock")) == {"schema", "stages"}
+        whole = set(YAML(typ="safe").load(lock)) == {"schema", "stages"}
     except (YAMLError, TypeError):
         whole = False
     if not whole:
         workspace.run("git", "checkout", "-q", "dvc.lock")
-    return not whole
+        helped = True
+    try:
+        json.loads(rwlock.read_text())
+    except FileNotFoundError:
+        pass
+    except ValueError:
+        rwlock.unlink()
+        helped = True
+    return helped
+
+
+def test_a_flow_mends_the_lock_file_that_a_kill_left_half(workspaces, prefect_server):
+    workspace = workspaces("half", PREFECT_API_URL=prefect_server)
+    rwlock = workspace.path / ".dvc" / "tmp" / "rwlock"
+    rwlock.parent.mkdir(parents=True, exist_ok=True)
+    rwlock.write_text("{")
+    assert "done in" in workspace.flow("linear")
