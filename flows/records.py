@@ -23,7 +23,7 @@ from prefect.states import Cancelled, Completed, Crashed, Failed, Running
 
 from flows import memory, params
 from flows.server import answers, lock
-from tasks.base import Stopped, stopping, watchers
+from tasks.base import Stopped, UserError, stopping, watchers
 
 log = logging.getLogger("flows")
 
@@ -173,12 +173,18 @@ def _picture(path: Path, title: str) -> str:
 
 def _compared(now: dict, before: dict) -> str:
     rows = []
-    for name, value in now.items():
-        old = before.get(name)
+    for name, value in _flat(now).items():
+        old = _flat(before).get(name)
         number = isinstance(value, float | int) and not isinstance(value, bool)
         difference = f"{value - old:+.4g}" if number and isinstance(old, float | int) else ""
         rows.append((name, _short(value), _short(old), difference))
     return _table(("metric", "this run", "last run", "difference"), rows)
+
+
+def _flat(numbers: dict) -> dict:
+    """The answers of `predict` one by one."""
+    points = {f"y at x = {x}": y for x, y in numbers.get("predict", {}).items()}
+    return {name: value for name, value in numbers.items() if name != "predict"} | points
 
 
 def _short(value: object) -> str:
@@ -222,9 +228,10 @@ class Foreign:
 
     def end(self) -> None:
         """Note how the run has ended, as its steps tell; a step that has not ended was killed."""
-        for planned in memory.plan(self.pipeline):
-            if planned.action == memory.UNCHANGED and planned.step not in self.states:
-                self.step(planned.step, "Cached", UNCHANGED)
+        with suppress(UserError):  # another run may be at work by now
+            for planned in memory.plan(self.pipeline):
+                if planned.action == memory.UNCHANGED and planned.step not in self.states:
+                    self.step(planned.step, "Cached", UNCHANGED)
         for name, state in self.states.items():
             if state.is_running():
                 self.states[name] = Crashed(message=f"{self.driver} was killed")

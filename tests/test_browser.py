@@ -71,7 +71,7 @@ def test_a_person_changes_a_parameter_starts_a_run_watches_it_and_reads_the_repo
     page.get_by_role("button", name="Submit").click()
     page.get_by_role("link", name="fashion epochs 12").first.click(timeout=120_000)  # its name once it has begun
     (run,) = served.post("flow_runs/filter", {"limit": 1, "sort": "EXPECTED_START_TIME_DESC"})
-    page.get_by_role("tab", name="Artifacts").click()
+    page.locator(".p-tab", has_text="Artifacts").click()
     page.get_by_text("fashion-progress").wait_for(timeout=120_000)
     progress = served.artifacts(run["id"])["fashion-progress"]
     assert re.match(r"epoch \d+/12: val_loss [\d.]+, best [\d.]+ \(epoch \d+\)", progress["description"])
@@ -84,7 +84,7 @@ def test_a_person_changes_a_parameter_starts_a_run_watches_it_and_reads_the_repo
     go(served, page, f"/runs/flow-run/{run['id']}")
     page.get_by_text("evaluate").first.wait_for()
     shot(page, "ui-run.png")
-    page.get_by_role("tab", name="Artifacts").click()
+    page.locator(".p-tab", has_text="Artifacts").click()
     page.get_by_text("fashion-report").click()
     page.get_by_role("heading", name="The mistakes it was surest of").wait_for()
     shot(page, "ui-report.png")
@@ -99,6 +99,6 @@ def test_the_schedule_is_turned_on_and_the_next_runs_are_there(served, page):
     page.get_by_text("At 03:00 AM").first.wait_for()
     page.get_by_role("switch").first.click()
     eventually(lambda: served.deployment("fashion")["schedules"][0]["active"])
-    page.get_by_role("tab", name="Upcoming").click()
+    page.locator(".p-tab", has_text="Upcoming").click()
     page.get_by_text("Scheduled").first.wait_for(timeout=90_000)
     shot(page, "ui-schedule.png")
