@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import importlib
 import json
+import operator
 from collections.abc import Callable
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import Field, ValidationError, create_model, model_serializer
 from pydantic.json_schema import SkipJsonSchema
@@ -24,10 +25,16 @@ STEPS = ("load", "normalize", "visualize", "build", "compile", "fit", "reload_be
 Seconds = Annotated[float, Field(gt=0)]
 
 
-def step(name: str) -> tuple[Any, type[Section]]:
+def step(name: str) -> tuple[Any, Any]:
     """A step's function and the model of its parameters. Both stand in the module of its name."""
     module = importlib.import_module(f"tasks.{name}")
     return getattr(module, name), module.Params
+
+
+def sections(name: str) -> tuple[type[Section], ...]:
+    """The models of a step's parameters: one, or as many as `load` has sources."""
+    model = step(name)[1]
+    return (model,) if isinstance(model, type) else get_args(get_args(model)[0])
 
 
 @cache
@@ -36,7 +43,7 @@ def _model() -> type[Section]:
     fields: dict[str, Any] = {}
     for name in STEPS:
         section = step(name)[1]
-        fields[name] = (section, ... if section.model_fields else section())
+        fields[name] = (section, section() if sections(name) == (section,) and not section.model_fields else ...)
     fields["timeouts"] = (
         create_model("Timeouts", __base__=Section, **dict.fromkeys(STEPS, (Seconds | None, None))),
         ...,
@@ -64,12 +71,23 @@ def _changes() -> type[_Form]:
 
     parts = {}
     for name in STEPS:
-        fields = step(name)[1].model_fields.items()
-        keys = {key: optional(field.rebuild_annotation(), field.description) for key, field in fields}
+        same: dict[str, list] = {}
+        for section in sections(name):
+            for key, field in section.model_fields.items():
+                same.setdefault(key, []).append(field)
+        keys = {key: optional(_either(fields), fields[0].description) for key, fields in same.items()}
         if keys:
             part = create_model(f"{name} parameters", __base__=_Form, **keys)
             parts[name] = optional(part, f"Parameters of the step {name}.")
     return create_model("Changes", __base__=_Form, **parts)
+
+
+def _either(fields: list) -> Any:
+    """What any of these keys of one name may hold."""
+    types = [field.rebuild_annotation() for field in fields]
+    if all(get_origin(each) is Literal for each in types):  # a form shows one list of words
+        return Literal[tuple(dict.fromkeys(word for each in types for word in get_args(each)))]
+    return reduce(operator.or_, types)
 
 
 def read(pipeline: str) -> Any:
@@ -113,29 +131,46 @@ Changes = _changes()
 
 def _line(pipeline: str, error: dict) -> str:
     """One mistake in one line: the key's path, what was found, what is allowed, and what may have been meant."""
-    section, path, schema = _model(), [], None
+    section, path, schema, kinds = _model(), [], None, {}
     for key in error["loc"]:
-        if schema is None and key in section.model_fields:
+        if key in kinds:  # pydantic says which section it took; the file says that in `source`
+            section, kinds = kinds[key], {}
+        elif schema is None and key in section.model_fields:
             path.append(key)
             inner = section.model_fields[key].annotation
             if isinstance(inner, type) and issubclass(inner, Section):
                 section = inner
+            elif section.model_fields[key].discriminator:
+                kinds = {get_args(each.model_fields["source"].annotation)[0]: each for each in get_args(inner)}
             else:
                 schema = section.model_json_schema()["properties"][key]
         elif isinstance(key, int):
             path.append(str(key))
             schema = _of_lists(schema)["items"]
     where = f"{FILE}: {'.'.join([pipeline, *path])}"
+    if error["type"] == "union_tag_not_found":
+        return f"{where}.source: missing. Expected {_choice(list(kinds))}."
+    if error["type"] == "union_tag_invalid":
+        found = error["input"]["source"]
+        return f"{where}.source: got {_shown(found)}, expected {_choice(list(kinds))}.{_near(str(found), list(kinds))}"
     if error["type"] == "extra_forbidden":
         name, known = error["loc"][-1], list(section.model_fields)
         return f"{where}.{name}: unknown key.{_near(name, known)} Known here: {', '.join(known) or 'no key at all'}."
     if error["type"] == "missing":
         return f"{where}: missing. Every key must be there; `git diff {FILE}` shows what was taken out."
-    found = json.dumps(error["input"], default=str).replace('"', "'").replace("Infinity", "inf").replace("NaN", "nan")
+    found = _shown(error["input"])
     if schema is None:
         return f"{where}: got {found}, expected a section with keys."
     words = [str(word) for word in _words(schema)]
     return f"{where}: got {found}, expected {_allowed(schema)}.{_near(str(error['input']), words)}"
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, default=str).replace('"', "'").replace("Infinity", "inf").replace("NaN", "nan")
+
+
+def _choice(words: list) -> str:
+    return ", ".join(f"`{word}`" for word in words)
 
 
 def _near(word: str, known: list[str]) -> str:
@@ -158,11 +193,12 @@ def _allowed(schema: dict) -> str:
     if "anyOf" in schema:
         return ", or ".join(_allowed(each) for each in schema["anyOf"])
     if "enum" in schema or "const" in schema:
-        return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+        return _choice(schema.get("enum", [schema.get("const")]))
     if schema["type"] == "array":
-        return f"a list, each of it {_allowed(schema['items'])}"
+        exactly = f" of {schema['minItems']}" if "minItems" in schema else ""
+        return f"a list{exactly}, each of it {_allowed(schema['items'])}"
     words = {"integer": "a whole number", "number": "a number", "string": "a text", "null": "null",
              "boolean": "true or false"}[schema["type"]]  # fmt: skip
     limits = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
     bounds = [f"{limits[key]} {schema[key]}" for key in limits if key in schema]
-    return f"{words} {' and '.join(bounds)}" if bounds else words
+    return f"{words} {' and '.join(bounds)}" if bounds else words + (" with content" if "minLength" in schema else "")

@@ -36,8 +36,9 @@ def run(step: str, pipeline: str, force: bool = False) -> str:
     section = getattr(params.read(pipeline), step)
     folder = Folder(Path("data", pipeline))
     try:
-        # Data that was shared once need not be looked for again. A folder named by the user comes first.
-        said = _fetched(pipeline) if step == "load" and not section.folder and not force else None
+        # Data that was shared once need not be looked for again. A place named by the user comes first.
+        named = getattr(section, "folder", None) or getattr(section, "path", None)
+        said = _fetched(pipeline) if step == "load" and not named and not force else None
         said = said or function(folder, section)
     except OSError as error:
         name = f": {Path(error.filename).name}" if error.filename else ""

@@ -8,10 +8,12 @@ from tasks.base import Folder, whole
 
 
 def read_arrays(folder: Folder, name: str, *keys: str) -> tuple[np.ndarray, ...]:
-    """The named arrays of a `.npz` file; the others are not read."""
+    """The named arrays of a `.npz` file; the others are not read. A key that ends in `?` may be missing: None."""
     path = folder.read(name)
     with whole(path), np.load(path, allow_pickle=False) as file:
-        return tuple(file[key] for key in keys)
+        return tuple(
+            None if key.endswith("?") and key[:-1] not in file.files else file[key.rstrip("?")] for key in keys
+        )
 
 
 def write_arrays(folder: Folder, name: str, **arrays: np.ndarray) -> None:

@@ -14,10 +14,13 @@ import sys
 import tempfile
 import zlib
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
-from tasks.base import TryAgain, UserError, log
+from tasks.base import Section, TryAgain, UserError, log
+from tasks.dataset import Dataset
 
 CLASS_NAMES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
@@ -40,23 +43,28 @@ DEBIAN_PACKAGE = "dataset-fashion-mnist"
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 
 
+class Params(Section):
+    source: Literal["fashion_mnist"] = Field(description="Fashion-MNIST, from wherever it can be had.")
+    folder: str | None = Field(description="Where its files are; null looks in the usual places.")
+
+
 class NotHere(Exception):
     """This place has not got the dataset; the message says why."""
 
 
-def find(folder: str | None) -> tuple[dict[str, np.ndarray], str]:
+def find(params: Params) -> Dataset:
     """The four arrays (uint8) and the place where they were found.
 
-    Args:
-        folder: the only place to look, if given; else the usual places, in an order that needs the network last.
+    `params.folder` is the only place to look, if given; else the usual places, in an order that needs the network last.
 
     Raises:
         UserError: what the named folder has is not the dataset.
         TryAgain: it is nowhere, with a line for each place tried.
     """
+    folder = params.folder
     if folder is not None:
         try:
-            return read(Path(folder).expanduser()), f"the folder {folder}"
+            return Dataset(read(Path(folder).expanduser()), f"the folder {folder}", CLASS_NAMES)
         except NotHere as error:
             raise UserError(
                 f"load.folder: {folder}: {error}. Expected the four files of Fashion-MNIST, .gz or not: "
@@ -75,7 +83,7 @@ def find(folder: str | None) -> tuple[dict[str, np.ndarray], str]:
     tried = []
     for name, place in places:
         try:
-            return read(place()), name
+            return Dataset(read(place()), name, CLASS_NAMES)
         except NotHere as error:
             log.debug("%s: %s", name, error)
             tried.append(f"  - {name}: {error}")

@@ -9,10 +9,14 @@ from pydantic import Field
 
 from tasks.arrays import read_arrays, write_arrays
 from tasks.base import Folder, Section, UserError, log
+from tasks.splits import held_out, lost
 
 
 class Params(Section):
-    scale: Literal["pixels", "none"] = Field(description="`pixels` divides by 255; `none` leaves the values.")
+    scale: Literal["pixels", "standard", "none"] = Field(
+        description="`pixels` divides by 255; `standard` gives each feature the mean 0 and the deviation 1 over the "
+        "training rows; `none` leaves the values."
+    )
     validation: Annotated[int, Field(gt=0)] | Literal["test", "none"] = Field(
         description="Training rows to hold out, classes in proportion; or `test` for the test rows; or `none`."
     )
@@ -29,33 +33,26 @@ def normalize(folder: Folder, params: Params) -> str:
     Raises:
         UserError: more rows are to be held out than there are, or pixels lie outside 0 to 255.
     """
-    x_train, y_train, x_test, y_test, names = read_arrays(
-        folder, "raw.npz", "x_train", "y_train", "x_test", "y_test", "class_names"
+    x_train, y_train, x_test, y_test, names, features, groups = read_arrays(
+        folder, "raw.npz", "x_train", "y_train", "x_test", "y_test", "class_names", "feature_names?", "group_train?"
     )
+    kind, classes = _labels(y_train)
+    held = params.validation if isinstance(params.validation, int) else 0
+    rows = held_out("normalize.validation", y_train, held, params.seed, groups)
+    name = lost(y_train, rows, names)
+    if name is not None:
+        log.warning("normalize.validation takes every row of the class %s: it cannot be learnt", name)
+
     before = [float(x_train.min()), float(x_train.max())]
-    if params.scale == "pixels":
-        for name, x in (("x_train", x_train), ("x_test", x_test)):
-            if not (x.min() >= 0 and x.max() <= 255):  # also if one is no number
-                raise UserError(
-                    f"normalize.scale is `pixels`, but {name} lies between {x.min():g} and {x.max():g}, "
-                    "not between 0 and 255. Set `scale: none`, or correct the data."
-                )
-        x_train, x_test = x_train / np.float32(255), x_test / np.float32(255)
-    x_train, x_test = x_train.astype(np.float32, copy=False), x_test.astype(np.float32, copy=False)
+    subtract, divide = _scaling(params.scale, x_train, x_test, rows)
+    x_train, x_test = (_scaled(x, subtract, divide) for x in (x_train, x_test))
     after = [float(x_train.min()), float(x_train.max())]
     log.info("min %g, max %g before; min %g, max %g after", *before, *after)
 
-    kind, classes = _labels(y_train)
     if params.validation == "test":
         log.warning("normalize.validation is `test`: the checkpoint is chosen on the test set, so its score flatters")
         x_val, y_val = x_test, y_test
     else:
-        held = 0 if params.validation == "none" else params.validation
-        if held >= len(x_train):
-            raise UserError(
-                f"normalize.validation is {held:,}, but there are {len(x_train):,} training rows. Hold out fewer."
-            )
-        rows = held_out(y_train if kind != "regression" else np.zeros(len(y_train), int), held, params.seed)
         x_val, y_val = x_train[rows], y_train[rows]
         x_train, y_train = x_train[~rows], y_train[~rows]
 
@@ -70,7 +67,11 @@ def normalize(folder: Folder, params: Params) -> str:
         "input_shape": list(x_train.shape[1:]),
         "rows": {"train": len(x_train), "val": len(x_val), "test": len(x_test)},
         "min_max": {"before": before, "after": after},
+        # What new data needs too: (x - subtract) / divide, for each feature, or for each colour of an image.
+        "scaling": {"subtract": subtract.tolist(), "divide": divide.tolist()},
     }
+    if features is not None:
+        schema["feature_names"] = features.tolist()
     folder.write_json("schema.json", schema)
     return f"{len(x_train):,} to train on, {len(x_val):,} to validate on, {len(x_test):,} to test"
 
@@ -85,13 +86,37 @@ def _labels(y: np.ndarray) -> tuple[str, int]:
     return ("binary", 2) if classes == 2 else ("classes", classes)
 
 
-def held_out(y: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """A mask of `count` rows, drawn by seed, with every class in the proportion that it has in `y` (to one row)."""
-    labels = y.argmax(axis=1) if y.ndim == 2 else y.reshape(-1)
-    random = np.random.default_rng(seed)
-    shuffled = random.permutation(len(labels))
-    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    evenly = np.floor((np.arange(count) + 0.5) * len(labels) / max(count, 1)).astype(int)
-    mask = np.zeros(len(labels), bool)
-    mask[by_class[evenly]] = True
-    return mask
+def _scaling(scale: str, x_train: np.ndarray, x_test: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What is subtracted and what it is divided by then: a list of one for all, or of one a feature or colour."""
+    if scale == "standard":
+        return _standard(x_train[~held] if held.any() else x_train)
+    if scale == "none":
+        return np.zeros(1), np.ones(1)
+    for name, x in (("x_train", x_train), ("x_test", x_test)):
+        if not (x.min() >= 0 and x.max() <= 255):  # also if one is no number
+            raise UserError(
+                f"normalize.scale is `pixels`, but {name} lies between {x.min():g} and {x.max():g}, "
+                "not between 0 and 255. Set `scale: none` or `standard`, or correct the data."
+            )
+    return np.zeros(1), np.full(1, 255.0)
+
+
+def _standard(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of the rows that are trained on; what never varies is divided by 1."""
+    if x.ndim == 3:
+        mean, deviation = (np.array([f(x, dtype=np.float64)]) for f in (np.mean, np.std))
+    else:
+        rows = x.reshape(-1, x.shape[-1])  # of colour images every pixel is a row
+        mean, deviation = (f(rows, axis=0, dtype=np.float64) for f in (np.mean, np.std))
+    constant = deviation <= 1e-12 * np.abs(mean)  # the mean of equal numbers may be off by a bit
+    return mean, np.where(constant, 1.0, deviation)
+
+
+def _scaled(x: np.ndarray, subtract: np.ndarray, divide: np.ndarray) -> np.ndarray:
+    """As float32. Large numbers that differ little, such as dates, would lose the difference if converted first."""
+    x = x if x.dtype == np.float64 else x.astype(np.float32, copy=False)
+    if subtract.any():
+        x -= subtract.astype(x.dtype)  # in place: images are large
+    if (divide != 1).any():
+        x /= divide.astype(x.dtype)
+    return x.astype(np.float32, copy=False)

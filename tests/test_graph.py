@@ -10,7 +10,8 @@ from flows.params import ROOT, STEPS
 from tasks.base import Folder
 from tests.conftest import ROOT as PROJECT
 
-STAGES = YAML(typ="safe").load(PROJECT / "dvc.yaml")["stages"]
+GRAPH = YAML(typ="safe").load(PROJECT / "dvc.yaml")
+STAGES = GRAPH["stages"]
 # They change what is saved meanwhile, and how often Python looks; a test of `fit` shows that no byte changes.
 NO_INFLUENCE = {"fit": {"save_every", "keep_state", "steps_per_execution"}}
 
@@ -30,9 +31,24 @@ def test_a_stage_names_all_code_that_its_step_imports_and_no_other(name):
 
 @pytest.mark.parametrize("name", STEPS)
 def test_a_stage_names_every_parameter_of_its_step(name):
-    named = {key.removeprefix("${item}.") for key in STAGES[name]["do"].get("params", [])}
-    fields = set(params.step(name)[1].model_fields) - NO_INFLUENCE.get(name, set())
+    named = {key.split(".", 1)[1] for key in STAGES[name]["do"].get("params", [])}
+    if len(params.sections(name)) > 1:  # each source has its own keys: the section as a whole
+        assert named == {name}
+        return
+    (section,) = params.sections(name)
+    fields = set(section.model_fields) - NO_INFLUENCE.get(name, set())
     assert named == {f"{name}.{field}" for field in fields}
+
+
+def test_every_pipeline_of_params_yaml_is_in_every_stage_with_the_files_that_it_reads():
+    content = YAML(typ="safe").load(PROJECT / "params.yaml")
+    assert GRAPH["vars"] == [{"pipelines": list(content)}]
+    assert all(STAGES[name]["foreach"] == "${pipelines}" for name in STEPS if name != "load")
+    for name, part in content.items():
+        reads = f"${{{name}.load.path}}" if "path" in part["load"] else "data/built-in"
+        assert STAGES["load"]["foreach"].pop(name) == reads
+    assert not STAGES["load"]["foreach"]
+    assert "${item}" in STAGES["load"]["do"]["deps"]
 
 
 def test_no_step_imports_another_and_none_imports_a_flow():
@@ -61,4 +77,5 @@ def test_a_stage_names_every_file_that_its_step_reads_and_writes(tmp_path):
         assert {dep for dep in stage["deps"] if "/${item}/" in dep} == {
             f"data/${{item}}/{read}" for read in folder._read
         }
+        outputs = [out.replace("${key}", "${item}") for out in outputs]  # load's foreach is a mapping
         assert set(outputs) == {f"data/${{item}}/{file}" for file in after if after[file] != before.get(file)}

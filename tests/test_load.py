@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks import fashion_mnist
+from tasks import fashion_mnist, line
 from tasks.base import Folder, UserError
-from tasks.load import Params, load
+from tasks.fashion_mnist import Params
+from tasks.load import load
 
 TRAIN, TEST, SIDE = 12, 5, 4
 FASHION = Params(source="fashion_mnist", folder=None)
@@ -265,16 +266,11 @@ def test_a_damaged_package_is_not_kept(arrays, places, folder, tmp_path):
 
 
 def test_the_line_is_six_points_on_y_equals_x_plus_6_and_needs_no_place(places, folder, tmp_path):
-    assert load(folder, Params(source="line", folder=None)).startswith("6 + 6 rows")
+    assert load(folder, line.Params(source="line")).startswith("6 + 6 rows")
     found = raw(folder)
     for split in ("train", "test"):
         assert found[f"x_{split}"].shape == (6, 1)
         np.testing.assert_array_equal(found[f"y_{split}"], found[f"x_{split}"][:, 0] + 6)
     assert len(found["class_names"]) == 0
-    load(Folder(tmp_path / "again"), Params(source="line", folder=None))
+    load(Folder(tmp_path / "again"), line.Params(source="line"))
     assert (tmp_path / "again/raw.npz").read_bytes() == (folder.path / "raw.npz").read_bytes()
-
-
-def test_the_line_has_no_folder(folder):
-    with pytest.raises(UserError, match=r"load\.folder is 'mine', but the source `line` has no files"):
-        load(folder, Params(source="line", folder="mine"))

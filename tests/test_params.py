@@ -188,7 +188,7 @@ def test_shipped_parameters_are_valid(pipeline):
     found = read(pipeline)
     assert tuple(type(found).model_fields) == (*STEPS, "timeouts")
     for step in STEPS:
-        assert type(getattr(found, step)) is flows.params.step(step)[1]
+        assert type(getattr(found, step)) in flows.params.sections(step)
 
 
 def test_shipped_parameters_are_the_values_in_the_file():

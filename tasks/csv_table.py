@@ -1,0 +1,159 @@
+"""CSV: a table with a row of names, a column to predict, and numbers in all other columns."""
+
+from __future__ import annotations
+
+import csv
+import warnings
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from tasks import missing
+from tasks.base import UserError
+from tasks.dataset import SPLITS, Dataset, Own, check_given, existing, numbered, rows_to_test
+
+EXPECTED = "a .csv file with a row of column names, or a folder with train.csv and test.csv"
+Column = Annotated[str, Field(min_length=1)]
+
+
+class Params(Own):
+    source: Literal["csv"] = Field(description="A table with a row of column names.")
+    separator: Literal[",", ";", "\t"] = Field(description="What stands between two values.")
+    target: Column = Field(description="The column to predict.")
+    task: Literal["classes", "regression"] = Field(description="Whether it has classes (text too) or numbers.")
+    group: Column | None = Field(description="A column that tells which rows belong together: never on both sides.")
+    ignore: list[Column] = Field(description="Columns that are no features, such as a row's number.")
+    missing: Literal["refuse", "mean", "median", "drop"] = Field(
+        description="Fill with a column's mean or median over the training rows, drop the row, or refuse."
+    )
+
+
+def find(params: Params) -> Dataset:
+    """Features and target of each row; missing values are dealt with as `params.missing` says.
+
+    Raises:
+        UserError: a column is missing, or has other values than it can have.
+    """
+    is_folder = Path(params.path).is_dir()
+    path = existing(params.path, EXPECTED, is_folder)
+    check_given(params, is_folder, "train.csv and test.csv in a folder")
+    files = {split: path / f"{split}.csv" for split in SPLITS} if is_folder else {"train": path}
+    tables = {split: _table(file, params) for split, file in files.items()}
+    features = [name for name in tables["train"] if name not in (params.target, params.group, *params.ignore)]
+    if not features:
+        raise UserError(f"{path}: no column is left to predict from. Expected one besides target, group and ignore.")
+    needed = [params.target, *([params.group] if params.group else [])]
+    for split, table in tables.items():
+        other = sorted(set(features) ^ (set(table) - {params.target, params.group, *params.ignore}))
+        if other:
+            raise UserError(f"{path}: train.csv and test.csv differ in the columns {_some(other)}. Expected the same.")
+        for name in features:
+            table[name] = _numbers(files[split], table[name], f"or set `ignore: ['{name}']`")
+        tables[split] = missing.checked(files[split], table, needed, features, params.missing)
+
+    groups = _groups(path, tables, params.group)
+    y, names = _labels(files, tables, params)
+    x = {split: table[features].to_numpy(np.float64) for split, table in tables.items()}
+    if not is_folder:
+        mask = rows_to_test(params, y["train"], groups.get("train"), names)
+        x, y, groups = ({"train": a["train"][~mask], "test": a["train"][mask]} if a else a for a in (x, y, groups))
+    if params.missing in ("mean", "median"):
+        missing.fill(path, x, features, params.missing)
+    arrays = {f"{name}_{split}": a[split] for split in SPLITS for name, a in (("x", x), ("y", y))}
+    if groups:
+        arrays["group_train"] = groups["train"]
+    return Dataset(arrays, str(params.path), names, features)
+
+
+def _table(file: Path, params: Params):
+    """The file as it is, with its columns' names checked."""
+    import pandas as pd
+
+    existing(str(file), EXPECTED, folder=False)
+    try:
+        with open(file, encoding="utf-8-sig", newline="") as opened:
+            names = next(csv.reader(opened, delimiter=params.separator), [])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # more values than names: pandas would drop some
+            table = pd.read_csv(
+                file, sep=params.separator, encoding="utf-8-sig", float_precision="round_trip", low_memory=False,
+                index_col=False,
+            )  # fmt: skip
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file} is not UTF-8: {error.reason} at byte {error.start:,}. Save it as UTF-8.") from None
+    except (ValueError, csv.Error, pd.errors.ParserWarning) as error:
+        raise UserError(f"{file} cannot be read: {str(error).strip()}. Expected {EXPECTED}.") from None
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UserError(f"{file}: the column {twice[0]} stands there twice. Expected each name once: rename one.")
+    for key, column in [("target", params.target), ("group", params.group), *(("ignore", c) for c in params.ignore)]:
+        if column is not None and column not in table:
+            alone = f" Is `separator: '{params.separator}'` right?" if len(names) == 1 else ""
+            raise UserError(
+                f"{file}: no column {column}, which load.{key} names. It has {_some(list(table))}.{alone} "
+                "Correct it in params.yaml."
+            )
+    nameless = [name for name in table if name.startswith("Unnamed: ") and name not in params.ignore]
+    if nameless:
+        raise UserError(
+            f"{file}: a column has no name, as where a program has written the rows' numbers. Give it one, or set "
+            f"`ignore: ['{nameless[0]}']`."
+        )
+    if not len(table):
+        raise UserError(f"{file} has column names and no rows.")
+    return table
+
+
+def _numbers(file: Path, column, otherwise: str):
+    """A column as numbers, NaN where it is missing."""
+    import pandas as pd
+
+    numbers = pd.to_numeric(column, errors="coerce").astype(np.float64)
+    bad = np.flatnonzero((numbers.isna() & column.notna()) | np.isinf(numbers))
+    if len(bad):
+        raise UserError(
+            f"{file}: the column {column.name} has {column.iloc[bad[0]]!r} in {_row(column, bad[0])}. "
+            f"Expected finite numbers: correct it, {otherwise}."
+        )
+    return numbers
+
+
+def _labels(files: dict[str, Path], tables: dict, params: Params) -> tuple[dict[str, np.ndarray], list[str]]:
+    columns = {split: table[params.target] for split, table in tables.items()}
+    if params.task == "regression":
+        numbers = {split: _numbers(files[split], y, "or set `task: classes`") for split, y in columns.items()}
+        return {split: y.to_numpy(np.float32) for split, y in numbers.items()}, []
+    if all(y.dtype.kind in "iuf" for y in columns.values()):
+        for split, y in columns.items():
+            bad = np.flatnonzero(y != np.floor(y.astype(np.float64)))
+            if len(bad):
+                raise UserError(
+                    f"{files[split]}: the column {params.target} has {y.iloc[bad[0]]:g} in {_row(y, bad[0])}. Expected "
+                    "classes, whole numbers or words: set `task: regression` if it is a number to predict."
+                )
+        return numbered({split: y.to_numpy(np.int64) for split, y in columns.items()}, params.path)
+    return numbered({split: y.to_numpy(str) for split, y in columns.items()}, params.path)
+
+
+def _groups(path: Path, tables: dict, column: str | None) -> dict[str, np.ndarray]:
+    """Of each row the number of its group, if there are groups."""
+    if column is None:
+        return {}
+    words = {split: table[column].to_numpy(str) for split, table in tables.items()}
+    shared = np.intersect1d(words["train"], words["test"]) if "test" in words else ()
+    if len(shared):
+        raise UserError(
+            f"{path}: the group {shared[0]} of the column {column} has rows in both train.csv and test.csv: the "
+            "test would flatter. Move them to one side, or set `group: null`."
+        )
+    return {split: np.unique(names, return_inverse=True)[1] for split, names in words.items()}
+
+
+def _row(column, position: int) -> str:
+    return f"row {column.index[position] + 1:,}"  # of the file, counted from 1 below the names
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
