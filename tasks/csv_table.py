@@ -77,10 +77,8 @@ def _table(file: Path, params: Params):
             names = next(csv.reader(opened, delimiter=params.separator), [])
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # more values than names: pandas would drop some
-            table = pd.read_csv(
-                file, sep=params.separator, encoding="utf-8-sig", float_precision="round_trip", low_memory=False,
-                index_col=False,
-            )  # fmt: skip
+            table = pd.read_csv(file, sep=params.separator, encoding="utf-8-sig", low_memory=False, index_col=False)
+
     except UnicodeDecodeError as error:
         raise UserError(f"{file} is not UTF-8: {error.reason} at byte {error.start:,}. Save it as UTF-8.") from None
     except (ValueError, csv.Error, pd.errors.ParserWarning) as error:
@@ -102,7 +100,7 @@ def _table(file: Path, params: Params):
             f"`ignore: ['{nameless[0]}']`."
         )
     if not len(table):
-        raise UserError(f"{file} has column names and no rows.")
+        raise UserError(f"{file} has column names and no rows. Expected some.")
     return table
 
 
@@ -114,7 +112,7 @@ def _numbers(file: Path, column, otherwise: str):
     bad = np.flatnonzero((numbers.isna() & column.notna()) | np.isinf(numbers))
     if len(bad):
         raise UserError(
-            f"{file}: the column {column.name} has {column.iloc[bad[0]]!r} in {_row(column, bad[0])}. "
+            f"{file}: the column {column.name} has '{column.iloc[bad[0]]}' in {_row(column, bad[0])}. "
             f"Expected finite numbers: correct it, {otherwise}."
         )
     return numbers

@@ -76,7 +76,9 @@ def rows_to_test(params: Own, y: np.ndarray, groups: np.ndarray | None = None, n
     """A mask of the rows to test on, where the data has no test rows: `load.test` of them."""
     count = round(params.test * len(y))
     if not 0 < count < len(y):
-        raise UserError(f"load.test is {params.test:g}: of {len(y):,} rows that is {count:,}. Each side needs some.")
+        raise UserError(
+            f"load.test is {params.test:g}: of {len(y):,} rows that is {count:,}. Expected some on each side: set another share."
+        )
     mask = held_out("load.test", y, count, params.seed, groups)
     name = lost(y, mask, names)
     if name is not None:

@@ -98,6 +98,6 @@ def _image(file: Path, mode: str):
                 return ImageOps.exif_transpose(image).convert(mode)
             deep = image.mode
     except Exception as error:  # Pillow raises many kinds for a damaged file
-        why = (str(error) or type(error).__name__).replace(str(file), file.name)
+        why = (str(error) or type(error).__name__).replace(repr(str(file)), "it")
         raise UserError(f"{file} cannot be read as an image: {why}. Replace it, or take it away.") from None
     raise UserError(f"{file} has more than 8 bits a channel (Pillow's mode {deep}). Convert it to 8 bits.")

@@ -62,7 +62,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         if name not in found:
             raise UserError(f"{path}: no array {name}. It has {there}. Expected {EXPECTED}: save it under that name.")
         if found[name].ndim == 0 or not len(found[name]):
-            raise UserError(f"{path}: {name} has no rows.")
+            raise UserError(f"{path}: {name} has no rows. Expected some.")
         if found[name].dtype.kind not in "biuf":
             raise UserError(f"{path}: {name} has the type {found[name].dtype}. Expected numbers: save it as such.")
         bad = np.argwhere(~np.isfinite(found[name])) if found[name].dtype.kind == "f" else ()

@@ -1,0 +1,104 @@
+"""A user's own data in each format that `load` reads: a few rows, drawn by a seed."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tasks import csv_table, idx, images, npz
+from tasks.base import Folder
+from tasks.load import load
+
+ROWS, SIDE = 12, 4
+GIVEN = {"test": "given", "seed": 0}
+SHARE = {"test": 0.25, "seed": 0}
+
+
+def packed(array: np.ndarray) -> bytes:
+    """An array of bytes as an IDX file."""
+    return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
+
+
+def rows(count: int = ROWS, classes: int = 3, first: int = 0, shape=(SIDE, SIDE), seed: int = 0):
+    """Images whose first pixel is their number, and labels from `first` on."""
+    random = np.random.default_rng(seed)
+    x = random.integers(0, 256, (count, *shape), dtype=np.uint8)
+    x.reshape(count, -1)[:, 0] = np.arange(count)
+    return x, (np.arange(count) % classes + first).astype(np.uint8)
+
+
+def put_idx(folder: Path, prefix: str = "", zipped: bool = True, test: str | None = "t10k", **how) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, count in {"train": ROWS, test: 6}.items():
+        if split is None:
+            continue
+        for name, array in zip(("images-idx3", "labels-idx1"), rows(count, **how), strict=True):
+            content = packed(array)
+            file = folder / f"{prefix}{split}-{name}-ubyte{'.gz' if zipped else ''}"
+            file.write_bytes(gzip.compress(content) if zipped else content)
+    return folder
+
+
+def put_npz(path: Path, **arrays) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
+    return path
+
+
+def put_image(path: Path, height: int = 6, width: int = 8, mode: str = "RGB", color=0, **how) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, (width, height), color).save(path, **how)
+    return path
+
+
+def put_images(folder: Path, classes: str = "cat dog", count: int = 5) -> Path:
+    """A folder of images in mixed sizes and kinds; those of the second class are brighter."""
+    for brightness, name in enumerate(classes.split()):
+        for number in range(count):
+            file = folder / name / f"{number}.{('png', 'jpg', 'PNG', 'jpeg')[number % 4]}"
+            put_image(file, 5 + number, 9 - number, "RGB", (200 * brightness + number,) * 3)
+    return folder
+
+
+def put_csv(path: Path, *lines: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def table(count: int = ROWS, target=lambda row: row % 2, **columns) -> list[str]:
+    """Lines with the features a and b, more columns, and the target y."""
+    lines = [",".join(["a", "b", *columns, "y"])]
+    for row in range(count):
+        more = [str(column(row)) for column in columns.values()]
+        lines.append(",".join([str(row), f"{row * 0.5}", *more, str(target(row))]))
+    return lines
+
+
+def of_idx(path: Path, **how) -> idx.Params:
+    return idx.Params(**{"source": "idx", "path": str(path), "prefix": "", "transpose": False, **GIVEN, **how})
+
+
+def of_npz(path: Path, **how) -> npz.Params:
+    return npz.Params(**{"source": "npz", "path": str(path), "task": "classes", **GIVEN, **how})
+
+
+def of_images(path: Path, **how) -> images.Params:
+    return images.Params(**{"source": "images", "path": str(path), "size": [4, 6], "color": "rgb", **SHARE, **how})
+
+
+def of_csv(path: Path, **how) -> csv_table.Params:
+    usual = {"source": "csv", "path": str(path), "separator": ",", "target": "y", "task": "classes", "group": None,
+             "ignore": [], "missing": "refuse", **SHARE}  # fmt: skip
+    return csv_table.Params(**{**usual, **how})
+
+
+def loaded(path: Path, params) -> dict[str, np.ndarray]:
+    """What `load` writes."""
+    load(Folder(path), params)
+    with np.load(path / "raw.npz", allow_pickle=False) as file:
+        return dict(file)
