@@ -28,8 +28,12 @@ from tasks.base import UserError
 PLANNED = {"run": "[yellow]run[/]", "unchanged": "skip", "restored": "[blue]restore[/]", "if changed": "if changed"}
 
 
-def main(pipeline: str, description: str) -> int:
+def main(pipeline: str | None, description: str) -> int:
     """Parse the command line, run or plan the pipeline, and say what happened.
+
+    Args:
+        pipeline: a section of `params.yaml`; None if the command line is to say which.
+        description: for `--help`.
 
     Returns:
         The exit code: 0, or 1 when something has failed.
@@ -38,7 +42,10 @@ def main(pipeline: str, description: str) -> int:
     parser.add_argument("--plan", action="store_true", help="show what would run and why, and run nothing")
     parser.add_argument("--force", action="store_true", help="run every step, also where nothing has changed")
     parser.add_argument("-v", "--verbose", action="store_true", help="show Prefect's log as well")
+    if pipeline is None:
+        parser.add_argument("pipeline", help="a section of params.yaml")
     options = parser.parse_args()
+    pipeline = pipeline or options.pipeline
 
     os.chdir(ROOT)  # DVC's names and the outputs' paths start here
     console = rich.get_console()

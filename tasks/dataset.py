@@ -77,7 +77,7 @@ def rows_to_test(params: Own, y: np.ndarray, groups: np.ndarray | None = None, n
     count = round(params.test * len(y))
     if not 0 < count < len(y):
         raise UserError(
-            f"load.test is {params.test:g}: of {len(y):,} rows that is {count:,}. Expected some on each side: set another share."
+            f"load.test is {params.test:g}: of {len(y):,} rows that is {count:,}. Expected some on each side: set more."
         )
     mask = held_out("load.test", y, count, params.seed, groups)
     name = lost(y, mask, names)

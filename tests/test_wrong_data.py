@@ -169,7 +169,7 @@ WRONG = {
         arrays({"test": 0.5}, y_train=with_value(Y * 0, 1, np.uint8), x_train=X),
         r"load\.test is 0\.5, and leaves no row of the class `1` to train on: it has too few rows",
     ),
-    "share of no row": (arrays({"test": 0.01}), r"load\.test is 0\.01: of 12 rows that is 0\. Expected some on each side"),
+    "share of no row": (arrays({"test": 0.01}), r"load\.test is 0\.01: of 12 rows that is 0\. Expected some on each"),
     # images
     "no folders": (folders(emptied), r"/in has no sub-folders\. Expected a folder with a sub-folder of PNG or JPEG"),
     "empty class": (folders(lambda f: (f / "emu").mkdir()), r"/in/emu has no image: no file ends in \.png, \.jpg"),

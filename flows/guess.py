@@ -1,0 +1,178 @@
+"""What a user's data is, from a look at it: the source that reads it, and parameters to begin with."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ruamel.yaml import YAML, YAMLError
+
+from tasks import csv_table, idx, images, npz
+from tasks.base import UserError
+from tasks.dataset import Dataset
+
+SHARE, SEED = 0.2, 0  # of the rows to test on, where the data has no test rows
+TARGETS = ("target", "label", "labels", "class", "y", "outcome")
+NUMBERS = ("id", "index", "row", "no")  # names of columns that only count
+FEW = 20  # whole numbers of so many values are classes
+LOOKED_AT = 50  # images
+LARGEST = 64  # height and width of images that are not made smaller
+LOOKED_FOR = (
+    "an .npz file with x_train and y_train; a .csv or .tsv file, or a folder with train.csv and test.csv; a folder with "
+    "IDX files such as train-images-idx3-ubyte.gz; a folder with a sub-folder of PNG or JPEG files for each class"
+)
+
+
+@dataclass
+class Guess:
+    """Parameters to begin with, and what a person should look at."""
+
+    about: str
+    load: list[str]  # lines of YAML
+    others: dict[str, Any]
+    classes: bool
+    notes: list[str] = field(default_factory=list)
+
+
+def guess(path: Path) -> Guess:
+    """Look at the data, and read it with the parameters that are proposed, so that they work.
+
+    Raises:
+        UserError: it is none of the formats, or something is wrong with it.
+    """
+    if not path.exists():
+        raise UserError(f"There is no {path.as_posix()}. Looked for {LOOKED_FOR}.")
+    for kind in (_npz, _csv, _idx, _images):
+        found = kind(path)
+        if found:
+            return found
+    raise UserError(f"{path.as_posix()} is nothing that load can read. Looked for {LOOKED_FOR}.")
+
+
+def _npz(path: Path) -> Guess | None:
+    if path.suffix != ".npz":
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            names, y = file.files, file["y_train"]
+    except Exception:  # `find` says what it is
+        names, y = [], np.zeros(1)
+    whole = y.dtype.kind in "iub" or y.ndim > 1 or (y.dtype.kind == "f" and (y == np.floor(y)).all())
+    classes = whole and (y.ndim > 1 or len(np.unique(y)) <= max(FEW, len(y) // 10))
+    values = {"task": "classes" if classes else "regression", "test": "given" if "x_test" in names else SHARE}
+    notes = [f"load.task: {values['task']}, from the values of y_train"]
+    return _read(npz, {"source": "npz", "path": path.as_posix(), **values, "seed": SEED}, notes)
+
+
+def _idx(path: Path) -> Guess | None:
+    sets = idx.sets(path) if path.is_dir() else {}
+    if not sets:
+        return None
+    prefix = next(iter(sets))
+    notes = ["load.transpose: true if samples.png shows the images on their side, as EMNIST's are"]
+    if len(sets) > 1:
+        notes.append(f"load.prefix: the folder has {', '.join(f'`{name}`' for name in sets)}")
+    given = {("test", "images"), ("test", "labels")} <= set(sets[prefix])
+    values = {"prefix": prefix, "transpose": prefix.startswith("emnist"), "test": "given" if given else SHARE}
+    return _read(idx, {"source": "idx", "path": path.as_posix(), **values, "seed": SEED}, notes)
+
+
+def _csv(path: Path) -> Guess | None:
+    given = path.is_dir() and (path / "train.csv").is_file()
+    if not given and path.suffix not in (".csv", ".tsv"):
+        return None
+    import pandas as pd
+
+    file = path / "train.csv" if given else path
+    try:
+        with open(file, encoding="utf-8-sig", newline="") as opened:
+            first = opened.readline()
+        separator = max(",;\t", key=first.count)
+        table = pd.read_csv(file, sep=separator, encoding="utf-8-sig", index_col=False)
+        names = [name for name in next(csv.reader([first], delimiter=separator)) if name]
+    except (ValueError, StopIteration) as error:
+        raise UserError(f"{file} cannot be read: {str(error).strip()}. Expected {csv_table.EXPECTED}.") from None
+    target = next((name for name in names if name.lower() in TARGETS), names[-1])
+    y = table[target].dropna()
+    classes = not pd.api.types.is_float_dtype(y) or ((y == y.round()).all() and table[target].isna().any())
+    classes = classes and (not pd.api.types.is_numeric_dtype(y) or y.nunique() <= FEW)
+    others = table.drop(columns=target)
+    ignore = [name for name in others if not pd.api.types.is_numeric_dtype(others[name])]
+    ignore += [name for name in others if name not in ignore and name.lower() in NUMBERS]
+    ignore += [name for name in others if name not in ignore and name.startswith("Unnamed: ")]
+    empty = others.drop(columns=ignore).isna().sum()
+    missing = "drop" if table[target].isna().any() else "median" if empty.any() else "refuse"
+    notes = [f"load.target: {target}", f"load.task: {'classes' if classes else 'regression'}, from its values"]
+    if ignore:
+        notes.append(f"load.ignore: {', '.join(ignore)}, which are words, or only count the rows")
+    if missing != "refuse":
+        notes.append(f"load.missing: {missing}, as values are missing")
+    notes.append("load.group: null; a column that tells which rows belong together, such as a patient, if there is one")
+    values = {"separator": separator, "target": target, "task": "classes" if classes else "regression", "group": None,
+              "ignore": ignore, "missing": missing, "test": "given" if given else SHARE}  # fmt: skip
+    return _read(csv_table, {"source": "csv", "path": path.as_posix(), **values, "seed": SEED}, notes)
+
+
+def _images(path: Path) -> Guess | None:
+    """Reading all of a large folder takes minutes: its files are counted, and some are looked at."""
+    if not path.is_dir():
+        return None
+    given = (path / "train").is_dir() and (path / "test").is_dir()
+    folder = path / "train" if given else path
+    if not any(file.suffix.lower() in images.ENDINGS for file in folder.glob("*/*")):
+        return None
+    from PIL import Image
+
+    found = images.listed(folder)
+    files = [file for group in found.values() for file in group]
+    sizes, colored = set(), False
+    for file in files[:: -(-len(files) // LOOKED_AT)]:
+        try:
+            with Image.open(file) as image:
+                sizes.add((image.height, image.width))
+                colored = colored or image.mode not in ("L", "LA", "1", "I;16", "I")
+        except Exception as error:  # Pillow raises many kinds for a damaged file
+            raise UserError(f"{file} cannot be read as an image: {error}. Replace it, or take it away.") from None
+    size = list(next(iter(sizes))) if len(sizes) == 1 and max(next(iter(sizes))) <= LARGEST else [LARGEST, LARGEST]
+    values = {"size": size, "color": "rgb" if colored else "gray", "test": "given" if given else SHARE}
+    notes = [f"load.size: {size[0]} x {size[1]}; more shows more, and takes more memory and time"]
+    rows = len(files) if given else len(files) - round(SHARE * len(files))
+    section = {"source": "images", "path": path.as_posix(), **values, "seed": SEED}
+    about = f"{len(files):,} images of {len(found)} classes"
+    return _complete(section, about, rows, "pixels", [256, 128], len(found), notes)
+
+
+def _read(source, section: dict, notes: list[str]) -> Guess:
+    """Read the data as the section says, and choose the rest by what is in it."""
+    found: Dataset = source.find(source.Params(**section))
+    x, y = found.arrays["x_train"], found.arrays["y_train"]
+    classes = 0 if np.issubdtype(y.dtype, np.floating) else y.shape[1] if y.ndim == 2 else len(found.class_names)
+    between = x.dtype.kind == "f" and x.ndim > 2 and x.min() >= 0 and x.max() <= 1
+    scale = "pixels" if x.dtype == np.uint8 else "none" if between else "standard"
+    kind = f"{len(x) + len(found.arrays['x_test']):,} rows of {' x '.join(map(str, x.shape[1:]))}"
+    about = f"{kind} {'features' if x.ndim == 2 else 'images'}, {f'{classes} classes' if classes else 'a number to predict'}"
+    return _complete(section, about, len(x), scale, [64, 32] if x.ndim == 2 else [256, 128], classes, notes)
+
+
+def _complete(
+    section: dict, about: str, rows: int, scale: str, hidden: list[int], classes: int, notes: list[str]
+) -> Guess:
+    output = (
+        "Dense(1), linear" if not classes else "Dense(1), sigmoid" if classes == 2 else f"Dense({classes}), softmax"
+    )
+    others = {"scale": scale, "validation": max(1, rows // 5), "hidden": hidden, "output": output}
+    return Guess(about, [f"{key}: {_word(value)}" for key, value in section.items()], others, bool(classes), notes)
+
+
+def _word(value: Any) -> str:
+    """A value as YAML in one line, without quotes where they are not needed."""
+    try:
+        if isinstance(value, str) and YAML(typ="safe").load(f"[{value}]") == [value]:
+            return value
+    except YAMLError:
+        pass
+    return json.dumps(value, ensure_ascii=False)
