@@ -22,8 +22,8 @@ FEW = 20  # whole numbers of so many values are classes
 LOOKED_AT = 50  # images
 LARGEST = 64  # height and width of images that are not made smaller
 LOOKED_FOR = (
-    "an .npz file with x_train and y_train; a .csv or .tsv file, or a folder with train.csv and test.csv; a folder with "
-    "IDX files such as train-images-idx3-ubyte.gz; a folder with a sub-folder of PNG or JPEG files for each class"
+    "an .npz file with x_train and y_train; a .csv or .tsv file, or a folder with train.csv and test.csv; a folder "
+    "with IDX files such as train-images-idx3-ubyte.gz; a folder with a sub-folder of PNG or JPEG files for each class"
 )
 
 
@@ -127,8 +127,10 @@ def _images(path: Path) -> Guess | None:
         return None
     from PIL import Image
 
-    found = images.listed(folder)
-    files = [file for group in found.values() for file in group]
+    values = {"size": [LARGEST, LARGEST], "color": "rgb", "test": "given" if given else SHARE}
+    section = {"source": "images", "path": path.as_posix(), **values, "seed": SEED}
+    splits, _, names = images.listed(images.Params(**section))
+    files = [file for split in splits.values() for file in split]
     sizes, colored = set(), False
     for file in files[:: -(-len(files) // LOOKED_AT)]:
         try:
@@ -137,13 +139,12 @@ def _images(path: Path) -> Guess | None:
                 colored = colored or image.mode not in ("L", "LA", "1", "I;16", "I")
         except Exception as error:  # Pillow raises many kinds for a damaged file
             raise UserError(f"{file} cannot be read as an image: {error}. Replace it, or take it away.") from None
-    size = list(next(iter(sizes))) if len(sizes) == 1 and max(next(iter(sizes))) <= LARGEST else [LARGEST, LARGEST]
-    values = {"size": size, "color": "rgb" if colored else "gray", "test": "given" if given else SHARE}
-    notes = [f"load.size: {size[0]} x {size[1]}; more shows more, and takes more memory and time"]
-    rows = len(files) if given else len(files) - round(SHARE * len(files))
-    section = {"source": "images", "path": path.as_posix(), **values, "seed": SEED}
-    about = f"{len(files):,} images of {len(found)} classes"
-    return _complete(section, about, rows, "pixels", [256, 128], len(found), notes)
+    if len(sizes) == 1 and max(*next(iter(sizes))) <= LARGEST:
+        section["size"] = list(sizes.pop())
+    section["color"] = "rgb" if colored else "gray"
+    notes = ["load.size: height and width; more shows more, and takes more memory and time"]
+    about = f"{len(files):,} images of {len(names)} classes"
+    return _complete(section, about, len(splits["train"]), "pixels", [256, 128], len(names), notes)
 
 
 def _read(source, section: dict, notes: list[str]) -> Guess:
@@ -154,16 +155,15 @@ def _read(source, section: dict, notes: list[str]) -> Guess:
     between = x.dtype.kind == "f" and x.ndim > 2 and x.min() >= 0 and x.max() <= 1
     scale = "pixels" if x.dtype == np.uint8 else "none" if between else "standard"
     kind = f"{len(x) + len(found.arrays['x_test']):,} rows of {' x '.join(map(str, x.shape[1:]))}"
-    about = f"{kind} {'features' if x.ndim == 2 else 'images'}, {f'{classes} classes' if classes else 'a number to predict'}"
+    what = f"{classes} classes" if classes else "a number to predict"
+    about = f"{kind} {'features' if x.ndim == 2 else 'pixels'}, {what}"
     return _complete(section, about, len(x), scale, [64, 32] if x.ndim == 2 else [256, 128], classes, notes)
 
 
 def _complete(
     section: dict, about: str, rows: int, scale: str, hidden: list[int], classes: int, notes: list[str]
 ) -> Guess:
-    output = (
-        "Dense(1), linear" if not classes else "Dense(1), sigmoid" if classes == 2 else f"Dense({classes}), softmax"
-    )
+    output = {0: "Dense(1), linear", 2: "Dense(1), sigmoid"}.get(classes, f"Dense({classes}), softmax")
     others = {"scale": scale, "validation": max(1, rows // 5), "hidden": hidden, "output": output}
     return Guess(about, [f"{key}: {_word(value)}" for key, value in section.items()], others, bool(classes), notes)
 

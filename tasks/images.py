@@ -31,27 +31,35 @@ def find(params: Params) -> Dataset:
     Raises:
         UserError: the folders are not as expected, or an image cannot be read.
     """
+    files, y, names = listed(params)
+    x = {split: _pixels(files[split], params) for split in SPLITS}
+    return Dataset({f"{name}_{split}": a[split] for split in SPLITS for name, a in (("x", x), ("y", y))},
+                   str(params.path), names)  # fmt: skip
+
+
+def listed(params: Params) -> tuple[dict[str, list[Path]], dict[str, np.ndarray], list[str]]:
+    """The image files of each split, their labels, and the classes' names."""
     folder = existing(params.path, EXPECTED, folder=True)
     given = all((folder / split).is_dir() for split in SPLITS)
     check_given(params, given, "sub-folders `train` and `test`")
     files: dict[str, list[Path]] = {}
     labels: dict[str, np.ndarray] = {}
     for split in SPLITS if given else SPLITS[:1]:
-        found = listed(folder / split if given else folder)
-        files[split] = [file for group in found.values() for file in group]
-        labels[split] = np.array([name for name, group in found.items() for _ in group])
+        found = _classes(folder / split if given else folder)
+        # One of each class in turn, so that the first rows, which are drawn, show them all.
+        turns = sorted((turn, name, file) for name, group in found.items() for turn, file in enumerate(group))
+        files[split] = [file for _, _, file in turns]
+        labels[split] = np.array([name for _, name, _ in turns])
     y, names = numbered(labels, str(folder))
     if not given:
         mask = rows_to_test(params, y["train"], names=names)
         y = {"train": y["train"][~mask], "test": y["train"][mask]}
         train, test = ([files["train"][row] for row in np.flatnonzero(rows)] for rows in (~mask, mask))
         files = {"train": train, "test": test}
-    x = {split: _pixels(files[split], params) for split in SPLITS}
-    return Dataset({f"{name}_{split}": a[split] for split in SPLITS for name, a in (("x", x), ("y", y))},
-                   str(params.path), names)  # fmt: skip
+    return files, y, names
 
 
-def listed(folder: Path) -> dict[str, list[Path]]:
+def _classes(folder: Path) -> dict[str, list[Path]]:
     """The image files of each class, both sorted by name."""
     classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     if not classes:

@@ -60,7 +60,7 @@ def put_images(folder: Path, classes: str = "cat dog", count: int = 5) -> Path:
     for brightness, name in enumerate(classes.split()):
         for number in range(count):
             file = folder / name / f"{number}.{('png', 'jpg', 'PNG', 'jpeg')[number % 4]}"
-            put_image(file, 5 + number, 9 - number, "RGB", (200 * brightness + number,) * 3)
+            put_image(file, 5 + number, 9 - number % 5, "RGB", (200 * brightness + number,) * 3)
     return folder
 
 
