@@ -31,7 +31,9 @@ from dvc.utils.serialize import ParseError, YAMLFileCorruptedError
 from dvc.utils.serialize import _common as serialize
 from dvc.utils.strictyaml import YAMLValidationError
 from dvc_data.hashfile.hash_info import HashInfo
+from dvc_data.hashfile.meta import Meta
 
+from flows.params import NONE, differences
 from tasks.base import UserError, log
 
 # What happens to a step.
@@ -87,6 +89,9 @@ def _repository() -> Iterator[Repo]:
         except (DvcException, OSError) as error:
             while isinstance(error, ReproductionError) and error.__cause__:
                 error = error.__cause__
+            if isinstance(error, FileNotFoundError) and error.filename:
+                name = os.path.relpath(error.filename)
+                raise UserError(f"There is no {name}. Correct load.path in params.yaml, or bring it back.") from None
             if isinstance(error, OSError):
                 raise UserError(f"{error}. Nothing was recorded; run again when that is mended.") from None
             if not isinstance(error, DvcException):
@@ -207,7 +212,7 @@ def _judge(repo: Repo, stage, known: dict[str, HashInfo | None], force: bool) ->
             now = HashInfo("params", dep.read_params())
             old, values = before.value or {}, now.value
             keys = (key for key in dep.params if old.get(key, ...) != values.get(key, ...))
-            inputs += [f"{key}: {old.get(key, '(none)')} -> {values.get(key, '(none)')}" for key in keys]
+            inputs += [line for key in keys for line in differences(key, old.get(key, NONE), values.get(key, NONE))]
         elif dep.fs_path in known:
             now = known[dep.fs_path]
             if now is None:
@@ -217,10 +222,11 @@ def _judge(repo: Repo, stage, known: dict[str, HashInfo | None], force: bool) ->
                 inputs.append(f"{dep} will be another")
         else:
             now = dep.get_hash() if dep.exists else None
+            unsure = unsure or now is None
             if now != before:
-                inputs.append(f"{dep} {'is new' if not before else 'changed' if now else 'is missing'}")
+                inputs.append(f"{dep} {'is missing' if not now else 'changed' if before else 'is new'}")
         if now is not None:
-            dep.hash_info = now
+            dep.hash_info, dep.meta = now, Meta()  # what dvc.lock has of the file would come first
     if stage.changed_stage():
         inputs.append("the command in dvc.yaml changed")
     missing = [str(out) for out in stage.outs if not out.exists]

@@ -19,6 +19,7 @@ from tasks.base import Section, UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 FILE = "params.yaml"
+NONE = "(none)"  # shown where a key was not there
 STEPS = ("load", "normalize", "visualize", "build", "compile", "fit", "reload_best", "evaluate")
 
 
@@ -117,6 +118,14 @@ def read(pipeline: str) -> Any:
     except ValidationError as error:
         lines = dict.fromkeys(_line(pipeline, detail) for detail in error.errors())
         raise UserError("\n".join(lines)) from None
+
+
+def differences(key: str, old: Any, new: Any) -> list[str]:
+    """`key: old -> new`, of sections for each key in them that differs."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        both = {name: (old.get(name, NONE), new.get(name, NONE)) for name in {**old, **new}}
+        return [line for name, (a, b) in both.items() if a != b for line in differences(f"{key}.{name}", a, b)]
+    return [f"{key}: {old} -> {new}"]
 
 
 def _text_keys(content: Any) -> Any:
