@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -24,6 +25,18 @@ def plain(axes, *, grid: bool = True) -> None:
     if grid:
         axes.grid(color="#e6e8eb", linewidth=0.8)
         axes.set_axisbelow(True)
+
+
+def limits(x) -> tuple[float, float]:
+    """What is black and what is white in images of these rows: 0 and 1, unless they have other values."""
+    low, high = float(x.min()), float(x.max())
+    return (0.0, 1.0) if (low >= 0 and high <= 1) or low == high else (low, high)
+
+
+def picture(axes, row, between: tuple[float, float]) -> None:
+    """One row of the inputs, gray or in colour; features as a strip."""
+    low, high = between
+    axes.imshow((np.atleast_2d(row) - low) / (high - low), cmap="gray", vmin=0, vmax=1)
 
 
 def save(folder: Folder, name: str, drawn: Figure) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tasks.base import Folder
-from tasks.figures import BLUE, GRAY, ORANGE, figure, plain, save
+from tasks.figures import BLUE, GRAY, ORANGE, figure, limits, picture, plain, save
 
 MISTAKES = 10
 
@@ -49,12 +49,12 @@ def classes(folder: Folder, x, actual, guess, confidence, names: list[str]) -> N
 
     wrong = np.flatnonzero(actual != guess)
     wrong = wrong[np.argsort(-confidence[wrong], kind="stable")][:MISTAKES]
-    drawn = figure(10, 5.4)
+    drawn, between = figure(10, 5.4), limits(x)
     grid = drawn.subplots(2, MISTAKES // 2).flat
     for axes in grid:
         axes.set_axis_off()
     for axes, row in zip(drawn.axes, wrong, strict=False):
-        axes.imshow(np.atleast_2d(x[row]), cmap="gray", vmin=0, vmax=1)
+        picture(axes, x[row], between)
         axes.set_title(f"{names[guess[row]]}, {confidence[row]:.0%} sure\nis {names[actual[row]]}", fontsize=10)
     if not len(wrong):
         drawn.suptitle("no mistakes")
