@@ -171,7 +171,7 @@ def _complete(
 def _word(value: Any) -> str:
     """A value as YAML in one line, without quotes where they are not needed."""
     try:
-        if isinstance(value, str) and YAML(typ="safe").load(f"[{value}]") == [value]:
+        if isinstance(value, str) and YAML(typ="safe").load(f"key: {value}") == {"key": value}:
             return value
     except YAMLError:
         pass

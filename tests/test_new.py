@@ -1,0 +1,187 @@
+"""A pipeline on a user's own data: `flows/new.py` writes it down, and DVC sees when the data changes."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+
+from flows import guess, new
+from flows.params import read
+from flows.step import run
+from tasks import normalize
+from tasks.base import Folder
+from tests.conftest import ROOT
+from tests.own import put_csv, put_idx, put_image, put_images, put_npz, rows, table
+
+PARAMS, GRAPH = (ROOT / name for name in (new.FILE, new.GRAPH))
+X, Y = rows(40)
+
+
+def gray(folder: Path) -> Path:
+    for name in ("a", "b"):
+        for number in range(5):
+            put_image(folder / name / f"{number}.png", 9, 7, "L", number)
+    return folder
+
+
+def given(folder: Path) -> Path:
+    put_csv(folder / "train.csv", *table(30))
+    put_csv(folder / "test.csv", *table(10))
+    return folder
+
+
+PRICES = [line.replace(",", ";") for line in table(30, id=str, town=lambda row: "Ulm", target=lambda row: row * 1.5)]
+HOLES = table(30, c=lambda row: "" if row == 3 else row)
+# What there is, and what is found in it: parts of the section, and of the notes.
+FOUND = {
+    "idx": (lambda p: put_idx(p / "in"), {"source": "idx", "test": "given", "prefix": ""}, "pixels", "transpose"),
+    "emnist": (
+        lambda p: put_idx(p / "in", "emnist-letters-", test=None, first=1),
+        {"source": "idx", "prefix": "emnist-letters-", "transpose": True, "test": 0.2}, "pixels", "transpose",
+    ),
+    "npz": (
+        lambda p: put_npz(p / "in.npz", x_train=X, y_train=Y, x_test=X, y_test=Y),
+        {"source": "npz", "task": "classes", "test": "given"}, "pixels", "task: classes",
+    ),
+    "npz of numbers": (
+        lambda p: put_npz(p / "in.npz", x_train=X.reshape(40, -1) * 1.5, y_train=np.arange(40) / 3),
+        {"source": "npz", "task": "regression", "test": 0.2}, "standard", "task: regression",
+    ),
+    "npz between 0 and 1": (
+        lambda p: put_npz(p / "in.npz", x_train=X / 255, y_train=np.eye(3)[Y]), {"task": "classes"}, "none", "",
+    ),
+    "images": (
+        lambda p: put_images(p / "in", count=6), {"source": "images", "size": [64, 64], "color": "rgb"}, "pixels", "",
+    ),
+    "small gray images": (lambda p: gray(p / "in"), {"size": [9, 7], "color": "gray", "test": 0.2}, "pixels", "size"),
+    "csv": (
+        lambda p: put_csv(p / "in.csv", *table(30, target=lambda row: ("x", "y")[row % 2])),
+        {"source": "csv", "target": "y", "task": "classes", "missing": "refuse"}, "standard", "target: y",
+    ),
+    "csv of prices": (
+        lambda p: put_csv(p / "in.csv", *PRICES),
+        {"separator": ";", "task": "regression", "ignore": ["town", "id"]}, "standard", "ignore: town, id",
+    ),
+    "csv with holes": (lambda p: put_csv(p / "in.csv", *HOLES), {"missing": "median"}, "standard", "missing: median"),
+    "csv files": (lambda p: given(p / "in"), {"source": "csv", "test": "given"}, "standard", "target: y"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder with the project's own params.yaml and dvc.yaml, to write to."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    for file in (PARAMS, GRAPH):
+        (folder / file.name).write_bytes(file.read_bytes())
+    monkeypatch.setattr(new, "ROOT", folder)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def make(monkeypatch, *arguments: str) -> int:
+    monkeypatch.setattr("sys.argv", ["new.py", *arguments])
+    return new.main()
+
+
+@pytest.mark.parametrize("kind", FOUND)
+def test_what_is_written_can_be_run(project, monkeypatch, capsys, kind):
+    put, section, scale, note = FOUND[kind]
+    assert make(monkeypatch, "mine", str(put(project / "own"))) == 0
+    said = capsys.readouterr().out
+    assert note in said
+    assert "python flows/train.py mine --plan" in said
+    found = read("mine")
+    assert {key: value for key, value in found.load.model_dump().items() if key in section} == section
+    assert found.load.path.startswith("own/")
+    assert found.normalize.scale == scale
+    run("load", "mine")
+    normalize.normalize(Folder("data/mine"), found.normalize)
+    counts = json.loads(Path("data/mine/schema.json").read_text())["rows"]
+    assert counts["val"] >= 1
+    assert counts["train"] > counts["val"]
+
+
+def test_all_that_was_there_stays_and_the_graph_knows_the_pipeline(project, monkeypatch):
+    make(monkeypatch, "mine", str(put_csv(project / "own/in.csv", *table(30))))
+    params, graph = (project / file.name for file in (PARAMS, GRAPH))
+    assert params.read_text().startswith(PARAMS.read_text())
+    lines = difflib.ndiff(GRAPH.read_text().splitlines(), graph.read_text().splitlines())
+    assert [line for line in lines if line.startswith("-")] == ["-   - pipelines: [fashion, linear]"]
+    content = YAML(typ="safe").load(graph)
+    assert content["vars"] == [{"pipelines": ["fashion", "linear", "mine"]}]
+    assert content["stages"]["load"]["foreach"]["mine"] == "${mine.load.path}"
+    assert sum("mine" in name for plot in content["plots"] for name in plot) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "put", "expected"),
+    [
+        ("fashion", lambda p: put_idx(p / "in"), r"params\.yaml has a pipeline `fashion` already\. Take another"),
+        ("My Data", lambda p: put_idx(p / "in"), r"`My Data` cannot be a pipeline's name\. Expected a small letter"),
+        ("item", lambda p: put_idx(p / "in"), r"`item` cannot be a pipeline's name"),
+        ("mine", lambda p: p / "no", r"There is no own/no\. Looked for an \.npz file .*; a folder with IDX files"),
+        ("mine", lambda p: put_csv(p / "in.txt", "x"), r"own/in\.txt is nothing that load can read\. Looked for an"),
+        ("mine", lambda p: put_csv(p / "in/x.txt").parent, r"own/in is nothing that load can read\. Looked for"),
+        ("mine", lambda p: put_csv(p / "in.csv", "a,y"), r"own/in\.csv has column names and no rows"),
+        ("mine", lambda p: put_csv(p / "in.csv"), r"own/in\.csv cannot be read"),
+        ("mine", lambda p: put_images(p / "in", "cat"), r"own/in has one class only, `cat`"),
+        ("mine", lambda p: put_npz(p / "in.npz", x=X), r"no array x_train\. It has x\. Expected"),
+        ("mine", lambda p: put_csv(p / "in.npz", "x"), r"own/in\.npz cannot be read"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_a_pipeline_is_refused_and_nothing_is_written(project, monkeypatch, capsys, name, put, expected):
+    assert make(monkeypatch, name, str(put(project / "own"))) == 1
+    said = capsys.readouterr().err
+    assert re.match(f"error .*{expected}", said), said
+    assert PARAMS.read_bytes() == (project / PARAMS.name).read_bytes()
+    assert GRAPH.read_bytes() == (project / GRAPH.name).read_bytes()
+
+
+def test_a_word_is_written_as_yaml_reads_it_back():
+    words = ["y", "yes", "null", "1", "a b", "a: b", "a,b", "", "# x", "[x", '"', "\t", ",", "é", "~", "-", "{"]
+    for value in (*words, 0.2, None, True, words):
+        assert YAML(typ="safe").load(f"key: {guess._word(value)}") == {"key": value}
+
+
+def test_dvc_reads_the_data_again_when_it_changes_and_no_sooner(workspaces):
+    workspace = workspaces("own")
+    file = put_csv(workspace.path / "own/in.csv", *table(30))
+    workspace.run("python", "flows/new.py", "mine", "own/in.csv")
+    plan = ("python", "flows/train.py", "mine", "--plan")
+    assert "Running stage 'load@mine'" in workspace.dvc("repro", "normalize@mine")
+    assert re.search(r"load +skip", workspace.run(*plan))
+    assert "Running" not in workspace.dvc("repro", "normalize@mine")
+
+    put_csv(file, *table(40))
+    said = workspace.run(*plan)
+    assert re.search(r"load +run +own/in\.csv changed", said)
+    assert re.search(r"normalize +if changed", said)
+    assert "20 rows" not in workspace.dvc("repro", "normalize@mine")
+    assert "load@mine" in workspace.dvc("repro", "--force", "--single-item", "load@mine")
+
+    workspace.set(mine__load__test=0.5)
+    assert re.search(r"load +run +mine\.load\.test: 0\.2 -> 0\.5\s", workspace.run(*plan))
+    put_csv(file, *table(30))
+    workspace.set(mine__load__test=0.2)
+    assert re.search(r"load +restore +own/in\.csv changed", workspace.run(*plan))
+
+    file.unlink()
+    assert re.search(r"load +run +own/in\.csv is missing", workspace.run(*plan))
+    assert "in.csv" in workspace.dvc("repro", "load@mine", code=None)
+
+
+def test_a_changed_image_in_a_folder_is_seen(workspaces):
+    workspace = workspaces("pictures")
+    put_images(workspace.path / "own", count=6)
+    workspace.run("python", "flows/new.py", "mine", "own")
+    assert "Running stage 'load@mine'" in workspace.dvc("repro", "load@mine")
+    put_image(workspace.path / "own/cat/0.png", color=(7, 7, 7))
+    assert "Running stage 'load@mine'" in workspace.dvc("repro", "load@mine")
+    assert "Running" not in workspace.dvc("repro", "load@mine")
