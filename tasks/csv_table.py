@@ -19,7 +19,7 @@ Column = Annotated[str, Field(min_length=1)]
 
 
 class Params(Own):
-    source: Literal["csv"] = Field(description="A table with a row of column names.")
+    source: Literal["csv"] = Field(description="Where the data is from, or the kind of its files.")
     separator: Literal[",", ";", "\t"] = Field(description="What stands between two values.")
     target: Column = Field(description="The column to predict.")
     task: Literal["classes", "regression"] = Field(description="Whether it has classes (text too) or numbers.")

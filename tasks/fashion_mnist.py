@@ -44,7 +44,7 @@ DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 
 
 class Params(Section):
-    source: Literal["fashion_mnist"] = Field(description="Fashion-MNIST, from wherever it can be had.")
+    source: Literal["fashion_mnist"] = Field(description="Where the data is from, or the kind of its files.")
     folder: str | None = Field(description="Where its files are; null looks in the usual places.")
 
 

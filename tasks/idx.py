@@ -22,7 +22,7 @@ DIMENSIONS = {"images": 3, "labels": 1}
 
 
 class Params(Own):
-    source: Literal["idx"] = Field(description="Gray images in the files of the MNIST family, .gz or not.")
+    source: Literal["idx"] = Field(description="Where the data is from, or the kind of its files.")
     prefix: str = Field(description="What the files' names begin with, such as `emnist-letters-`; mostly nothing: ''.")
     transpose: bool = Field(description="Whether the files have columns before rows, as EMNIST's.")
 

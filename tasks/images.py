@@ -18,7 +18,7 @@ DEEP = ("I", "F")  # Pillow's modes of more than 8 bits a channel
 
 
 class Params(Own):
-    source: Literal["images"] = Field(description="A folder with a sub-folder of PNG or JPEG files for each class.")
+    source: Literal["images"] = Field(description="Where the data is from, or the kind of its files.")
     size: Annotated[list[Annotated[int, Field(gt=0)]], Field(min_length=2, max_length=2)] = Field(
         description="Height and width in pixels that every image is resized to."
     )

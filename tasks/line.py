@@ -12,7 +12,7 @@ from tasks.dataset import Dataset
 
 
 class Params(Section):
-    source: Literal["line"] = Field(description="Six points on a line.")
+    source: Literal["line"] = Field(description="Where the data is from, or the kind of its files.")
 
 
 def find(params: Params) -> Dataset:

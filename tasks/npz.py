@@ -16,7 +16,7 @@ SHAPES = "(rows, features), (rows, height, width) or (rows, height, width, 3)"
 
 
 class Params(Own):
-    source: Literal["npz"] = Field(description="One file of NumPy arrays with Keras's names.")
+    source: Literal["npz"] = Field(description="Where the data is from, or the kind of its files.")
     task: Literal["classes", "regression"] = Field(description="Whether y are classes or numbers to predict.")
 
 
