@@ -292,3 +292,13 @@ def test_data_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"in\.csv changed while it was read"):
         loaded(tmp_path / "out", of_csv(file))
     assert not (tmp_path / "out/raw.npz").exists()
+
+
+def test_a_table_as_spreadsheets_write_it_is_read(tmp_path):
+    words = ("no", '"yes\nno"')
+    lines = ['"a, in cm";b;y', *(f'"{row}";{row * 2};{words[row % 2]}' for row in range(ROWS))]
+    (tmp_path / "in.csv").write_bytes("\r\n".join(lines).encode("utf-8-sig"))
+    found = loaded(tmp_path / "out", of_csv(tmp_path / "in.csv", separator=";"))
+    assert found["feature_names"].tolist() == ["a, in cm", "b"]
+    assert found["class_names"].tolist() == ["no", "yes\nno"]
+    assert found["x_train"].shape == (9, 2)

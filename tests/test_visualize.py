@@ -96,3 +96,25 @@ def test_numbers_to_predict_are_points(tmp_path, drawn):
 def test_missing_data_is_named(tmp_path):
     with pytest.raises(UserError, match=r"schema\.json is missing"):
         visualize(Folder(tmp_path), Params())
+
+
+def test_images_with_a_number_to_predict_are_images(tmp_path, drawn):
+    folder = tiny.normalized(tmp_path)
+    data = dict(np.load(folder.path / "normalized.npz"))
+    tiny.write_arrays(folder, "normalized.npz", **{**data, "y_train": data["y_train"] * np.float32(0.5)})
+    folder.write_json("schema.json", {**folder.read_json("schema.json"), "labels": "regression"})
+    visualize(folder, Params())
+    assert drawn[0].axes[3].get_title() == f"{data['y_train'][3] / 2:g}"
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (4, 4, 3), (5,)])
+def test_inputs_beyond_0_and_1_are_shown_in_their_own_range(tmp_path, drawn, shape):
+    folder = tiny.normalized(tmp_path)
+    data = dict(np.load(folder.path / "normalized.npz"))
+    x = np.random.default_rng(0).normal(size=(len(data["y_train"]), *shape)).astype(np.float32)
+    tiny.write_arrays(folder, "normalized.npz", **{**data, "x_train": x})
+    visualize(folder, Params())
+    shown = np.stack([axes.images[0].get_array() for axes in drawn[0].axes])
+    assert shown.min() >= 0
+    assert shown.max() <= 1
+    assert shown.std() > 0.1
