@@ -20,6 +20,12 @@ run: .venv/installed ## train the Fashion-MNIST pipeline: python flows/fashion.p
 linear: .venv/installed ## train the smallest pipeline: python flows/linear.py
 	@python flows/linear.py
 
+new: .venv/installed ## a pipeline on your own data: make new NAME=digits FROM=path/to/data
+	@python flows/new.py "$(NAME)" "$(FROM)"
+
+train: .venv/installed ## train any pipeline: make train NAME=digits
+	@python flows/train.py "$(NAME)"
+
 plan: .venv/installed ## what would run, and why: python flows/fashion.py --plan
 	@python flows/fashion.py --plan
 
@@ -55,4 +61,4 @@ lint: .venv/installed ## style and imports: ruff check, ruff format --check
 lock: ## write requirements.lock anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements.lock
 
-.PHONY: help install run linear plan repro ui serve test tools test-ui soak verify lint lock
+.PHONY: help install run linear new train plan repro ui serve test tools test-ui soak verify lint lock
