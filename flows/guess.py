@@ -96,25 +96,35 @@ def _csv(path: Path) -> Guess | None:
         names = [name for name in next(csv.reader([first], delimiter=separator)) if name]
     except (ValueError, StopIteration) as error:
         raise UserError(f"{file} cannot be read: {str(error).strip()}. Expected {csv_table.EXPECTED}.") from None
+    values = _columns(table, names)
+    notes = [f"load.target: {values['target']}", f"load.task: {values['task']}, from its values"]
+    if values["ignore"]:
+        notes.append(f"load.ignore: {', '.join(values['ignore'])}, which are words, or only count the rows")
+    if values["missing"] != "refuse":
+        notes.append(f"load.missing: {values['missing']}, as values are missing")
+    notes.append("load.group: null; a column that tells which rows belong together, such as a patient, if there is one")
+    test = "given" if given else SHARE
+    section = {"source": "csv", "path": path.as_posix(), "separator": separator, **values, "test": test, "seed": SEED}
+    return _read(csv_table, section, notes)
+
+
+def _columns(table, names: list[str]) -> dict[str, Any]:
+    """What each column of a data frame is for."""
+    from pandas.api.types import is_float_dtype, is_numeric_dtype
+
     target = next((name for name in names if name.lower() in TARGETS), names[-1])
     y = table[target].dropna()
-    classes = not pd.api.types.is_float_dtype(y) or ((y == y.round()).all() and table[target].isna().any())
-    classes = classes and (not pd.api.types.is_numeric_dtype(y) or y.nunique() <= FEW)
+    whole = not is_float_dtype(y) or (
+        len(y) < len(table) and (y == y.round()).all()
+    )  # pandas has no NaN among integers
+    classes = whole and (not is_numeric_dtype(y) or y.nunique() <= FEW)
     others = table.drop(columns=target)
-    ignore = [name for name in others if not pd.api.types.is_numeric_dtype(others[name])]
-    ignore += [name for name in others if name not in ignore and name.lower() in NUMBERS]
-    ignore += [name for name in others if name not in ignore and name.startswith("Unnamed: ")]
-    empty = others.drop(columns=ignore).isna().sum()
-    missing = "drop" if table[target].isna().any() else "median" if empty.any() else "refuse"
-    notes = [f"load.target: {target}", f"load.task: {'classes' if classes else 'regression'}, from its values"]
-    if ignore:
-        notes.append(f"load.ignore: {', '.join(ignore)}, which are words, or only count the rows")
-    if missing != "refuse":
-        notes.append(f"load.missing: {missing}, as values are missing")
-    notes.append("load.group: null; a column that tells which rows belong together, such as a patient, if there is one")
-    values = {"separator": separator, "target": target, "task": "classes" if classes else "regression", "group": None,
-              "ignore": ignore, "missing": missing, "test": "given" if given else SHARE}  # fmt: skip
-    return _read(csv_table, {"source": "csv", "path": path.as_posix(), **values, "seed": SEED}, notes)
+    counts = [name for name in others if name.lower() in NUMBERS or name.startswith("Unnamed: ")]
+    ignore = [name for name in others if name in counts or not is_numeric_dtype(others[name])]
+    holes = others.drop(columns=ignore).isna().any(axis=None)
+    missing = "drop" if len(y) < len(table) else "median" if holes else "refuse"
+    task = "classes" if classes else "regression"
+    return {"target": target, "task": task, "group": None, "ignore": ignore, "missing": missing}
 
 
 def _images(path: Path) -> Guess | None:

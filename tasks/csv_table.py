@@ -68,7 +68,7 @@ def find(params: Params) -> Dataset:
 
 
 def _table(file: Path, params: Params):
-    """The file as it is, with its columns' names checked."""
+    """The file as it is, a data frame."""
     import pandas as pd
 
     existing(str(file), EXPECTED, folder=False)
@@ -83,6 +83,14 @@ def _table(file: Path, params: Params):
         raise UserError(f"{file} is not UTF-8: {error.reason} at byte {error.start:,}. Save it as UTF-8.") from None
     except (ValueError, csv.Error, pd.errors.ParserWarning) as error:
         raise UserError(f"{file} cannot be read: {str(error).strip()}. Expected {EXPECTED}.") from None
+    _check_columns(file, names, table, params)
+    if not len(table):
+        raise UserError(f"{file} has column names and no rows. Expected some.")
+    return table
+
+
+def _check_columns(file: Path, names: list[str], table, params: Params) -> None:
+    """Each name once, none empty, and those there that the parameters name."""
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UserError(f"{file}: the column {twice[0]} stands there twice. Expected each name once: rename one.")
@@ -99,9 +107,6 @@ def _table(file: Path, params: Params):
             f"{file}: a column has no name, as where a program has written the rows' numbers. Give it one, or set "
             f"`ignore: ['{nameless[0]}']`."
         )
-    if not len(table):
-        raise UserError(f"{file} has column names and no rows. Expected some.")
-    return table
 
 
 def _numbers(file: Path, column, otherwise: str):

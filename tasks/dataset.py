@@ -101,9 +101,9 @@ def numbered(labels: dict[str, np.ndarray], where: str) -> tuple[dict[str, np.nd
         raise UserError(
             f"{where} has one class only, `{values[0]}`: there is nothing to tell apart. Expected two classes or more."
         )
-    for value in values:
-        if value not in labels["train"]:
-            raise UserError(f"{where}: the class `{value}` has test rows and no training rows. Add some, or remove it.")
+    new = np.setdiff1d(values, labels["train"])
+    if len(new):
+        raise UserError(f"{where}: the class `{new[0]}` has test rows and no training rows. Add some, or remove it.")
     missing = np.setdiff1d(values, labels["test"]) if "test" in labels else ()
     if len(missing):
         log.warning("%s has no test rows of the class `%s`: it will not be measured", where, missing[0])

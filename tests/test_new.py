@@ -66,7 +66,7 @@ FOUND = {
     ),
     "csv of prices": (
         lambda p: put_csv(p / "in.csv", *PRICES),
-        {"separator": ";", "task": "regression", "ignore": ["town", "id"]}, "standard", "ignore: town, id",
+        {"separator": ";", "task": "regression", "ignore": ["id", "town"]}, "standard", "ignore: id, town",
     ),
     "csv with holes": (lambda p: put_csv(p / "in.csv", *HOLES), {"missing": "median"}, "standard", "missing: median"),
     "csv files": (lambda p: given(p / "in"), {"source": "csv", "test": "given"}, "standard", "target: y"),
