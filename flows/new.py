@@ -66,7 +66,7 @@ def main() -> int:
     os.chdir(ROOT)
     try:
         params, graph = Path(FILE).read_text(encoding="utf-8"), Path(GRAPH).read_text(encoding="utf-8")
-        check(options.name, YAML(typ="safe").load(params))
+        check(options.name, data, YAML(typ="safe").load(params))
         found = guess(data.relative_to(ROOT) if data.is_relative_to(ROOT) else data)
         both = {FILE: with_section(params, options.name, found), GRAPH: with_name(graph, options.name, found.classes)}
     except UserError as error:
@@ -82,8 +82,8 @@ def main() -> int:
     return 0
 
 
-def check(name: str, content: dict) -> None:
-    """Refuse a name that is taken or cannot be one."""
+def check(name: str, data: Path, content: dict) -> None:
+    """Refuse a name that is taken or cannot be one, and data that the pipeline would write into."""
     if not NAME.fullmatch(name) or name in RESERVED:
         raise UserError(
             f"`{name}` cannot be a pipeline's name. Expected a small letter, then at most 39 small letters, digits, - "
@@ -91,6 +91,10 @@ def check(name: str, content: dict) -> None:
         )
     if name in content:
         raise UserError(f"{FILE} has a pipeline `{name}` already. Take another name, or remove its section first.")
+    if (ROOT / "data" / name).is_relative_to(data):
+        raise UserError(
+            f"{data.name} holds what the pipeline `{name}` will write. Move your data to a folder of its own."
+        )
 
 
 def with_section(text: str, name: str, found: Guess) -> str:

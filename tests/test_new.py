@@ -126,6 +126,7 @@ def test_all_that_was_there_stays_and_the_graph_knows_the_pipeline(project, monk
         ("fashion", lambda p: put_idx(p / "in"), r"params\.yaml has a pipeline `fashion` already\. Take another"),
         ("My Data", lambda p: put_idx(p / "in"), r"`My Data` cannot be a pipeline's name\. Expected a small letter"),
         ("item", lambda p: put_idx(p / "in"), r"`item` cannot be a pipeline's name"),
+        ("mine", lambda p: put_idx(p / "../data/mine"), r"mine holds what the pipeline `mine` will write\. M"),
         ("mine", lambda p: p / "no", r"There is no own/no\. Looked for an \.npz file .*; a folder with IDX files"),
         ("mine", lambda p: put_csv(p / "in.txt", "x"), r"own/in\.txt is nothing that load can read\. Looked for an"),
         ("mine", lambda p: put_csv(p / "in/x.txt").parent, r"own/in is nothing that load can read\. Looked for"),
