@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,9 +92,11 @@ def _csv(path: Path) -> Guess | None:
             first = opened.readline()
         separator = max(",;\t", key=first.count)
         table = pd.read_csv(file, sep=separator, encoding="utf-8-sig", index_col=False)
-        names = [name for name in next(csv.reader([first], delimiter=separator)) if name]
-    except (ValueError, StopIteration) as error:
+    except ValueError as error:
         raise UserError(f"{file} cannot be read: {str(error).strip()}. Expected {csv_table.EXPECTED}.") from None
+    names = [name for name in table if not name.startswith("Unnamed: ")]
+    if not names:
+        raise UserError(f"{file}: no column has a name. Expected {csv_table.EXPECTED}.")
     values = _columns(table, names)
     notes = [f"load.target: {values['target']}", f"load.task: {values['task']}, from its values"]
     if values["ignore"]:

@@ -55,7 +55,7 @@ def find(params: Params) -> Dataset:
 
     groups = _groups(path, tables, params.group)
     y, names = _labels(files, tables, params)
-    x = {split: table[features].to_numpy(np.float64) for split, table in tables.items()}
+    x = {split: table[features].to_numpy(np.float64, copy=True) for split, table in tables.items()}
     if not is_folder:
         mask = rows_to_test(params, y["train"], groups.get("train"), names)
         x, y, groups = ({"train": a["train"][~mask], "test": a["train"][mask]} if a else a for a in (x, y, groups))

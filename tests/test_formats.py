@@ -212,6 +212,14 @@ def test_missing_values_are_filled_from_the_training_rows_alone(tmp_path, how):
     assert getattr(np, how)(known) != getattr(np, how)(other)  # else this test could not fail
 
 
+def test_missing_values_of_the_only_feature_are_filled_in_two_files_too(tmp_path):
+    put_csv(tmp_path / "in/train.csv", "a,y", "1,0", ",1", "3,0", "5,1")
+    put_csv(tmp_path / "in/test.csv", "a,y", ",0", "9,1")
+    found = loaded(tmp_path / "out", of_csv(tmp_path / "in", test="given", missing="mean"))
+    assert found["x_train"][:, 0].tolist() == [1, 3, 3, 5]
+    assert found["x_test"][:, 0].tolist() == [3, 9]
+
+
 def test_rows_with_missing_values_can_be_dropped(tmp_path, caplog):
     lines = table(c=lambda row: "" if row == 3 else 1, target=lambda row: "" if row == 4 else row % 2)
     found = loaded(tmp_path / "out", of_csv(put_csv(tmp_path / "in.csv", *lines), missing="drop"))

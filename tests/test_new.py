@@ -132,6 +132,7 @@ def test_all_that_was_there_stays_and_the_graph_knows_the_pipeline(project, monk
         ("mine", lambda p: put_csv(p / "in/x.txt").parent, r"own/in is nothing that load can read\. Looked for"),
         ("mine", lambda p: put_csv(p / "in.csv", "a,y"), r"own/in\.csv has column names and no rows"),
         ("mine", lambda p: put_csv(p / "in.csv"), r"own/in\.csv cannot be read"),
+        ("mine", lambda p: put_csv(p / "in.csv", ",,", "1,2,3"), r"own/in\.csv: no column has a name\. Expected"),
         ("mine", lambda p: put_images(p / "in", "cat"), r"own/in has one class only, `cat`"),
         ("mine", lambda p: put_npz(p / "in.npz", x=X), r"no array x_train\. It has x\. Expected"),
         ("mine", lambda p: put_csv(p / "in.npz", "x"), r"own/in\.npz cannot be read"),
