@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -97,11 +98,25 @@ def train(place: Path, rows: int, epochs: int, **changes: object) -> Run:
     return run
 
 
-def epoch_seconds(place: Path, rows: int, rounds: int, **changes: object) -> float:
-    """Seconds of one epoch: what three take longer than one, so that start and compilation do not count; the median."""
-    return statistics.median(
-        (train(place, rows, 3, **changes).seconds - train(place, rows, 1, **changes).seconds) / 2 for _ in range(rounds)
-    )
+def epoch_seconds(place: Path, rows: int, count: int, epochs: int = 9, **changes: object) -> float:
+    """Seconds of an epoch: what several take longer than one, so that start and compilation do not count.
+
+    Args:
+        place: an empty folder.
+        rows: to train on.
+        count: rounds.
+        epochs: of the longer training.
+        changes: keys of `build` and `fit`.
+    """
+    long, one = ([train(place, rows, n, **changes).seconds for _ in range(count)] for n in (epochs, 1))
+    return (statistics.median(long) - statistics.median(one)) / (epochs - 1)
+
+
+def rounds(doc: str, usual: int = 3) -> int:
+    """How many the command line asks for."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=usual)
+    return parser.parse_args().rounds
 
 
 def need(*names: str) -> None:

@@ -5,28 +5,25 @@ python benchmarks/growth.py [--rounds 3]
 
 from __future__ import annotations
 
-import argparse
 import math
 import statistics
 
-from common import need, scratch, train
+from common import need, rounds, scratch, train
 
 ROWS, EPOCHS = 15_000, 4
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    rounds = parser.parse_args().rounds
+    count = rounds(__doc__)
     need("normalized.npz", "schema.json")
-    print(f"Medians of {rounds}; one process: import, build, compile, fit. 1x: {ROWS:,} images, {EPOCHS} epochs\n")
+    print(f"Medians of {count}; one process: import, build, compile, fit. 1x: {ROWS:,} images, {EPOCHS} epochs\n")
     print("| | 1x | 2x | 4x | exponent |\n|---|---|---|---|---|")
     for what in ("images", "epochs"):
         seconds, memory = [], []
         for factor in (1, 2, 4):
             rows, epochs = (ROWS * factor, EPOCHS) if what == "images" else (ROWS, EPOCHS * factor)
             with scratch() as place:
-                runs = [train(place, rows, epochs) for _ in range(rounds)]
+                runs = [train(place, rows, epochs) for _ in range(count)]
             seconds.append(statistics.median(run.seconds for run in runs))
             memory.append(statistics.median(run.mib for run in runs))
         for name, unit, values in (("time", "s", seconds), ("peak memory", "MiB", memory)):

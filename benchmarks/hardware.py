@@ -5,9 +5,7 @@ python benchmarks/hardware.py [--rounds 3]
 
 from __future__ import annotations
 
-import argparse
-
-from common import epoch_seconds, need, scratch, train
+from common import epoch_seconds, need, rounds, scratch, train
 
 ROWS = 15_000
 CHOICES = (
@@ -22,15 +20,13 @@ CHOICES = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    rounds = parser.parse_args().rounds
+    count = rounds(__doc__)
     need("normalized.npz", "schema.json")
-    print(f"{ROWS:,} images; seconds of an epoch, medians of {rounds}\n")
+    print(f"{ROWS:,} images; seconds of an epoch, medians of {count}\n")
     print("| | seconds | after 3 epochs |\n|---|---|---|")
     for choice in CHOICES:
         with scratch() as place:
-            seconds = epoch_seconds(place, ROWS, rounds, **choice)
+            seconds = epoch_seconds(place, ROWS, count, **choice)
             said = train(place, ROWS, 3, **choice).output.strip().splitlines()[-1].partition("lowest ")[2]
         name = ", ".join(f"`{key}: {value}`" for key, value in choice.items()) or "as in params.yaml"
         print(f"| {name} | {seconds:.2f} | {said} |", flush=True)

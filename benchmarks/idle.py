@@ -5,7 +5,6 @@ python benchmarks/idle.py [--rounds 5]
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import subprocess
@@ -14,7 +13,7 @@ import time
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from common import clone, scratch, timed
+from common import clone, rounds, scratch, timed
 
 EMPTY_FLOW = "from prefect import flow\n@flow\ndef empty(): pass\nempty()\n"
 
@@ -34,9 +33,7 @@ def empty_stages(place, count: int):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+    count = rounds(__doc__, 5)
     with scratch() as place:
         ours = clone(place / "ours", {"fit.epochs": 1, "build.hidden": [16]})
         empty = empty_stages(place / "empty", 16)
@@ -53,7 +50,7 @@ def main() -> None:
         def take(name: str, *run, **env: str) -> None:
             rows.setdefault(name, []).append(timed(*run, **env).seconds)
 
-        for _ in range(rounds):
+        for _ in range(count):
             take("`dvc repro`", stages, ours)
             take("`dvc repro` of 16 empty stages", stages, empty)
             take("`python flows/fashion.py`", flow, ours, **home)
@@ -70,14 +67,14 @@ def main() -> None:
                 except URLError:
                     time.sleep(0.1)
             there = {**home, "PREFECT_API_URL": url}
-            for _ in range(rounds):
+            for _ in range(count):
                 take("`python flows/fashion.py`, server running", flow, ours, **there)
                 take("an empty Prefect flow, server running", [sys.executable, str(place / "empty.py")], place, **there)
         finally:
             server.terminate()
             server.wait()
 
-    print(f"Medians of {rounds}, whole processes\n\n| | seconds | to the empty one |\n|---|---|---|")
+    print(f"Medians of {count}, whole processes\n\n| | seconds | to the empty one |\n|---|---|---|")
     names = list(rows)
     for name, base in zip(names[::2], names[1::2], strict=True):
         ours, empty = statistics.median(rows[name]), statistics.median(rows[base])

@@ -8,12 +8,11 @@ has, with a batch of 32; Adam's reads and writes at the rate at which NumPy copi
 
 from __future__ import annotations
 
-import argparse
 import time
 from itertools import pairwise
 
 import numpy as np
-from common import epoch_seconds, need, scratch
+from common import epoch_seconds, need, rounds, scratch
 
 SIZES, BATCH, ROWS = (784, 1024, 512, 256, 128, 64, 10), 32, 60_000
 
@@ -31,9 +30,7 @@ def best(function, *arguments, repeat: int = 200) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    rounds = parser.parse_args().rounds
+    count = rounds(__doc__)
     need("normalized.npz", "schema.json")
     random, updates = np.random.default_rng(0), -(-ROWS // BATCH)
     products = operations = 0.0
@@ -49,15 +46,15 @@ def main() -> None:
     a, b = np.zeros(weights, np.float32), np.zeros(weights, np.float32)
     rate = 8 * weights / best(np.copyto, a, b)  # bytes read and written in a second
     adam = 4 * 7 * weights / rate  # reads w, m, v and the gradient; writes w, m, v
-    need_ = (products + adam) * updates
+    limit = (products + adam) * updates
     with scratch() as place:
-        took = epoch_seconds(place, ROWS, rounds)
+        took = epoch_seconds(place, ROWS, count)
     print(f"one epoch: {updates} updates, {operations * updates / 1e9:.0f} GFLOP\n")
     print("| | seconds | |\n|---|---|---|")
     print(f"| matrix products | {products * updates:.1f} | {operations / products / 1e9:.0f} GFLOP/s |")
     print(f"| Adam | {adam * updates:.1f} | {rate / 1e9:.0f} GB/s |")
-    print(f"| both | {need_:.1f} | |")
-    print(f"| `fit`, with validation on a tenth | {took:.1f} | {took / need_:.2f} of the limit |")
+    print(f"| both | {limit:.1f} | |")
+    print(f"| `fit`, with validation on a tenth | {took:.1f} | {took / limit:.2f} of the limit |")
 
 
 if __name__ == "__main__":

@@ -123,15 +123,37 @@ def bring_up_to_date(address: str, function: Callable[[], Any], force: bool = Fa
     """
     _running.function, _running.started = function, False
     with _repository() as repo:
-        try:
-            done = repo.reproduce(address, single_item=True, force=force)
-        except ReproductionError as error:
-            if not isinstance(error.__cause__, RWLockFileCorruptedError):
-                raise
-            # A kill left half of it. DVC edits it under a lock of its own: no live run is just about to.
-            Path(repo.tmp_dir, "rwlock").unlink(missing_ok=True)
-            done = repo.reproduce(address, single_item=True, force=force)
+        done = _reproduce(repo, address, force)
+        if done and not _running.started and _drop_damaged(repo, address):
+            done = _reproduce(repo, address, force)
     return RUN if _running.started else RESTORED if done else UNCHANGED
+
+
+def _reproduce(repo: Repo, address: str, force: bool) -> list:
+    try:
+        return repo.reproduce(address, single_item=True, force=force)
+    except ReproductionError as error:
+        if not isinstance(error.__cause__, RWLockFileCorruptedError):
+            raise
+        # A kill left half of it. DVC edits it under a lock of its own: no live run is just about to.
+        Path(repo.tmp_dir, "rwlock").unlink(missing_ok=True)
+        return repo.reproduce(address, single_item=True, force=force)
+
+
+def _drop_damaged(repo: Repo, address: str) -> bool:
+    """Read what came from the cache, which DVC does not; take away what is not what it should be, there and here."""
+    (stage,) = repo.stage.collect(address)
+    damaged = [out for out in stage.outs if _md5(out.fs_path) != out.hash_info.value]
+    for out in damaged:
+        log.warning("%s was damaged in DVC's cache: it is made again", out)
+        for path in (out.fs_path, repo.cache.local.oid_to_path(out.hash_info.value)):
+            Path(path).unlink(missing_ok=True)
+    return bool(damaged)
+
+
+def _md5(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
 
 
 def fetch(address: str) -> bool:

@@ -60,7 +60,7 @@ class _Form(Section):
         return {key: value for key, value in serialize(self).items() if value is not None}
 
 
-def _changes() -> type[_Form]:
+def form() -> type[Section]:
     """Every parameter of every step, none of them needed: what a form asks for. What is left out stays as it is."""
 
     def optional(kind: Any, description: str) -> Any:
@@ -133,9 +133,6 @@ def _text_keys(content: Any) -> Any:
     if not isinstance(content, dict):
         return content
     return {"null" if key is None else str(key): _text_keys(value) for key, value in content.items()}
-
-
-Changes = _changes()
 
 
 def _line(pipeline: str, error: dict) -> str:

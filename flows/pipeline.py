@@ -16,13 +16,14 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 
 from flows import experiment, memory, params, records, step
-from flows.params import Changes
 from tasks.base import Stopped, TryAgain, UserError, stopping
 
 log = logging.getLogger("flows")  # shown in the terminal and in Prefect's UI, as that of the steps
 for name in ("flows", "tasks"):
     logging.getLogger(name).setLevel(logging.INFO)
 RETRIES = 2  # of a step that could not reach something outside: only `load` can say so
+Changes = params.form()
+NOTHING = Changes()
 WORDS = {memory.RUN: "ran", memory.UNCHANGED: "cached", memory.RESTORED: "restored"}
 
 
@@ -43,7 +44,7 @@ def _name() -> str:
 
 
 @flow(name="pipeline", flow_run_name=_name, task_runner=ThreadPoolTaskRunner(max_workers=4), persist_result=False)
-def run_pipeline(pipeline: str, force: bool = False, changes: Changes = Changes()) -> State:
+def run_pipeline(pipeline: str, force: bool = False, changes: Changes = NOTHING) -> State:
     """Bring every step of a pipeline up to date, each as soon as the steps before it are done.
 
     Args:
@@ -96,7 +97,7 @@ def _run_steps(pipeline: str, force: bool) -> State:
             timeout_seconds=getattr(limits, planned.step),
         )
         first, *more = planned.reasons or [""]
-        because = f"{first} and {len(more)} more" if more else first
+        because = f"{first}; {len(more)} more" if more else first
         after = [futures[name] for name in planned.after]
         futures[planned.step] = as_task.submit(pipeline, planned.step, because, force, wait_for=after)
     wait(list(futures.values()))

@@ -196,20 +196,19 @@ def _table(head, rows) -> str:
     return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-class Foreign:
-    """A run that Prefect did not start, with its steps.
+class DvcRun:
+    """The record of a `dvc repro`: a run of the flow that Prefect did not start, with its steps.
 
     Args:
         flow: the flow that it is a run of.
         pipeline: a section of `params.yaml`.
-        driver: who has started it.
     """
 
-    def __init__(self, flow: Flow, pipeline: str, driver: str) -> None:
-        self.pipeline, self.driver, self.states, self.ids = pipeline, driver, {}, {}
+    def __init__(self, flow: Flow, pipeline: str) -> None:
+        self.pipeline, self.states, self.ids = pipeline, {}, {}
         self.client = get_client(sync_client=True)
-        name, given = f"{pipeline} ({driver})", {"pipeline": pipeline}
-        self.run = self.client.create_flow_run(flow, name=name, parameters=given, tags=[driver], state=Running()).id
+        about = {"name": f"{pipeline} (dvc repro)", "parameters": {"pipeline": pipeline}, "tags": ["dvc repro"]}
+        self.run = self.client.create_flow_run(flow, state=Running(), **about).id
 
     def step(self, name: str, state: str, message: str) -> None:
         """Note that a step has begun (`Running`) or ended."""
@@ -234,7 +233,7 @@ class Foreign:
                     self.step(planned.step, "Cached", UNCHANGED)
         for name, state in self.states.items():
             if state.is_running():
-                self.states[name] = Crashed(message=f"{self.driver} was killed")
+                self.states[name] = Crashed(message="dvc repro was killed")
                 self.client.set_task_run_state(self.ids[name], self.states[name], force=True)
         bad = [(name, state) for name, state in self.states.items() if not state.is_completed()]
         message = f"{bad[0][0]}: {bad[0][1].message}" if bad else verdict(self.pipeline)

@@ -54,7 +54,7 @@ def main(dvc: int, file: Path) -> None:
     from flows import records
     from flows.pipeline import run_pipeline
 
-    runs: dict[str, records.Foreign] = {}
+    runs: dict[str, records.DvcRun] = {}
     try:
         with open(file, encoding="utf-8") as lines:
             while True:
@@ -62,7 +62,7 @@ def main(dvc: int, file: Path) -> None:
                 for line in lines.readlines():
                     said = json.loads(line)
                     if said["pipeline"] not in runs:
-                        runs[said["pipeline"]] = records.Foreign(run_pipeline, said["pipeline"], "dvc repro")
+                        runs[said["pipeline"]] = records.DvcRun(run_pipeline, said["pipeline"])
                     runs[said["pipeline"]].step(said["step"], said["state"], said["message"])
                 if not running:
                     break

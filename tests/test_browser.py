@@ -71,8 +71,10 @@ def test_a_person_changes_a_parameter_starts_a_run_watches_it_and_reads_the_repo
     page.get_by_role("button", name="Submit").click()
     page.get_by_role("link", name="fashion epochs 12").first.click(timeout=120_000)  # its name once it has begun
     (run,) = served.post("flow_runs/filter", {"limit": 1, "sort": "EXPECTED_START_TIME_DESC"})
+    eventually(lambda: "fashion-progress" in served.artifacts(run["id"]), 120)
+    page.reload()
     page.locator(".p-tab", has_text="Artifacts").click()
-    page.get_by_text("fashion-progress").wait_for(timeout=120_000)
+    page.get_by_text("fashion-progress").first.wait_for()
     progress = served.artifacts(run["id"])["fashion-progress"]
     assert re.match(r"epoch \d+/12: val_loss [\d.]+, best [\d.]+ \(epoch \d+\)", progress["description"])
     go(served, page, f"/artifacts/artifact/{progress['id']}")
@@ -101,3 +103,6 @@ def test_the_schedule_is_turned_on_and_the_next_runs_are_there(served, page):
     eventually(lambda: served.deployment("fashion")["schedules"][0]["active"])
     scheduled = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}, "limit": 5}
     eventually(lambda: served.post("flow_runs/filter", scheduled), 120)
+    page.reload()
+    page.locator(".p-tab", has_text="Upcoming").click()
+    page.get_by_role("link", name=served.post("flow_runs/filter", scheduled)[0]["name"]).first.wait_for()
