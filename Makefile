@@ -9,7 +9,7 @@ help: ## print this
 .venv/installed: requirements.lock
 	@echo "Installing into .venv (about 2.5 GB, once)"
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock -c requirements.lock
 	@touch $@
 
 install: .venv/installed ## make .venv from the locked dependencies
