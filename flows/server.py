@@ -182,8 +182,8 @@ def die_with_parent() -> None:
 
 
 def ui() -> None:
-    """Prefect's server with its UI, for people: on port 4200, or on another if that is taken."""
-    url = f"http://127.0.0.1:{_free_port(4200)}"
+    """Prefect's server with its UI, for people: on PREFECT_SERVER_API_PORT, or 4200, or on another if that is taken."""
+    url = f"http://127.0.0.1:{_free_port(int(os.environ.get('PREFECT_SERVER_API_PORT', 4200)))}"
     os.environ["PREFECT_SERVER_UI_API_URL"] = os.environ["PREFECT_API_URL"] = f"{url}/api"
     with open(_address_file(), "a+", encoding="utf-8") as file:
         if not lock(file):

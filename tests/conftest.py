@@ -162,7 +162,8 @@ class Served:
         eventually(lambda: (found := self.client.post(workers, json={})).is_success and found.json(), 120)
 
     def _start(self, what: str, **env: str) -> None:
-        env = {**os.environ, **self.workspace.env, **env}
+        # Another test's server may be about to take 4200.
+        env = {**os.environ, **self.workspace.env, "PREFECT_SERVER_API_PORT": str(free_port()), **env}
         command = ["python", "-m", "flows.server", what]
         options = {"stdin": subprocess.DEVNULL, "stdout": self.log, "stderr": subprocess.STDOUT}
         self.processes.append(
