@@ -59,16 +59,18 @@ def field(page, title: str):
 
 def look_for(served, page, run: str, artifact: str):
     """An artifact's name on the page of its run. A list that was read too early is looked at again."""
-    shown = page.locator(f":text('{artifact}'):visible").first
+    from playwright.sync_api import TimeoutError
 
-    def there() -> bool:
+    shown = page.locator(f":text('{artifact}'):visible").first
+    for _ in range(5):
         go(served, page, f"/runs/flow-run/{run}")
         page.locator(".p-tab", has_text="Artifacts").click()
-        page.wait_for_timeout(3000)
-        return shown.is_visible()
-
-    eventually(there, 120)
-    return shown
+        try:
+            shown.wait_for(timeout=30_000)
+        except TimeoutError:
+            continue
+        return shown
+    raise AssertionError(f"no {artifact} on the page: {page.inner_text('body')}")
 
 
 def test_a_person_changes_a_parameter_starts_a_run_watches_it_and_reads_the_report(served, page):
