@@ -1,4 +1,4 @@
-"""A new pipeline on your own data: a section in params.yaml, and its name in dvc.yaml.
+"""A new pipeline on your own data: a section in params.yaml, its name in dvc.yaml, its deployments in prefect.yaml.
 
 python flows/new.py digits path/to/data
 """
@@ -19,6 +19,7 @@ from flows.params import FILE, ROOT
 from tasks.base import UserError
 
 GRAPH = "dvc.yaml"
+OFFERED = "prefect.yaml"
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 RESERVED = ("item", "key", "pipelines")  # DVC's own words in dvc.yaml
 
@@ -56,6 +57,21 @@ SECTION = """\
   timeouts: {{}}
 """
 
+DEPLOYMENTS = """\
+  - name: "{name}"
+    description: {about}, as params.yaml has it. Nothing runs that has not changed.
+    entrypoint: flows/pipeline.py:run_pipeline
+    parameters: {{pipeline: "{name}"}}
+    work_pool: *pool
+    concurrency_limit: *one_at_a_time
+
+  - name: "{name}-experiment"
+    description: {about}, with other parameters. Each run becomes a DVC experiment.
+    entrypoint: flows/pipeline.py:run_pipeline
+    parameters: {{pipeline: "{name}"}}
+    work_pool: *pool
+"""
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -65,16 +81,20 @@ def main() -> int:
     data = Path(options.data).expanduser().resolve()
     os.chdir(ROOT)
     try:
-        params, graph = Path(FILE).read_text(encoding="utf-8"), Path(GRAPH).read_text(encoding="utf-8")
+        params, graph, offered = (Path(file).read_text(encoding="utf-8") for file in (FILE, GRAPH, OFFERED))
         check(options.name, data, YAML(typ="safe").load(params))
         found = guess(data.relative_to(ROOT) if data.is_relative_to(ROOT) else data)
-        both = {FILE: with_section(params, options.name, found), GRAPH: with_name(graph, options.name, found.classes)}
+        longer = {
+            FILE: with_section(params, options.name, found),
+            GRAPH: with_name(graph, options.name, found.classes),
+            OFFERED: f"{offered.rstrip()}\n\n{DEPLOYMENTS.format(name=options.name, about=found.about)}",
+        }
     except UserError as error:
         print(f"error {error}", file=sys.stderr)
         return 1
-    for file, text in both.items():
+    for file, text in longer.items():
         Path(f"{file}.part").write_text(text, encoding="utf-8", newline="\n")
-    for file in both:
+    for file in longer:
         os.replace(f"{file}.part", file)
     print(f"{options.name}: {found.about}. Its section is the last one of {FILE}; what to look at there:")
     print("\n".join(f"  - {note}" for note in found.notes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -22,12 +23,18 @@ SHOTS = os.environ.get("SCREENSHOTS")  # a folder to keep pictures of the pages 
 
 @pytest.fixture(scope="module")
 def served(workspaces):
+    """On another port than the one that was asked for: that is taken."""
     made = Served(workspaces("browsed"))
-    try:
-        made.begin()
-        yield made
-    finally:
-        made.end()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        try:
+            made.begin(PREFECT_SERVER_API_PORT=port)
+            assert port not in made.url
+            yield made
+        finally:
+            made.end()
 
 
 @pytest.fixture(scope="module")

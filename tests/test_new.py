@@ -19,7 +19,7 @@ from tasks.base import Folder
 from tests.conftest import ROOT
 from tests.own import put_csv, put_idx, put_image, put_images, put_npz, rows, table
 
-PARAMS, GRAPH = (ROOT / name for name in (new.FILE, new.GRAPH))
+PARAMS, GRAPH, OFFERED = FILES = tuple(ROOT / name for name in (new.FILE, new.GRAPH, new.OFFERED))
 X, Y = rows(40)
 
 
@@ -75,10 +75,10 @@ FOUND = {
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A folder with the project's own params.yaml and dvc.yaml, to write to."""
+    """A folder with the project's own params.yaml, dvc.yaml and prefect.yaml, to write to."""
     folder = tmp_path / "project"
     folder.mkdir()
-    for file in (PARAMS, GRAPH):
+    for file in FILES:
         (folder / file.name).write_bytes(file.read_bytes())
     monkeypatch.setattr(new, "ROOT", folder)
     monkeypatch.chdir(folder)
@@ -119,6 +119,14 @@ def test_all_that_was_there_stays_and_the_graph_knows_the_pipeline(project, monk
     assert content["stages"]["load"]["foreach"]["mine"] == "${mine.load.path}"
     assert sum("mine" in name for plot in content["plots"] for name in plot) == 3
 
+    offered = (project / OFFERED.name).read_text()
+    assert offered.startswith(OFFERED.read_text())
+    nightly, *_, usual, experiment = YAML(typ="safe").load(offered)["deployments"]
+    assert (usual["name"], experiment["name"]) == ("mine", "mine-experiment")
+    assert usual["parameters"] == experiment["parameters"] == {"pipeline": "mine"}
+    assert usual["concurrency_limit"] == nightly["concurrency_limit"]
+    assert "concurrency_limit" not in experiment
+
 
 @pytest.mark.parametrize(
     ("name", "put", "expected"),
@@ -142,8 +150,7 @@ def test_what_cannot_be_a_pipeline_is_refused_and_nothing_is_written(project, mo
     assert make(monkeypatch, name, str(put(project / "own"))) == 1
     said = capsys.readouterr().err
     assert re.match(f"error .*{expected}", said), said
-    assert PARAMS.read_bytes() == (project / PARAMS.name).read_bytes()
-    assert GRAPH.read_bytes() == (project / GRAPH.name).read_bytes()
+    assert all(file.read_bytes() == (project / file.name).read_bytes() for file in FILES)
 
 
 def test_a_word_is_written_as_yaml_reads_it_back():
