@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import json
 import logging
 import os
@@ -28,10 +29,12 @@ from tasks.base import Stopped, UserError, stopping, watchers
 log = logging.getLogger("flows")
 
 UNCHANGED = "nothing has changed"
+SCORES = ("loss", "accuracy", "accuracy_without_leaked", "mae", "mse", "mse_without_leaked", "r2")  # said in one line
 PICTURES = {  # of a pipeline's folder: its title
     "samples.png": "What the model sees",
     "learning_curve.png": "Learning curve",
     "predictions.png": "Predictions",
+    "calibration.png": "Calibration",
     "mistakes.png": "The mistakes it was surest of",
 }
 
@@ -122,10 +125,21 @@ def metrics(pipeline: str) -> dict:
 
 
 def verdict(pipeline: str) -> str:
-    """The metrics in one line."""
-    passed = {True: ["passed"], False: ["NOT passed"], None: []}[metrics(pipeline).get("passed")]
-    numbers = [f"{name} {_short(value)}" for name, value in metrics(pipeline).items() if name.startswith("test_")]
-    return ", ".join(passed + numbers)
+    """The scores in one line, with the 95% interval of the one that has it."""
+    found = metrics(pipeline)
+    parts = {True: ["passed"], False: ["NOT passed"], None: []}[found.get("passed")]
+    for name in (f"test_{score}" for score in SCORES):
+        if name in found:
+            ends = [_short(found[f"{name}_{end}"]) for end in ("low", "high") if f"{name}_{end}" in found]
+            parts.append(f"{name} {_short(found[name])}" + (f" ({' to '.join(ends)})" if ends else ""))
+    return ", ".join(parts)
+
+
+def _classes(pipeline: str) -> str:
+    """The numbers of each class as a table; nothing of a regression."""
+    with open(Path("data", pipeline, "classes.csv"), encoding="utf-8", newline="") as file:
+        head, *rows = csv.reader(file)
+    return f"\n\n{_table(head, rows)}" if rows else ""
 
 
 def report(pipeline: str, before: dict, steps: list[tuple[str, str, str]], seconds: float, data: str) -> None:
@@ -140,7 +154,7 @@ def report(pipeline: str, before: dict, steps: list[tuple[str, str, str]], secon
     """
     if not answers():
         return
-    table = _compared(metrics(pipeline), before)
+    table = _compared(metrics(pipeline), before) + _classes(pipeline)
     _write(pipeline, "metrics", f"Metrics of {pipeline}, and what changed since the last run", table)
     parts = [f"# {pipeline}", table]
     for name, title in PICTURES.items():

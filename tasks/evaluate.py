@@ -1,4 +1,4 @@
-"""Step 8, evaluate: the score on the test rows, used once; `metrics.json`, `predictions.csv` and three pictures."""
+"""Step 8, evaluate: the score on the test rows, used once; `metrics.json`, two tables and four pictures."""
 
 from __future__ import annotations
 
@@ -23,63 +23,68 @@ class Params(Section):
 def evaluate(folder: Folder, params: Params) -> str:
     """Read `model.keras`, the test rows and `history.csv`; write the numbers, every prediction, and pictures of both.
 
+    `metrics.json` has one number for each thing that is measured, `classes.csv` those of each class. Where test rows
+    are in the training set too (`leaked_test`), there is the score without them as well.
+
     Args:
         folder: the pipeline's folder.
         params: see `Params`.
 
     Raises:
-        UserError: a criterion that does not fit the labels, or an input that is missing or damaged.
+        UserError: a criterion that does not fit the labels, an input that is missing or damaged, or an answer of the
+            model that is no number.
     """
     schema = folder.read_json("schema.json")
     regression = schema["labels"] == "regression"
-    if (params.min_accuracy if regression else params.max_mse) is not None:
-        wrong, right = ("min_accuracy", "max_mse") if regression else ("max_mse", "min_accuracy")
-        raise UserError(
-            f"evaluate.{wrong} cannot be measured: the labels are {schema['labels']}. Set it to null, and {right}."
-        )
-    if params.predict is not None and not (regression and schema["input_shape"] == [1]):
-        raise UserError("evaluate.predict needs a regression on one number. Set `predict: null`.")
+    _refuse_what_does_not_fit(params, schema, regression)
 
     import pandas as pd
 
-    from tasks import report
+    from tasks import report, scores
     from tasks.network import keras
 
-    x, y = read_arrays(folder, "normalized.npz", "x_test", "y_test")
-    table, saved = folder.read("history.csv"), folder.read("model.keras")
-    with whole(table):
-        history = pd.read_csv(table)
+    x, y, leaked = read_arrays(folder, "normalized.npz", "x_test", "y_test", "leaked_test?")
+    epochs, saved = folder.read("history.csv"), folder.read("model.keras")
+    with whole(epochs):
+        history = pd.read_csv(epochs)
         best_epoch = int(history.loc[history["checkpoint"] == 1, "epoch"].iloc[-1])
     with whole(saved):
         model = keras.models.load_model(saved)
     batch = 256
     measured = model.evaluate(x, y, batch_size=batch, verbose=0, return_dict=True)
     output = model.predict(x, batch_size=batch, verbose=0)
+    strange = np.flatnonzero(~np.isfinite(output).all(axis=1))
+    if len(strange):
+        raise UserError(
+            f"The model's answer to test row {strange[0]} is no number, as to {len(strange):,} of {len(x):,}. "
+            "Look for values in that row that are far from all others, or lower compile.learning_rate."
+        )
 
-    metrics = {f"test_{name}": float(value) for name, value in measured.items()}
-    metrics["best_epoch"] = best_epoch
     if regression:
-        predictions = pd.DataFrame({"actual": y.reshape(-1), "predicted": output.reshape(-1)})
-        metrics["test_mse"] = float(((predictions["actual"] - predictions["predicted"]) ** 2).mean())
-        criterion = ("mse", "max_mse", params.max_mse, operator.le)
+        actual, predicted = y.reshape(-1), output.reshape(-1)
+        predictions = pd.DataFrame({"actual": actual, "predicted": predicted})
+        numbers, table = scores.regression(actual, predicted), pd.DataFrame(columns=scores.COLUMNS)
+        name, each, criterion = "mse", (actual.astype(float) - predicted) ** 2, ("max_mse", params.max_mse, operator.le)
         report.regression(folder, x, predictions, model)
+        report.calibration_of_numbers(folder, actual, predicted)
     else:
         chances = np.hstack([1 - output, output]) if output.shape[1] == 1 else output
         names = np.array(schema["class_names"])
         actual = y.argmax(axis=1) if schema["labels"] == "one_hot" else y.reshape(-1).astype(int)
         guess, confidence = chances.argmax(axis=1), chances.max(axis=1)
         predictions = pd.DataFrame({"actual": names[actual], "predicted": names[guess], "confidence": confidence})
-        metrics["test_accuracy"] = float((actual == guess).mean())  # Keras's has the rounding of float32
-        criterion = ("accuracy", "min_accuracy", params.min_accuracy, operator.ge)
+        numbers, table = scores.classes(actual, chances), scores.each_class(actual, guess, schema["class_names"])
+        name, each, criterion = "accuracy", actual == guess, ("min_accuracy", params.min_accuracy, operator.ge)
         report.classes(folder, x, actual, guess, confidence, schema["class_names"])
+        report.calibration_of_classes(folder, actual == guess, confidence, numbers["ece"])
     report.learning_curve(folder, history, best_epoch)
 
-    name, key, limit, reaches = criterion
-    value = metrics[f"test_{name}"]
-    verdict = f"test {name} {value:.4g}"
+    numbers = {**measured, **numbers}  # Keras's accuracy has the rounding of float32
+    metrics = {"best_epoch": best_epoch} | {f"test_{key}": float(value) for key, value in numbers.items()}
+    metrics |= _without_leaked(name, each, leaked)
+    key, limit, reaches = criterion
     if limit is not None:
-        metrics["passed"] = bool(reaches(value, limit))
-        verdict += f", {'passed' if metrics['passed'] else 'NOT passed'} ({key} {limit:g})"
+        metrics["passed"] = bool(reaches(metrics[f"test_{name}"], limit))
     if params.predict is not None:
         points = np.array(params.predict, dtype=np.float32).reshape(-1, 1)
         answers = model.predict(points, verbose=0).reshape(-1)
@@ -88,6 +93,40 @@ def evaluate(folder: Folder, params: Params) -> str:
         }
     with folder.write("predictions.csv") as path:
         predictions.to_csv(path, index_label="row", lineterminator="\n")
+    with folder.write("classes.csv") as path:  # without a row for regression: one graph serves all labels
+        table.to_csv(path, index=False, float_format="%.4f", lineterminator="\n")
     folder.write_json("metrics.json", metrics)
     keras.utils.clear_session()
-    return verdict
+    return _verdict(name, metrics, f"{key} {limit:g}" if limit is not None else "")
+
+
+def _refuse_what_does_not_fit(params: Params, schema: dict, regression: bool) -> None:
+    if (params.min_accuracy if regression else params.max_mse) is not None:
+        wrong, right = ("min_accuracy", "max_mse") if regression else ("max_mse", "min_accuracy")
+        raise UserError(
+            f"evaluate.{wrong} cannot be measured: the labels are {schema['labels']}. Set it to null, and {right}."
+        )
+    if params.predict is not None and not (regression and schema["input_shape"] == [1]):
+        raise UserError("evaluate.predict needs a regression on one number. Set `predict: null`.")
+
+
+def _without_leaked(name: str, each: np.ndarray, leaked: np.ndarray | None) -> dict:
+    """How many test rows are in the training set too, and the score, the mean of `each`, of all others."""
+    if leaked is None or not leaked.any():
+        return {}
+    found = {"leaked_rows": int(leaked.sum())}
+    return found if leaked.all() else found | {f"test_{name}_without_leaked": float(each[~leaked].mean())}
+
+
+def _verdict(name: str, metrics: dict, asked: str) -> str:
+    """The score in one line: with its interval, without the leaked rows, and whether it is what was asked for."""
+    score = f"test_{name}"
+    said = f"test {name} {metrics[score]:.4g}"
+    if f"{score}_low" in metrics:
+        said += f" ({metrics[f'{score}_low']:.4g} to {metrics[f'{score}_high']:.4g})"
+    if f"{score}_without_leaked" in metrics:
+        rows = metrics["leaked_rows"]
+        said += f", {metrics[f'{score}_without_leaked']:.4g} without {rows:,} leaked row{'s' * (rows > 1)}"
+    if asked:
+        said += f", {'passed' if metrics['passed'] else 'NOT passed'} ({asked})"
+    return said

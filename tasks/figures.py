@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from tasks.base import Folder
 
@@ -39,7 +40,18 @@ def picture(axes, row, between: tuple[float, float]) -> None:
     axes.imshow((np.atleast_2d(row) - low) / (high - low), cmap="gray", vmin=0, vmax=1)
 
 
-def save(folder: Folder, name: str, drawn: Figure) -> None:
-    """As PNG, without the version that Matplotlib writes into it."""
+def label(name: str) -> str:
+    """A class's name as there is room for it: of a long one both ends. A dollar sign begins no formula."""
+    short = name if len(name) <= 18 else f"{name[:10]}…{name[-7:]}"
+    return short.replace("$", r"\$")
+
+
+def save(folder: Folder, name: str, drawn: Figure, *, few_colors: bool = False) -> None:
+    """As PNG, without the version that Matplotlib writes into it; with 64 colors, for many words, a third as large."""
     with folder.write(name) as path:
-        drawn.savefig(path, format="png", metadata={"Software": None})
+        if few_colors:
+            drawn.canvas.draw()
+            shown = Image.fromarray(np.asarray(drawn.canvas.buffer_rgba())).convert("RGB")
+            shown.quantize(64, dither=Image.Dither.NONE).save(path, format="png", dpi=(DOTS_PER_INCH, DOTS_PER_INCH))
+        else:
+            drawn.savefig(path, format="png", metadata={"Software": None})

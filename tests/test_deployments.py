@@ -51,13 +51,13 @@ def test_a_run_shows_its_steps_its_pictures_and_a_report(served):
     assert served.ended(run)["name"] == "Completed"
     assert len(served.steps(run)) == 8
     artifacts = served.artifacts(run)
-    names = ("metrics", "samples", "learning-curve", "predictions", "mistakes", "report", "progress")
+    names = ("metrics", "samples", "learning-curve", "predictions", "calibration", "mistakes", "report", "progress")
     assert set(artifacts) == {f"linear-{name}" for name in names}
-    for name in names[1:5]:
+    for name in names[1:6]:
         assert len(artifacts[f"linear-{name}"]["data"]) < 100_000
     assert artifacts["linear-progress"]["data"] == 100
     report = artifacts["linear-report"]["data"]
-    assert report.count("data:image/png;base64,") == 4
+    assert report.count("data:image/png;base64,") == 5
     commit = served.workspace.run("git", "rev-parse", "HEAD").strip()
     data = re.search(r"raw.npz\n *hash: md5\n *md5: (\w+)", (served.workspace.path / "dvc.lock").read_text())[1]
     for text in (commit, data, "| fit.epochs | 300 |", "duration", "| test_mse |"):
@@ -75,7 +75,10 @@ def test_a_run_that_finds_nothing_changed_ends_in_seconds_and_says_so(served):
 
 
 def test_other_parameters_become_an_experiment_and_leave_params_yaml_alone(served):
-    served.ended(served.run("fashion"))  # `dvc exp apply` checks out all pipelines: their outputs must be there
+    run = served.run("fashion")  # `dvc exp apply` checks out all pipelines: their outputs must be there
+    served.ended(run)
+    for name in ("metrics", "report"):
+        assert re.search(r"\| Ankle boot \| 0\.\d{4} \|.* 1000 \|", served.artifacts(run)[f"fashion-{name}"]["data"])
     before = (served.workspace.path / "params.yaml").read_bytes(), served.workspace.bytes("linear")
     first = served.run("linear-experiment", changes={"fit": {"epochs": 5}, "compile": {"learning_rate": 0.02}})
     second = served.run("linear-experiment", changes={"fit": {"epochs": 6}})

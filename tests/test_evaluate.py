@@ -23,8 +23,8 @@ HISTORY = """epoch,accuracy,loss,val_accuracy,val_loss,checkpoint
 3,0.7,0.9,0.5,1.1,1
 4,0.9,0.5,0.4,1.2,0
 """
-PICTURES = ("learning_curve.png", "predictions.png", "mistakes.png")
-OUTPUTS = ("metrics.json", "predictions.csv", *PICTURES)
+PICTURES = ("learning_curve.png", "predictions.png", "calibration.png", "mistakes.png")
+OUTPUTS = ("metrics.json", "classes.csv", "predictions.csv", *PICTURES)
 LABELS = ("classes", "binary", "one_hot", "regression")
 
 
@@ -45,9 +45,9 @@ def figures():
 
     drawn, save = {}, report.save
 
-    def keep(folder, name, figure):
+    def keep(folder, name, figure, **how):
         drawn[str(folder), name] = figure
-        save(folder, name, figure)
+        save(folder, name, figure, **how)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(report, "save", keep)
@@ -83,7 +83,39 @@ def chances(output: np.ndarray) -> np.ndarray:
 
 
 def metrics(folder: Folder) -> dict:
-    return json.loads((folder.path / "metrics.json").read_text())
+    return json.loads((folder.path / "metrics.json").read_text(), parse_constant=pytest.fail)  # NaN is no JSON
+
+
+def answering(path, labels: str, actual: list, answers: list, names=(), leaked: list | None = None) -> Folder:
+    """A folder with a model of one layer that answers just this, to test rows that are so labelled."""
+    from tasks.network import keras
+
+    answers = np.array(answers, float)
+    single = answers.ndim == 1
+    activation, loss = {
+        "classes": ("softmax", "sparse_categorical_crossentropy"), "one_hot": ("softmax", "categorical_crossentropy"),
+        "binary": ("sigmoid", "binary_crossentropy"), "regression": ("linear", "mse"),
+    }[labels]  # fmt: skip
+    x = {"softmax": np.log, "sigmoid": lambda p: np.log(p / (1 - p)), "linear": lambda p: p}[activation](answers)
+    x = x.reshape(len(x), -1).astype(np.float32)
+    layers = [keras.Input(x.shape[1:]), keras.layers.Dense(x.shape[1], activation, kernel_initializer="identity")]
+    model = keras.Sequential(layers)
+    model.compile(loss=loss, metrics=["mae" if labels == "regression" else "accuracy"])
+    model.optimizer.build(model.trainable_variables)  # else it could not be loaded
+    folder = Folder(path)
+    y = np.eye(x.shape[1], dtype=np.float32)[actual] if labels == "one_hot" else np.array(actual)
+    arrays = {"x_test": x, "y_test": y.astype(np.float32) if labels == "regression" else y}
+    write_arrays(folder, "normalized.npz", **arrays, **({} if leaked is None else {"leaked_test": np.array(leaked)}))
+    names = list(names) or ([] if labels == "regression" else [f"kind {k}" for k in range(2 if single else x.shape[1])])
+    schema = {"labels": labels, "classes": len(names), "class_names": names, "input_shape": list(x.shape[1:])}
+    folder.write_json("schema.json", schema)
+    folder.write_text("history.csv", HISTORY)
+    model.save(folder.path / "model.keras")
+    return folder
+
+
+def table(folder: Folder) -> list[str]:
+    return (folder.path / "classes.csv").read_text().splitlines()
 
 
 def relabelled(folder: Folder, wrong: int) -> None:
@@ -102,7 +134,6 @@ def test_accuracy_and_loss_are_those_that_numpy_computes(evaluated, labels):
     folder = evaluated(labels)
     y, output = answers(folder)
     found, each = metrics(folder), chances(output)
-    assert set(found) == {"test_accuracy", "test_loss", "best_epoch"}
     right = (each.argmax(axis=1) == y).mean()
     assert 0 < right < 1  # else the test would not tell rows that are mixed up
     assert found["test_accuracy"] == pytest.approx(right)
@@ -113,7 +144,6 @@ def test_errors_of_a_regression_are_those_that_numpy_computes(evaluated):
     folder = evaluated("regression")
     y, output = answers(folder)
     found = metrics(folder)
-    assert set(found) == {"test_loss", "test_mae", "test_mse", "best_epoch"}
     assert found["test_mse"] == pytest.approx(((output[:, 0] - y) ** 2).mean(), rel=1e-5)
     assert found["test_mae"] == pytest.approx(np.abs(output[:, 0] - y).mean(), rel=1e-5)
 
@@ -195,11 +225,13 @@ def test_same_model_gives_the_same_bytes(evaluated, tmp_path, labels):
 def test_accuracy_passes_when_it_reaches_the_criterion(tmp_path, caplog):
     folder = ready(tmp_path, "classes")
     relabelled(folder, wrong=3)
-    assert evaluate(folder, tiny.changed(SCORE, min_accuracy=0.7)) == "test accuracy 0.7, passed (min_accuracy 0.7)"
+    assert evaluate(folder, tiny.changed(SCORE, min_accuracy=0.7)) == (
+        "test accuracy 0.7 (0.3968 to 0.8922), passed (min_accuracy 0.7)"
+    )
     assert metrics(folder)["passed"] is True
     assert not caplog.records
     said = evaluate(folder, tiny.changed(SCORE, min_accuracy=0.71))
-    assert said == "test accuracy 0.7, NOT passed (min_accuracy 0.71)"
+    assert said == "test accuracy 0.7 (0.3968 to 0.8922), NOT passed (min_accuracy 0.71)"
     assert metrics(folder)["passed"] is False
 
 
@@ -219,8 +251,171 @@ def test_without_a_criterion_nothing_is_said_of_passing(evaluated):
 def test_a_model_without_mistakes_has_a_picture_that_says_so(tmp_path, figures):
     folder = ready(tmp_path, "classes")
     relabelled(folder, wrong=0)
-    assert evaluate(folder, SCORE) == "test accuracy 1"
+    assert evaluate(folder, SCORE) == "test accuracy 1 (0.7225 to 1)"
     assert figures[str(folder), "mistakes.png"].get_suptitle() == "no mistakes"
+
+
+# Seven rows of three classes. The answers: 0 1 1 0 2 0 1, of which four are right.
+ACTUAL = [0, 0, 1, 1, 2, 0, 2]
+CHANCES = [
+    (0.9, 0.05, 0.05), (0.3, 0.62, 0.08), (0.1, 0.7, 0.2), (0.7, 0.1, 0.2), (0.05, 0.05, 0.9), (0.9, 0.06, 0.04),
+    (0.1, 0.7, 0.2),
+]  # fmt: skip
+# Four rows of a regression, with the errors 0.5, 0, -1 and 1.
+VALUES, SAID = [1, 2, 3, 6], [1.5, 2, 2, 7]
+
+
+@pytest.mark.parametrize("labels", ["classes", "one_hot"])
+def test_numbers_of_classes_are_those_counted_by_hand(tmp_path, figures, labels):
+    folder = answering(tmp_path, labels, ACTUAL, CHANCES)
+    assert evaluate(folder, SCORE) == "test accuracy 0.5714 (0.2505 to 0.8418)"
+    found = metrics(folder)
+    assert found.pop("test_loss") == pytest.approx(-np.log([0.9, 0.3, 0.7, 0.1, 0.9, 0.9, 0.2]).mean(), rel=1e-5)
+    assert found == pytest.approx({
+        "best_epoch": BEST_EPOCH,
+        "test_accuracy": 4 / 7,
+        "test_accuracy_low": 0.250458,  # Wilson's formula with z = 1.959964
+        "test_accuracy_high": 0.841780,
+        "test_balanced_accuracy": (2 / 3 + 1 / 2 + 1 / 2) / 3,
+        "test_ece": (3 * (1 - 0.9) + 1 * (0.62 - 0) + 3 * (0.7 - 1 / 3)) / 7,
+        "test_top2_accuracy": 6 / 7,
+    }, abs=1e-6)  # fmt: skip
+    assert table(folder) == [
+        "class,precision,recall,f1,support",
+        "kind 0,0.6667,0.6667,0.6667,3",
+        "kind 1,0.3333,0.5000,0.4000,2",
+        "kind 2,1.0000,0.5000,0.6667,2",
+    ]
+    above, below = figures[str(folder), "calibration.png"].axes
+    np.testing.assert_allclose(above.lines[1].get_xydata(), [(0.62, 0), (0.7, 1 / 3), (0.9, 1)], rtol=1e-5)
+    assert above.get_title() == "expected calibration error 0.289"
+    assert [bar.get_height() for bar in below.patches if bar.get_height()] == [1, 3, 3]
+
+
+def test_numbers_of_two_classes_with_one_output_are_those_counted_by_hand(tmp_path):
+    folder = answering(tmp_path, "binary", [1, 0, 0, 1, 1], [0.9, 0.18, 0.7, 0.38, 0.97], names=["no", "yes"])
+    evaluate(folder, SCORE)
+    found = metrics(folder)
+    assert found["test_accuracy"] == 3 / 5
+    assert found["test_balanced_accuracy"] == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert found["test_ece"] == pytest.approx((0.1 + 0.18 + 0.7 + 0.62 + 0.03) / 5)
+    assert "test_top2_accuracy" not in found  # it could only be 1
+    assert table(folder)[1:] == ["no,0.5000,0.5000,0.5000,2", "yes,0.6667,0.6667,0.6667,3"]
+
+
+def test_numbers_of_a_regression_are_those_counted_by_hand(tmp_path, figures):
+    folder = answering(tmp_path, "regression", VALUES, SAID)
+    assert evaluate(folder, SCORE) == "test mse 0.5625 (0 to 1.383)"
+    assert metrics(folder) == pytest.approx({
+        "best_epoch": BEST_EPOCH,
+        "test_loss": 0.5625,
+        "test_mae": 2.5 / 4,
+        "test_mse": 2.25 / 4,
+        "test_mse_low": 0,  # 0.5625 -+ 3.182446 * 0.515388 / 2
+        "test_mse_high": 1.382598,
+        "test_r2": 1 - 2.25 / 14,
+    }, abs=1e-6)  # fmt: skip
+    assert table(folder) == ["class,precision,recall,f1,support"]
+    above, below = figures[str(folder), "calibration.png"].axes
+    np.testing.assert_allclose(above.lines[1].get_xydata(), [(1.5, 1), (2, 2.5), (7, 6)])  # 2 was said twice
+    assert [bar.get_height() for bar in below.patches if bar.get_height()] == [1, 2, 1]
+    (axes,) = figures[str(folder), "mistakes.png"].axes
+    np.testing.assert_allclose(axes.collections[0].get_offsets(), [(1.5, 0.5), (2, 0), (2, -1), (7, 1)])
+
+
+@pytest.mark.parametrize(("actual", "r2"), [([2, 2, 2], False), ([2], False), ([2, 2, 3], True)])
+def test_what_a_regression_has_too_few_values_for_is_left_out(tmp_path, actual, r2):
+    folder = answering(tmp_path, "regression", actual, [value + 1 for value in actual])
+    evaluate(folder, SCORE)
+    found = metrics(folder)
+    assert ("test_r2" in found) is r2
+    assert found["test_mse"] == 1
+    if len(actual) > 1:
+        assert (found["test_mse_low"], found["test_mse_high"]) == (1, 1)
+    else:
+        assert "test_mse_low" not in found
+
+
+def test_score_without_the_leaked_rows_stands_beside_the_other(tmp_path):
+    leaked = [True, False, False, False, False, True, False]
+    folder = answering(tmp_path, "classes", ACTUAL, CHANCES, leaked=leaked)
+    assert evaluate(folder, SCORE) == "test accuracy 0.5714 (0.2505 to 0.8418), 0.4 without 2 leaked rows"
+    found = metrics(folder)
+    assert found["leaked_rows"] == 2
+    assert found["test_accuracy"] == pytest.approx(4 / 7)
+    assert found["test_accuracy_without_leaked"] == pytest.approx(2 / 5)
+
+
+def test_error_without_the_leaked_rows_stands_beside_the_other(tmp_path):
+    folder = answering(tmp_path, "regression", VALUES, SAID, leaked=[False, True, False, False])
+    said = evaluate(folder, tiny.changed(SCORE, max_mse=1.0))
+    assert said == "test mse 0.5625 (0 to 1.383), 0.75 without 1 leaked row, passed (max_mse 1)"
+    found = metrics(folder)
+    assert (found["leaked_rows"], found["test_mse"], found["test_mse_without_leaked"]) == (1, 0.5625, 0.75)
+
+
+def test_of_leaks_nothing_is_said_where_there_are_none_and_no_score_where_all_are(tmp_path):
+    folder = answering(tmp_path / "none", "classes", ACTUAL, CHANCES, leaked=[False] * 7)
+    evaluate(folder, SCORE)
+    assert not [name for name in metrics(folder) if "leaked" in name]
+    folder = answering(tmp_path / "all", "classes", ACTUAL, CHANCES, leaked=[True] * 7)
+    assert "leaked" not in evaluate(folder, SCORE)
+    assert {name: value for name, value in metrics(folder).items() if "leaked" in name} == {"leaked_rows": 7}
+
+
+def test_a_class_without_test_rows_has_no_recall_and_does_not_count_in_the_balance(tmp_path):
+    chances = [(0.7, 0.1, 0.1, 0.1), (0.1, 0.7, 0.1, 0.1), (0.1, 0.1, 0.7, 0.1)]
+    folder = answering(tmp_path, "classes", [0, 1, 1], chances, names=["here", "also, here", "guessed", "nowhere"])
+    evaluate(folder, SCORE)
+    assert table(folder)[1:] == [
+        "here,1.0000,1.0000,1.0000,1",
+        '"also, here",1.0000,0.5000,0.6667,2',
+        "guessed,0.0000,,0.0000,0",
+        "nowhere,,,,0",
+    ]
+    assert metrics(folder)["test_balanced_accuracy"] == 0.75
+
+
+@pytest.mark.parametrize("classes", [2, 26, 27, 100, 101])
+def test_pictures_name_the_classes_and_stay_small_however_many_there_are(tmp_path, figures, classes):
+    random = np.random.default_rng(0)
+    names = [f"a rather long name, ${number} each" for number in range(classes)]
+    chances = np.full((3000, classes), 0.1 / classes)
+    chances[np.arange(3000), random.integers(0, classes, 3000)] += 0.9
+    folder = answering(tmp_path, "classes", random.integers(0, classes, 3000), chances, names=names)
+    evaluate(folder, SCORE)
+    (axes,) = figures[str(folder), "predictions.png"].axes
+    shown = [text.get_text().replace("\\", "") for text in axes.get_yticklabels()]
+    assert shown == [f"a rather l…{name[-7:]}" for name in names[:: 1 if classes <= 100 else 2]]
+    assert bool(axes.texts) is (classes <= 26)  # smaller cells have no room for numbers
+    for name in PICTURES:
+        assert (folder.path / name).stat().st_size < 100_000
+        assert max(matplotlib.image.imread(folder.path / name).shape) < 1600
+
+
+def test_a_name_with_dollar_signs_is_no_formula(tmp_path):
+    folder = answering(tmp_path, "classes", ACTUAL, CHANCES, names=["$_a$", "$^{b$", r"\c$d$"])
+    evaluate(folder, SCORE)
+    assert [line.split(",")[0] for line in table(folder)[1:]] == ["$_a$", "$^{b$", r"\c$d$"]
+
+
+def test_an_answer_that_is_no_number_is_named(tmp_path):
+    folder = answering(tmp_path, "regression", VALUES, [1, np.inf, 2, np.inf])
+    with pytest.raises(UserError, match=r"answer to test row 1 is no number, as to 2 of 4\. Look for values"):
+        evaluate(folder, SCORE)
+
+
+def test_the_line_that_ends_a_run_has_the_scores_that_a_person_wants(tmp_path, monkeypatch):
+    from flows import records
+
+    monkeypatch.chdir(tmp_path)
+    asked = tiny.changed(SCORE, min_accuracy=0.9)
+    evaluate(answering(tmp_path / "data/mine", "classes", ACTUAL, CHANCES, leaked=[True] + [False] * 6), asked)
+    assert records.verdict("mine") == (
+        "NOT passed, test_loss 0.827, test_accuracy 0.5714 (0.2505 to 0.8418), test_accuracy_without_leaked 0.5"
+    )
+    evaluate(answering(tmp_path / "data/mine", "regression", VALUES, SAID), SCORE)
+    assert records.verdict("mine") == ("test_loss 0.5625, test_mae 0.625, test_mse 0.5625 (0 to 1.383), test_r2 0.8393")
 
 
 def test_predict_answers_for_each_x(tmp_path):
