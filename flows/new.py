@@ -31,6 +31,8 @@ SECTION = """\
     scale: {scale}
     validation: {validation} # rows held out of the training rows, to choose the checkpoint on
     seed: 0 # which rows are held out
+  visualize:
+    near: 0.014 # a test row that differs so little from a training row is listed as its twin; null does not look
   build:
     hidden: {hidden} # units of each Dense layer: more can learn more, and more by heart
     activation: relu

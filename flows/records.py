@@ -32,6 +32,7 @@ UNCHANGED = "nothing has changed"
 SCORES = ("loss", "accuracy", "accuracy_without_leaked", "mae", "mse", "mse_without_leaked", "r2")  # said in one line
 PICTURES = {  # of a pipeline's folder: its title
     "samples.png": "What the model sees",
+    "twins.png": "Test rows that are nearly training rows",
     "learning_curve.png": "Learning curve",
     "predictions.png": "Predictions",
     "calibration.png": "Calibration",
@@ -119,9 +120,13 @@ def leave_if_the_server_is_away(state: State) -> None:
 def metrics(pipeline: str) -> dict:
     """What `evaluate` wrote last; nothing if it has not run yet."""
     try:
-        return json.loads(Path("data", pipeline, "metrics.json").read_text(encoding="utf-8"))
+        return _read_json(Path("data", pipeline, "metrics.json"))
     except (FileNotFoundError, ValueError):
         return {}
+
+
+def _read_json(path: Path):
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def verdict(pipeline: str) -> str:
@@ -156,6 +161,8 @@ def report(pipeline: str, before: dict, steps: list[tuple[str, str, str]], secon
         return
     table = _compared(metrics(pipeline), before) + _classes(pipeline)
     _write(pipeline, "metrics", f"Metrics of {pipeline}, and what changed since the last run", table)
+    looked_at = _checks(Path("data", pipeline))
+    _write(pipeline, "checks", f"What was looked at in the data of {pipeline}", looked_at)
     parts = [f"# {pipeline}", table]
     for name, title in PICTURES.items():
         picture = _picture(Path("data", pipeline, name), title)
@@ -166,6 +173,7 @@ def report(pipeline: str, before: dict, steps: list[tuple[str, str, str]], secon
     chosen = params.read(pipeline).model_dump()
     settings = [(f"{name}.{key}", value) for name, section in chosen.items() for key, value in section.items()]
     parts += [
+        f"## Checks of the data\n\n{looked_at}",
         "## Where it comes from\n\n" + _table(("", ""), origin.items()),
         "## Steps\n\n" + _table(("step", "state", ""), steps),
         "## Parameters\n\n" + _table(("parameter", "value"), settings),
@@ -183,6 +191,18 @@ def _key(pipeline: str, name: str) -> str:
 
 def _picture(path: Path, title: str) -> str:
     return f"![{title}](data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()})"
+
+
+def _checks(folder: Path) -> str:
+    """What normalize and visualize looked at: what they say of it, warnings first, then the rows that they name."""
+    found = [*_read_json(folder / "checks.json"), _read_json(folder / "twins.json")]
+    found.sort(key=lambda each: each["result"] != "warning")
+    parts = [_table(("check", "result", "found"), ((each["check"], each["result"], each["says"]) for each in found))]
+    for each in found:
+        if each.get("rows"):
+            rows = [[_short(value) for value in row.values()] for row in each["rows"]]
+            parts.append(f"**{each['check']}**\n\n{_table(each['rows'][0], rows)}")
+    return "\n\n".join(parts)
 
 
 def _compared(now: dict, before: dict) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from tasks.base import Section, UserError, log
+from tasks.base import Section, UserError
 from tasks.splits import held_out, lost
 
 SPLITS = ("train", "test")
@@ -104,8 +104,5 @@ def numbered(labels: dict[str, np.ndarray], where: str) -> tuple[dict[str, np.nd
     new = np.setdiff1d(values, labels["train"])
     if len(new):
         raise UserError(f"{where}: the class `{new[0]}` has test rows and no training rows. Add some, or remove it.")
-    missing = np.setdiff1d(values, labels["test"]) if "test" in labels else ()
-    if len(missing):
-        log.warning("%s has no test rows of the class `%s`: it will not be measured", where, missing[0])
     kind = np.uint8 if len(values) <= 256 else np.int32
     return {split: np.searchsorted(values, y).astype(kind) for split, y in labels.items()}, [str(v) for v in values]

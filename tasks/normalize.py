@@ -1,4 +1,4 @@
-"""Step 2, normalize: scale the inputs, hold out the validation split, and write `normalized.npz` and `schema.json`."""
+"""Step 2, normalize: check the data, scale the inputs, hold out the validation split, and write `normalized.npz`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pydantic import Field
 
 from tasks.arrays import read_arrays, write_arrays
 from tasks.base import Folder, Section, UserError, log
-from tasks.splits import held_out, lost
+from tasks.checks import check, finite
+from tasks.splits import held_out
 
 
 class Params(Section):
@@ -24,46 +25,53 @@ class Params(Section):
 
 
 def normalize(folder: Folder, params: Params) -> str:
-    """Read `raw.npz`; write `normalized.npz` (float32, `x_* y_*` for train, val and test) and `schema.json`.
+    """Read `raw.npz`; write `normalized.npz` (`x_* y_*` for train, val and test), `schema.json` and `checks.json`.
+
+    The inputs are float32. `row_train` and `row_val` say where these rows stand in the `x_train` of `raw.npz`; where
+    the test rows validate, there is no `row_val`. `leaked_test` is a mask of the test rows that are training rows too.
 
     Args:
         folder: the pipeline's folder.
         params: see `Params`.
 
     Raises:
-        UserError: more rows are to be held out than there are, or pixels lie outside 0 to 255.
+        UserError: nothing can be trained on the data, more rows are to be held out than there are, or pixels lie
+            outside 0 to 255.
     """
     x_train, y_train, x_test, y_test, names, features, groups = read_arrays(
         folder, "raw.npz", "x_train", "y_train", "x_test", "y_test", "class_names", "feature_names?", "group_train?"
     )
     kind, classes = _labels(y_train)
+    names = [str(name) for name in names] or [str(k) for k in range(classes)]
     held = params.validation if isinstance(params.validation, int) else 0
     rows = held_out("normalize.validation", y_train, held, params.seed, groups)
-    name = lost(y_train, rows, names)
-    if name is not None:
-        log.warning("normalize.validation takes every row of the class %s: it cannot be learnt", name)
+    splits = {"train": x_train, "test": x_test}, {"train": y_train, "test": y_test}
+    checks, leaked = check(*splits, rows, names, features)
 
     before = [float(x_train.min()), float(x_train.max())]
     subtract, divide = _scaling(params.scale, x_train, x_test, rows)
     x_train, x_test = (_scaled(x, subtract, divide) for x in (x_train, x_test))
+    for name, x in (("x_train", x_train), ("x_test", x_test)):
+        finite(f"Scaled, {name}", x, features, "Its numbers are too large for float32: set `scale: standard`.")
     after = [float(x_train.min()), float(x_train.max())]
     log.info("min %g, max %g before; min %g, max %g after", *before, *after)
 
     if params.validation == "test":
         log.warning("normalize.validation is `test`: the checkpoint is chosen on the test set, so its score flatters")
-        x_val, y_val = x_test, y_test
+        x_val, y_val, numbers = x_test, y_test, {}
     else:
-        x_val, y_val = x_train[rows], y_train[rows]
+        x_val, y_val, numbers = x_train[rows], y_train[rows], {"row_val": np.flatnonzero(rows)}
         x_train, y_train = x_train[~rows], y_train[~rows]
 
     write_arrays(
         folder, "normalized.npz",
         x_train=x_train, y_train=y_train, x_val=x_val, y_val=y_val, x_test=x_test, y_test=y_test,
+        row_train=np.flatnonzero(~rows), **numbers, leaked_test=leaked,
     )  # fmt: skip
     schema = {
         "labels": kind,
         "classes": classes,
-        "class_names": [str(name) for name in names] or [str(k) for k in range(classes)],
+        "class_names": names,
         "input_shape": list(x_train.shape[1:]),
         "rows": {"train": len(x_train), "val": len(x_val), "test": len(x_test)},
         "min_max": {"before": before, "after": after},
@@ -73,6 +81,7 @@ def normalize(folder: Folder, params: Params) -> str:
     if features is not None:
         schema["feature_names"] = features.tolist()
     folder.write_json("schema.json", schema)
+    folder.write_json("checks.json", checks)
     return f"{len(x_train):,} to train on, {len(x_val):,} to validate on, {len(x_test):,} to test"
 
 
@@ -93,7 +102,7 @@ def _scaling(scale: str, x_train: np.ndarray, x_test: np.ndarray, held: np.ndarr
     if scale == "none":
         return np.zeros(1), np.ones(1)
     for name, x in (("x_train", x_train), ("x_test", x_test)):
-        if not (x.min() >= 0 and x.max() <= 255):  # also if one is no number
+        if x.min() < 0 or x.max() > 255:
             raise UserError(
                 f"normalize.scale is `pixels`, but {name} lies between {x.min():g} and {x.max():g}, "
                 "not between 0 and 255. Set `scale: none` or `standard`, or correct the data."
@@ -119,4 +128,5 @@ def _scaled(x: np.ndarray, subtract: np.ndarray, divide: np.ndarray) -> np.ndarr
         x -= subtract.astype(x.dtype)  # in place: images are large
     if (divide != 1).any():
         x /= divide.astype(x.dtype)
-    return x.astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):  # what is too large then is infinite, which is refused
+        return x.astype(np.float32, copy=False)

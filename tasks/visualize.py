@@ -1,26 +1,58 @@
-"""Step 3, visualize: draw what the model will see, `samples.png`."""
+"""Step 3, visualize: draw what the model will see, `samples.png`, and which test rows are hardly new, `twins.png`."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from tasks import twins
 from tasks.arrays import read_arrays
-from tasks.base import Folder, Section
+from tasks.base import Folder, Section, log
 
 ROWS, COLUMNS = 2, 5
+LISTED = 20  # twins in twins.json; the count beside them is of all
+FEATURES = 12  # of a table's twins that are drawn
 
 
 class Params(Section):
-    """Nothing to choose."""
+    near: Annotated[float, Field(ge=0)] | None = Field(
+        description="A test row is a near twin of a training row when the root mean square of the differences of their "
+        "values, as the model sees them, is at most this. Null or 0 does not look."
+    )
 
 
 def visualize(folder: Folder, params: Params) -> str:
-    """Read `normalized.npz`; draw the first ten training images with their labels, or for a line all points.
+    """Read `normalized.npz`; draw some of it, and show the test rows with a near twin among the training rows.
+
+    `samples.png` has the first ten training images with their labels, or for a line all points; `twins.png` the closest
+    twins; `twins.json` what was found in words, the `count`, and the closest `rows`, numbered from 0 as in `raw.npz`.
+
+    Args:
+        folder: the pipeline's folder.
+        params: see `Params`.
 
     Raises:
         UserError: `normalized.npz` is missing or damaged.
     """
+    schema = folder.read_json("schema.json")
+    said = _samples(folder, schema)
+    if params.near:
+        says, count, rows = _twins(folder, schema, params.near)
+    else:
+        says, count, rows = "not looked for: visualize.near is null", 0, []
+    if not rows:
+        _sentence(folder, f"near twins: {says}")
+    result = "warning" if count else "ok" if params.near else "skipped"
+    content = {"check": "near twins", "result": result, "says": says, "count": count, "rows": rows}
+    folder.write_json("twins.json", content)
+    return f"{said}; near twins: {says}" if params.near else said
+
+
+def _samples(folder: Folder, schema: dict) -> str:
     from tasks.figures import BLUE, figure, limits, picture, plain, save  # here: Matplotlib takes a second to import
 
-    schema = folder.read_json("schema.json")
     x, y = read_arrays(folder, "normalized.npz", "x_train", "y_train")
     regression = schema["labels"] == "regression"
     if regression and x.ndim == 2:  # of several features the first
@@ -45,3 +77,99 @@ def visualize(folder: Folder, params: Params) -> str:
             axes.set_title(title, fontsize=11)
     save(folder, "samples.png", drawn)
     return f"the first {shown} training images in samples.png"
+
+
+def _twins(folder: Folder, schema: dict, near: float) -> tuple[str, int, list[dict]]:
+    """Find the near twins, and draw the closest: what to say of them, how many there are, and the closest."""
+    x_train, y_train = _training_rows(folder)
+    x_test, y_test = read_arrays(folder, "normalized.npz", "x_test", "y_test")
+    found = twins.find(x_train, x_test, near)
+    count, looked = len(found.test), len(range(0, len(x_test), found.step))
+    some = f" (one in {found.step} of {len(x_test):,}, as all would take minutes)" if found.step > 1 else ""
+    says = f"{count or 'none'} of {looked:,} test rows{some} within {near:g} of a training row"
+    if count or some:
+        log.warning("near twins: %s", says)
+    rows = []
+    for test, train, distance in zip(found.test[:LISTED], found.train[:LISTED], found.distance[:LISTED], strict=True):
+        labels = {"train label": _label(schema, y_train[train]), "test label": _label(schema, y_test[test])}
+        rows.append({"distance": float(distance), "train": int(train), "test": int(test), **labels})
+    if rows and x_train.ndim > 2:
+        _draw_images(folder, rows[:COLUMNS], x_train, x_test)
+    elif rows:
+        _draw_features(folder, rows[:COLUMNS], x_train, x_test, schema.get("feature_names"))
+    return says, count, rows
+
+
+def _training_rows(folder: Folder) -> tuple[np.ndarray, np.ndarray]:
+    """`x_train` and `y_train` as `raw.npz` numbers them, validation rows among them: they were seen too."""
+    train, val = read_arrays(folder, "normalized.npz", "row_train", "row_val?")
+    places = {"train": train} if val is None else {"train": train, "val": val}
+    both = []
+    for name in "xy":
+        whole = None
+        for split, rows in places.items():
+            (part,) = read_arrays(folder, "normalized.npz", f"{name}_{split}")
+            if whole is None:
+                whole = np.empty((sum(map(len, places.values())), *part.shape[1:]), part.dtype)
+            whole[rows] = part
+        both.append(whole)
+    return tuple(both)
+
+
+def _label(schema: dict, label: np.ndarray) -> str:
+    if schema["labels"] == "regression":
+        return f"{np.squeeze(label):g}"
+    return schema["class_names"][int(label.argmax() if schema["labels"] == "one_hot" else label)]
+
+
+def _sentence(folder: Folder, text: str) -> None:
+    from tasks.figures import GRAY, figure, save
+
+    drawn = figure(7, 0.8)
+    drawn.text(0.5, 0.5, text, ha="center", va="center", color=GRAY, fontsize=12)
+    save(folder, "twins.png", drawn)
+
+
+def _draw_images(folder: Folder, pairs: list[dict], x_train: np.ndarray, x_test: np.ndarray) -> None:
+    """The training images above, the test images below."""
+    from tasks.figures import figure, limits, picture, save
+
+    between = limits(
+        np.stack([x[pair[split]] for pair in pairs for split, x in (("train", x_train), ("test", x_test))])
+    )
+    drawn = figure(2 * COLUMNS, 5.2)
+    grid = drawn.subplots(2, COLUMNS)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for pair, column in zip(pairs, grid.T, strict=False):
+        for split, x, axes in zip(("train", "test"), (x_train, x_test), column, strict=True):
+            picture(axes, x[pair[split]], between)
+            axes.set_title(f"{pair[f'{split} label']}\n{split} {pair[split]:,}", fontsize=10)
+        column[0].set_title(f"{pair['distance']:.2g} apart\n{column[0].get_title()}", fontsize=10)
+    save(folder, "twins.png", drawn)
+
+
+def _draw_features(folder: Folder, pairs: list[dict], x_train, x_test, names: list[str] | None) -> None:
+    """The features that differ most, as bars: of the training row, and of the test row."""
+    from tasks.figures import BLUE, ORANGE, figure, plain, save
+
+    rows = [(x_train[pair["train"]], x_test[pair["test"]]) for pair in pairs]
+    apart = np.mean([np.abs(one - other) for one, other in rows], axis=0)
+    shown = np.argsort(-apart, kind="stable")[:FEATURES]
+    drawn = figure(1.5 + 2.2 * len(pairs), 1.8 + 0.35 * len(shown))
+    place = np.arange(len(shown))
+    for pair, (one, other), axes in zip(
+        pairs, rows, np.atleast_1d(drawn.subplots(1, len(pairs), sharey=True)), strict=True
+    ):
+        bars = [axes.barh(place - 0.2, one[shown], 0.4, color=BLUE, label="train")]
+        bars += [axes.barh(place + 0.2, other[shown], 0.4, color=ORANGE, label="test")]
+        lines = [
+            f"{pair['distance']:.2g} apart",
+            *(f"{s} {pair[s]:,}: {pair[f'{s} label']}" for s in ("train", "test")),
+        ]
+        axes.set_title("\n".join(lines), fontsize=9)
+        axes.set_yticks(place, [names[k] if names else f"feature {k}" for k in shown])
+        plain(axes)
+    axes.invert_yaxis()
+    drawn.legend(handles=bars, loc="outside lower center", ncols=2, frameon=False)
+    save(folder, "twins.png", drawn)

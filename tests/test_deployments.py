@@ -51,13 +51,16 @@ def test_a_run_shows_its_steps_its_pictures_and_a_report(served):
     assert served.ended(run)["name"] == "Completed"
     assert len(served.steps(run)) == 8
     artifacts = served.artifacts(run)
-    names = ("metrics", "samples", "learning-curve", "predictions", "calibration", "mistakes", "report", "progress")
-    assert set(artifacts) == {f"linear-{name}" for name in names}
-    for name in names[1:6]:
+    pictures = ("samples", "twins", "learning-curve", "predictions", "calibration", "mistakes")
+    assert set(artifacts) == {f"linear-{name}" for name in (*pictures, "metrics", "checks", "report", "progress")}
+    for name in pictures:
         assert len(artifacts[f"linear-{name}"]["data"]) < 100_000
     assert artifacts["linear-progress"]["data"] == 100
     report = artifacts["linear-report"]["data"]
-    assert report.count("data:image/png;base64,") == 5
+    assert report.count("data:image/png;base64,") == len(pictures)
+    assert artifacts["linear-checks"]["data"] in report
+    assert "| duplicates across train and test | warning | 6 of 6 test rows have" in report
+    assert "| train 5 | 10 | test 5 | 10 |" in report
     commit = served.workspace.run("git", "rev-parse", "HEAD").strip()
     data = re.search(r"raw.npz\n *hash: md5\n *md5: (\w+)", (served.workspace.path / "dvc.lock").read_text())[1]
     for text in (commit, data, "| fit.epochs | 300 |", "duration", "| test_mse |"):

@@ -33,7 +33,9 @@ def raw(path, labels: str = "classes", **changes: np.ndarray) -> Folder:
         x = np.arange(TRAIN + TEST, dtype=np.float64).reshape(-1, 1)
         y = x[:, 0] * 2
     arrays = {"x_train": x[:TRAIN], "y_train": y[:TRAIN], "x_test": x[TRAIN:], "y_test": y[TRAIN:]}
-    names = np.array([] if labels == "regression" else ["shirt", "shoe", "bag"][: y.max() + 1], dtype=np.str_)
+    names = np.array(
+        [] if labels == "regression" else ["shirt", "shoe", "bag"][: 2 if labels == "binary" else 3], dtype=np.str_
+    )
     folder = Folder(path)
     write_arrays(folder, "raw.npz", **{**arrays, "class_names": names, **changes})
     return folder
@@ -57,7 +59,7 @@ def test_pixels_become_float32_between_0_and_1(tmp_path):
     folder = raw(tmp_path)
     normalize(folder, PIXELS)
     found = result(folder)
-    assert list(found) == ["x_train", "y_train", "x_val", "y_val", "x_test", "y_test"]
+    assert list(found)[:6] == ["x_train", "y_train", "x_val", "y_val", "x_test", "y_test"]
     for split in ("train", "val", "test"):
         x = found[f"x_{split}"]
         assert x.dtype == np.float32
@@ -95,6 +97,7 @@ def test_split_is_disjoint_and_complete_and_keeps_each_rows_label(tmp_path, held
     assert len(found["x_val"]) == held
     rows = numbers(found["x_train"]) + numbers(found["x_val"])
     assert sorted(rows) == list(range(TRAIN))
+    assert [*found["row_train"], *found["row_val"]] == rows
     before = np.load(folder.path / "raw.npz")["y_train"]
     np.testing.assert_array_equal(np.concatenate([found["y_train"], found["y_val"]]), before[rows])
     assert numbers(found["x_test"]) == list(range(TRAIN, TRAIN + TEST))
@@ -108,8 +111,9 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_other_rows(tmp_path):
     assert one == same
     assert one != other
     assert numbers(result(folders[0])["x_val"]) != numbers(result(folders[2])["x_val"])
-    one, same, _ = ((folder.path / "schema.json").read_bytes() for folder in folders)
-    assert one == same
+    for name in ("schema.json", "checks.json"):
+        one, same, _ = ((folder.path / name).read_bytes() for folder in folders)
+        assert one == same
 
 
 def test_validation_on_the_test_rows_warns(tmp_path, caplog):
@@ -119,6 +123,8 @@ def test_validation_on_the_test_rows_warns(tmp_path, caplog):
     assert len(found["x_train"]) == TRAIN
     np.testing.assert_array_equal(found["x_val"], found["x_test"])
     np.testing.assert_array_equal(found["y_val"], found["y_test"])
+    np.testing.assert_array_equal(found["row_train"], np.arange(TRAIN))
+    assert "row_val" not in found
     warned = [record.message for record in caplog.records if record.levelname == "WARNING"]
     assert warned == ["normalize.validation is `test`: the checkpoint is chosen on the test set, so its score flatters"]
 
@@ -129,6 +135,7 @@ def test_validation_none_holds_out_nothing(tmp_path, caplog):
     found = result(folder)
     assert numbers(found["x_train"]) == list(range(TRAIN))
     assert found["x_val"].shape == (0, SIDE, SIDE)
+    assert found["row_val"].shape == (0,)
     assert not [record for record in caplog.records if record.levelname == "WARNING"]
 
 
@@ -141,7 +148,7 @@ def test_holding_out_every_row_is_refused(tmp_path, held):
 
 
 @pytest.mark.parametrize("split", ["x_train", "x_test"])
-@pytest.mark.parametrize("value", [256, -1, np.nan])
+@pytest.mark.parametrize("value", [256, -1])
 def test_pixels_outside_0_to_255_are_refused(tmp_path, value, split):
     x = np.zeros((TRAIN if split == "x_train" else TEST, SIDE, SIDE), np.float32)
     x[5, 1, 2] = value
@@ -195,3 +202,50 @@ def test_missing_or_damaged_raw_data_is_named(tmp_path):
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(UserError, match=r"raw\.npz is damaged .*: delete it, and it is made again"):
         normalize(folder, PIXELS)
+
+
+def checks(folder: Folder) -> dict[str, dict]:
+    return {each["check"]: each for each in folder.read_json("checks.json")}
+
+
+@pytest.mark.parametrize("validation", [HELD, "test", "none"])
+def test_test_rows_that_are_training_rows_are_marked_also_if_those_validate(tmp_path, validation):
+    folder = raw(tmp_path)
+    arrays = dict(np.load(tmp_path / "raw.npz"))
+    held = numbers(result_of(folder, HELD)["x_val"])[0]
+    arrays["x_test"][4], arrays["x_test"][7] = arrays["x_train"][held], arrays["x_train"][3]
+    folder = raw(tmp_path, x_test=arrays["x_test"])
+    assert np.flatnonzero(result_of(folder, validation)["leaked_test"]).tolist() == [4, 7]
+    rows = checks(folder)["duplicates across train and test"]["rows"]
+    assert [(row["first"], row["row"]) for row in rows] == [(f"train {held}", "test 4"), ("train 3", "test 7")]
+
+
+def result_of(folder: Folder, validation) -> dict[str, np.ndarray]:
+    normalize(folder, Params(scale="pixels", validation=validation, seed=0))
+    return result(folder)
+
+
+def test_a_class_without_rows_is_named_with_the_split(tmp_path, caplog):
+    folder = raw(tmp_path, y_test=np.zeros(TEST, np.uint8))
+    normalize(folder, PIXELS)
+    says = "test has no row of shoe, bag: what is not in train is not learnt, what is not in test is not measured"
+    assert checks(folder)["classes in each split"]["says"] == says
+    assert f"classes in each split: {says}" in caplog.messages
+
+
+def test_what_is_no_number_is_refused_and_nothing_is_written(tmp_path):
+    x = np.full((TRAIN, SIDE, SIDE), np.nan)
+    folder = raw(tmp_path, x_train=x)
+    with pytest.raises(UserError, match=r"x_train has NaN or infinity in 60 of 60 rows, first in row 0 \(pixel"):
+        normalize(folder, Params(scale="none", validation="none", seed=0))
+    assert [path.name for path in tmp_path.iterdir()] == ["raw.npz"]
+
+
+def test_what_is_too_large_for_float32_is_refused_unless_it_is_scaled(tmp_path):
+    x = np.random.default_rng(0).normal(size=(TRAIN, 2)) * [1, 1e39]
+    names = np.array(["small", "large"])
+    folder = raw(tmp_path, x_train=x, x_test=x[:TEST] + 1, feature_names=names)
+    with pytest.raises(UserError, match=r"Scaled, x_train has .* \(feature large\).* float32: set `scale: standard`"):
+        normalize(folder, Params(scale="none", validation="none", seed=0))
+    normalize(folder, Params(scale="standard", validation="none", seed=0))
+    assert np.isfinite(result(folder)["x_train"]).all()

@@ -34,8 +34,8 @@ MISTAKES = {
         [r"fashion\.fit\.zzz: unknown key\. Known here: epochs, batch_size, "],
     ),
     "key in a section without keys": (
-        "  build:", "  visualize:\n    rows: 2\n  build:",
-        [r"fashion\.visualize\.rows: unknown key\. Known here: no key at all\."],
+        "  build:", "  reload_best:\n    rows: 2\n  build:",
+        [r"fashion\.reload_best\.rows: unknown key\. Known here: no key at all\."],
     ),
     "missing key": ("    batch_size: 32", "", [r"fashion\.fit\.batch_size: missing\. Every key must be there"]),
     "missing section": (LOAD, "", [r"fashion\.load: missing\."]),
@@ -79,6 +79,7 @@ MISTAKES = {
     "share for a number of rows": (
         "validation: 10000", "validation: 0.1", [r"fashion\.normalize\.validation: got 0\.1, expected a whole number"],
     ),
+    "text for near": ("near: 0.014", "near: 'no'", [r"fashion\.visualize\.near: got 'no', expected .* or null\."]),
     "number for a list": ("hidden: [1024", "hidden: 7 # [", [r"fashion\.build\.hidden: got 7, expected a list"]),
     "text in a list of numbers": (
         "predict: null", "predict: [1, ten]", [r"fashion\.evaluate\.predict\.1: got 'ten', expected a number\."],
@@ -115,7 +116,7 @@ FILES = {
     "pipeline without content": ("fashion:\n", r"params\.yaml: fashion: got null, expected a section with keys\."),
     "list never closed": (
         SHIPPED.replace("hidden: [1024, 512, 256, 128, 64]", "hidden: [1024", 1),
-        r"params\.yaml, line 16, column \d+: not YAML: ",
+        r"params\.yaml, line 20, column \d+: not YAML: ",
     ),
     "tab": ("fashion:\n\tload: 1\n", r"params\.yaml, line 2, column 1: not YAML: found character .* cannot start"),
     "key twice": (

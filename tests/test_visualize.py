@@ -1,4 +1,4 @@
-"""Step 3, visualize: a picture with something in it, of the same bytes for the same data."""
+"""Step 3, visualize: pictures with something in them, of the same bytes for the same data; and the near twins."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from tasks.base import Folder, UserError
-from tasks.visualize import COLUMNS, ROWS, Params, visualize
+from tasks import twins
+from tasks.base import Folder, Stopped, UserError, stopping
+from tasks.visualize import COLUMNS, FEATURES, LISTED, ROWS, Params, visualize
 from tests import tiny
 
 CELLS = ROWS * COLUMNS
+NONE, NEAR = Params(near=None), Params(near=0.014)
 
 
-def picture(folder: Folder) -> np.ndarray:
-    return matplotlib.image.imread(folder.path / "samples.png")[..., :3]
+def picture(folder: Folder, name: str = "samples.png") -> np.ndarray:
+    return matplotlib.image.imread(folder.path / name)[..., :3]
 
 
 def drawn_in(folder: Folder) -> list[bool]:
@@ -28,8 +30,8 @@ def drawn_in(folder: Folder) -> list[bool]:
 def test_same_data_gives_the_same_bytes(tmp_path, labels):
     folders = [tiny.normalized(tmp_path / name, labels) for name in "ab"]
     for folder in folders:
-        visualize(folder, Params())
-    one, same = (tiny.content(folder, "samples.png") for folder in folders)
+        visualize(folder, NONE)
+    one, same = (tiny.content(folder, "samples.png", "twins.png", "twins.json") for folder in folders)
     assert one == same
     assert b"Matplotlib" not in one["samples.png"]  # no version, no date
     assert picture(folders[0]).std() > 0.02
@@ -37,7 +39,7 @@ def test_same_data_gives_the_same_bytes(tmp_path, labels):
 
 def test_ten_images_are_shown_in_two_rows_of_five(tmp_path):
     folder = tiny.normalized(tmp_path)
-    assert visualize(folder, Params()) == "the first 10 training images in samples.png"
+    assert visualize(folder, NONE) == "the first 10 training images in samples.png"
     assert (ROWS, COLUMNS) == (2, 5)
     assert drawn_in(folder) == [True] * CELLS
 
@@ -45,7 +47,7 @@ def test_ten_images_are_shown_in_two_rows_of_five(tmp_path):
 @pytest.mark.parametrize("count", [1, 7])
 def test_fewer_images_leave_the_other_cells_empty(tmp_path, count):
     folder = tiny.normalized(tmp_path, train=count)
-    assert visualize(folder, Params()) == f"the first {count} training images in samples.png"
+    assert visualize(folder, NONE) == f"the first {count} training images in samples.png"
     assert drawn_in(folder) == [True] * count + [False] * (CELLS - count)
 
 
@@ -57,7 +59,7 @@ def test_images_are_the_first_ten_and_no_others(tmp_path):
         arrays[key] = arrays[key][:CELLS]
     tiny.write_arrays(few, "normalized.npz", **arrays)
     for folder in (few, many):
-        visualize(folder, Params())
+        visualize(folder, NONE)
     assert tiny.content(few, "samples.png") == tiny.content(many, "samples.png")
 
 
@@ -72,10 +74,10 @@ def drawn(monkeypatch) -> list:
 @pytest.mark.parametrize("labels", ["classes", "binary", "one_hot"])
 def test_each_cell_has_an_image_with_the_name_of_its_class(tmp_path, drawn, labels):
     folder = tiny.normalized(tmp_path, labels)
-    visualize(folder, Params())
+    visualize(folder, NONE)
     data = np.load(folder.path / "normalized.npz")
     y = data["y_train"].argmax(axis=1) if labels == "one_hot" else data["y_train"]
-    (figure,) = drawn
+    figure = drawn[0]
     assert len(figure.axes) == CELLS
     for row, axes in enumerate(figure.axes):
         (image,) = axes.images
@@ -86,7 +88,7 @@ def test_each_cell_has_an_image_with_the_name_of_its_class(tmp_path, drawn, labe
 
 def test_numbers_to_predict_are_points(tmp_path, drawn):
     folder = tiny.normalized(tmp_path, "regression")
-    assert visualize(folder, Params()) == f"{tiny.ROWS['train']} points in samples.png"
+    assert visualize(folder, NONE) == f"{tiny.ROWS['train']} points in samples.png"
     data = np.load(folder.path / "normalized.npz")
     (axes,) = drawn[0].axes
     (points,) = axes.collections
@@ -95,7 +97,7 @@ def test_numbers_to_predict_are_points(tmp_path, drawn):
 
 def test_missing_data_is_named(tmp_path):
     with pytest.raises(UserError, match=r"schema\.json is missing"):
-        visualize(Folder(tmp_path), Params())
+        visualize(Folder(tmp_path), NONE)
 
 
 def test_images_with_a_number_to_predict_are_images(tmp_path, drawn):
@@ -103,7 +105,7 @@ def test_images_with_a_number_to_predict_are_images(tmp_path, drawn):
     data = dict(np.load(folder.path / "normalized.npz"))
     tiny.write_arrays(folder, "normalized.npz", **{**data, "y_train": data["y_train"] * np.float32(0.5)})
     folder.write_json("schema.json", {**folder.read_json("schema.json"), "labels": "regression"})
-    visualize(folder, Params())
+    visualize(folder, NONE)
     assert drawn[0].axes[3].get_title() == f"{data['y_train'][3] / 2:g}"
 
 
@@ -113,8 +115,183 @@ def test_inputs_beyond_0_and_1_are_shown_in_their_own_range(tmp_path, drawn, sha
     data = dict(np.load(folder.path / "normalized.npz"))
     x = np.random.default_rng(0).normal(size=(len(data["y_train"]), *shape)).astype(np.float32)
     tiny.write_arrays(folder, "normalized.npz", **{**data, "x_train": x})
-    visualize(folder, Params())
+    visualize(folder, NONE)
     shown = np.stack([axes.images[0].get_array() for axes in drawn[0].axes])
     assert shown.min() >= 0
     assert shown.max() <= 1
     assert shown.std() > 0.1
+
+
+def planted(path, labels: str = "classes", shape=(4, 4), **more) -> tuple[Folder, list[tuple[int, int]]]:
+    """Noise with three twins, test rows 3 and 5 of training rows and 7 of a validation row; and their numbers."""
+    folder = tiny.normalized(path, labels)
+    data = dict(np.load(folder.path / "normalized.npz"))
+    random = np.random.default_rng(0)
+    for split, count in tiny.ROWS.items():
+        data[f"x_{split}"] = random.uniform(0, 1, (count, *shape)).astype(np.float32)
+    data["x_test"][3] = data["x_train"][12]
+    data["x_test"][5] = data["x_train"][2] + np.float32(0.01)
+    data["x_test"][7] = data["x_val"][4] - np.float32(0.005)
+    mixed = random.permutation(tiny.ROWS["train"] + tiny.ROWS["val"])
+    train, val = np.sort(mixed[: tiny.ROWS["train"]]), np.sort(mixed[tiny.ROWS["train"] :])
+    data |= {"row_train": train, "row_val": val, **more}
+    tiny.write_arrays(folder, "normalized.npz", **{key: value for key, value in data.items() if value is not None})
+    return folder, [(3, int(train[12])), (7, int(val[4])), (5, int(train[2]))]
+
+
+def found(folder: Folder) -> dict:
+    return folder.read_json("twins.json")
+
+
+@pytest.mark.parametrize("labels", ["classes", "one_hot", "regression"])
+@pytest.mark.parametrize("shape", [(4, 4), (4, 4, 3), (5,)])
+def test_planted_twins_are_listed_the_closest_first_with_their_numbers_in_raw_npz(tmp_path, caplog, labels, shape):
+    folder, pairs = planted(tmp_path, labels, shape)
+    said = visualize(folder, NEAR)
+    content = found(folder)
+    assert (content["check"], content["result"], content["count"]) == ("near twins", "warning", 3)
+    assert content["says"] == "3 of 15 test rows within 0.014 of a training row"
+    assert said.endswith(f"; near twins: {content['says']}")
+    assert [record.message for record in caplog.records] == [f"near twins: {content['says']}"]
+    assert [(row["test"], row["train"]) for row in content["rows"]] == pairs
+    np.testing.assert_allclose([row["distance"] for row in content["rows"]], [0, 0.005, 0.01], atol=1e-7)
+    data = np.load(folder.path / "normalized.npz")
+    y = {"test": data["y_test"][7], "train": data["y_val"][4]}
+    word = {
+        "classes": lambda y: f"kind {y}",
+        "one_hot": lambda y: f"kind {y.argmax()}",
+        "regression": lambda y: f"{y:g}",
+    }[labels]
+    assert {split: content["rows"][1][f"{split} label"] for split in y} == {split: word(y[split]) for split in y}
+    assert (folder.path / "twins.png").stat().st_size < 100_000
+    assert picture(folder, "twins.png").std() > 0.05
+
+
+def test_validation_rows_that_are_the_test_rows_are_no_training_rows(tmp_path):
+    rows = tiny.ROWS["train"]
+    folder, _ = planted(tmp_path, row_train=np.arange(rows), row_val=None)
+    visualize(folder, NEAR)
+    assert [(row["test"], row["train"]) for row in found(folder)["rows"]] == [(3, 12), (5, 2)]
+    empty = np.empty((0, 4, 4), np.float32)
+    folder, _ = planted(
+        tmp_path, row_train=np.arange(rows), row_val=np.arange(0), x_val=empty, y_val=np.empty(0, np.uint8)
+    )
+    visualize(folder, NEAR)
+    assert [(row["test"], row["train"]) for row in found(folder)["rows"]] == [(3, 12), (5, 2)]
+
+
+@pytest.mark.parametrize(
+    ("params", "result", "says"),
+    [
+        (NONE, "skipped", "not looked for: visualize.near is null"),
+        (Params(near=0), "skipped", "not looked for: visualize.near is null"),
+        (NEAR, "ok", "none of 15 test rows within 0.014 of a training row"),
+    ],
+)
+def test_without_twins_the_picture_and_the_list_say_so(tmp_path, drawn, caplog, params, result, says):
+    folder = tiny.normalized(tmp_path)
+    visualize(folder, params)
+    assert found(folder) == {"check": "near twins", "result": result, "says": says, "count": 0, "rows": []}
+    assert [text.get_text() for text in drawn[-1].texts] == [f"near twins: {says}"]
+    assert not caplog.records
+
+
+def test_the_closest_are_drawn_the_training_image_above_the_test_image(tmp_path, drawn):
+    folder, _ = planted(tmp_path)
+    visualize(folder, NEAR)
+    data, rows = np.load(folder.path / "normalized.npz"), found(folder)["rows"]
+    axes = np.array(drawn[-1].axes).reshape(2, COLUMNS)
+    for column, (train, test) in enumerate([(data["x_train"][12], 3), (data["x_val"][4], 7), (data["x_train"][2], 5)]):
+        for place, split, image in ((0, "train", train), (1, "test", data["x_test"][test])):
+            np.testing.assert_array_equal(axes[place, column].images[0].get_array(), image)
+            row = rows[column]
+            assert axes[place, column].get_title().endswith(f"{row[f'{split} label']}\n{split} {row[split]}")
+    assert axes[0, 0].get_title().startswith("0 apart")
+    assert not axes[0, 3].images
+
+
+def test_twins_of_a_table_are_bars_of_the_features_that_differ_most(tmp_path, drawn):
+    folder, _ = planted(tmp_path, shape=(30,))
+    data = dict(np.load(folder.path / "normalized.npz"))
+    data["x_test"][3, 17] += np.float32(0.05)
+    tiny.write_arrays(folder, "normalized.npz", **data)
+    folder.write_json("schema.json", {**folder.read_json("schema.json"), "feature_names": [f"f{k}" for k in range(30)]})
+    visualize(folder, NEAR)
+    drawing = drawn[-1]
+    assert len(drawing.axes) == 3
+    assert drawing.axes[0].get_yticklabels()[0].get_text() == "f17"
+    assert len(drawing.axes[0].containers[0]) == FEATURES
+    np.testing.assert_allclose(drawing.axes[1].containers[0][0].get_width(), data["x_train"][12, 17], rtol=1e-6)
+    np.testing.assert_allclose(drawing.axes[1].containers[1][0].get_width(), data["x_test"][3, 17], rtol=1e-6)
+
+
+def brute(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each test row the nearest training row and its distance, pair by pair."""
+    train, test = (rows.reshape(len(rows), -1).astype(np.float64) for rows in (train, test))
+    apart = np.sqrt(np.square(test[:, None] - train).mean(axis=2))
+    return apart.argmin(axis=1), apart.min(axis=1)
+
+
+@pytest.mark.parametrize("small", [False, True])
+@pytest.mark.parametrize(("offset", "spread"), [(0, 1), (1000, 1), (0, 1e-3), (-5, 100)])
+@pytest.mark.parametrize("shape", [(1,), (3,), (40,), (6, 6, 3)])
+def test_the_search_finds_what_a_comparison_of_all_pairs_finds(monkeypatch, small, offset, spread, shape):
+    if small:  # blocks with a few rows, of which the last is not full
+        monkeypatch.setattr(twins, "TEST", 7)
+        monkeypatch.setattr(twins, "BLOCK", 13 * int(np.prod(shape)))
+    random = np.random.default_rng(1)
+    train = (offset + spread * random.normal(size=(300, *shape))).astype(np.float32)
+    test = train[random.integers(0, 300, 100)]
+    test += (spread * 10.0 ** random.uniform(-9, 0, (100, *[1] * len(shape))) * random.normal(size=test.shape)).astype(
+        np.float32
+    )
+    nearest, distance = brute(train, test)
+    near = float(np.median(distance)) * 1.001
+    result = twins.find(train, test, near)
+    assert set(result.test.tolist()) == set(np.flatnonzero(distance <= near).tolist())
+    assert 30 < len(result.test) < 100
+    np.testing.assert_array_equal(result.distance, distance[result.test])
+    assert (np.diff(result.distance) >= 0).all()
+    unequal = result.distance > 0  # of several equal rows any will do
+    np.testing.assert_array_equal(result.train[unequal], nearest[result.test][unequal])
+
+
+def test_rows_that_are_all_the_same_are_twins_once(tmp_path):
+    same = np.ones((500, 20), np.float32)
+    result = twins.find(same, same[:50], 0.014)
+    assert len(result.test) == 50
+    assert not result.distance.any()
+
+
+def test_many_twins_are_counted_and_some_are_listed(tmp_path):
+    folder, _ = planted(tmp_path)
+    x = np.load(folder.path / "normalized.npz")["x_train"]
+    folder, _ = planted(tmp_path, x_test=np.repeat(x, 2, axis=0), y_test=np.zeros(40, np.uint8))
+    visualize(folder, NEAR)
+    assert found(folder)["count"] == 40
+    assert len(found(folder)["rows"]) == LISTED
+
+
+def test_a_search_that_would_take_minutes_looks_at_every_nth_test_row_and_says_so(tmp_path, monkeypatch, caplog):
+    folder, _ = planted(tmp_path)
+    monkeypatch.setattr(twins, "MOST", 10 * 32 * 16)
+    visualize(folder, Params(near=2.0))  # all are near
+    says = "8 of 8 test rows (one in 2 of 15, as all would take minutes) within 2 of a training row"
+    assert found(folder)["says"] == says
+    assert caplog.messages == [f"near twins: {says}"]
+    assert {row["test"] for row in found(folder)["rows"]} == set(range(0, 15, 2))
+
+
+def test_a_long_search_tells_its_progress_and_can_be_stopped(tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO", "tasks")
+    folder, _ = planted(tmp_path)
+    monkeypatch.setattr(twins, "TEST", 4)
+    monkeypatch.setattr(twins, "EVERY", 0)
+    visualize(folder, Params(near=2.0))
+    assert "near twins: 8 of 15 test rows compared" in caplog.messages
+    stopping.set()
+    try:
+        with pytest.raises(Stopped, match="stopped after 0 of 15 test rows"):
+            visualize(folder, Params(near=2.0))
+    finally:
+        stopping.clear()

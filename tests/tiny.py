@@ -57,6 +57,8 @@ def normalized(path: Path, labels: str = "classes", **counts: int) -> Folder:
     for seed, (split, count) in enumerate({**ROWS, **counts}.items()):
         wrong = count // 3 if split == "val" else 0
         arrays[f"x_{split}"], arrays[f"y_{split}"] = rows(labels, count, seed, wrong)
+    train, val = len(arrays["x_train"]), len(arrays["x_val"])
+    arrays["row_train"], arrays["row_val"] = np.arange(train), np.arange(train, train + val)
     write_arrays(folder, "normalized.npz", **arrays)
     classes = {"regression": 0, "binary": 2}.get(labels, CLASSES)
     schema = {
