@@ -112,7 +112,7 @@ def test_a_person_changes_a_parameter_starts_a_run_watches_it_and_reads_the_repo
     shot(page, "ui-report.png")
     pictures = page.locator("img[src^='data:image/png']")
     assert pictures.count() == 6
-    for k in range(5):
+    for k in range(6):
         eventually(lambda k=k: pictures.nth(k).evaluate("picture => picture.naturalWidth") > 100)
 
 
