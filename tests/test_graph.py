@@ -58,6 +58,12 @@ def test_no_step_imports_another_and_none_imports_a_flow():
         assert not [other for other in STEPS if other != name and f"tasks/{other}.py" in code]
 
 
+def test_every_stage_can_be_restored():
+    """DVC keeps no run cache for a stage with an output that is not cached, unless it is a metric or a plot."""
+    for name in STEPS:
+        assert all(isinstance(out, str) for out in STAGES[name]["do"]["outs"])
+
+
 def test_one_module_talks_to_dvc():
     files = [path for folder in ("flows", "tasks") for path in (ROOT / folder).glob("*.py")]
     assert [path.name for path in files if "import dvc" in path.read_text()] == ["memory.py"]
