@@ -216,6 +216,8 @@ def test_many_duplicates_are_counted_and_some_are_listed():
 
 def test_equal_values_of_two_types_and_of_two_zeros_are_equal():
     arrays = data((3,), np.uint8)
+    _, leaked = look(arrays | {"x_test": arrays["x_train"][:TEST].astype(np.int32)})
+    assert leaked.all()
     arrays["x_test"] = arrays["x_test"].astype(np.float64)
     arrays["x_test"][2] = arrays["x_train"][0]
     assert arrays["x_test"][2, 0] == 0

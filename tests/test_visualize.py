@@ -247,6 +247,8 @@ def test_the_search_finds_what_a_comparison_of_all_pairs_finds(monkeypatch, smal
     )
     nearest, distance = brute(train, test)
     near = float(np.median(distance)) * 1.001
+    all_near = twins.find(train, test, 3.0 * spread)
+    np.testing.assert_array_equal(all_near.distance, np.sort(distance))
     result = twins.find(train, test, near)
     assert set(result.test.tolist()) == set(np.flatnonzero(distance <= near).tolist())
     assert 30 < len(result.test) < 100
@@ -254,6 +256,12 @@ def test_the_search_finds_what_a_comparison_of_all_pairs_finds(monkeypatch, smal
     assert (np.diff(result.distance) >= 0).all()
     unequal = result.distance > 0  # of several equal rows any will do
     np.testing.assert_array_equal(result.train[unequal], nearest[result.test][unequal])
+
+
+def test_twins_that_differ_along_the_direction_in_which_all_rows_vary_are_found(monkeypatch):
+    monkeypatch.setattr(twins, "TEST", 1)
+    train = np.linspace(0, 100, 300, dtype=np.float32)[:, None] * np.ones(40, np.float32)
+    assert len(twins.find(train, train[::10] + np.float32(0.013), 0.014).test) == 30
 
 
 def test_rows_that_are_all_the_same_are_twins_once(tmp_path):
