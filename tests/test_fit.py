@@ -168,8 +168,8 @@ def test_steps_per_execution_changes_no_byte(folder, whole, steps):
 def test_auto_gives_blocks_of_about_half_a_second_and_never_more_than_an_epoch(folder, watch, monkeypatch):
     fit(folder, changed(FIT, steps_per_execution="auto"))
     assert watch.trained == FIT.epochs * 2  # one block of full batches, and the batch of what is left over
-    assert half_a_second(weights=1_501_770, batch_size=32) == 172
-    assert half_a_second(weights=10**9, batch_size=1024) == 1
+    assert half_a_second(1_501_770, batch_size=32) == 172
+    assert half_a_second(10**9, batch_size=1024) == 1
 
 
 def test_watchers_are_told_of_the_progress_and_of_the_end(folder):

@@ -115,7 +115,7 @@ FILES = {
     "pipeline without content": ("fashion:\n", r"params\.yaml: fashion: got null, expected a section with keys\."),
     "list never closed": (
         SHIPPED.replace("hidden: [1024, 512, 256, 128, 64]", "hidden: [1024", 1),
-        r"params\.yaml, line 16, column \d+: not YAML: ",
+        r"params\.yaml, line 17, column \d+: not YAML: ",
     ),
     "tab": ("fashion:\n\tload: 1\n", r"params\.yaml, line 2, column 1: not YAML: found character .* cannot start"),
     "key twice": (
