@@ -30,6 +30,7 @@ log = logging.getLogger("flows")
 UNCHANGED = "nothing has changed"
 PICTURES = {  # of a pipeline's folder: its title
     "samples.png": "What the model sees",
+    "model.png": "The layers",
     "learning_curve.png": "Learning curve",
     "predictions.png": "Predictions",
     "mistakes.png": "The mistakes it was surest of",

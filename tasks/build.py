@@ -17,7 +17,7 @@ Params = Annotated[Mlp | Cnn | Linear | Function, Field(discriminator="family")]
 
 
 def build(folder: Folder, params: Params) -> str:
-    """Read `schema.json`; write `architecture.json` (Keras's configuration) and `summary.txt`, for people.
+    """Read `schema.json`; write `architecture.json` (Keras's configuration); for people `summary.txt` and `model.png`.
 
     Args:
         folder: the pipeline's folder.
@@ -42,8 +42,11 @@ def build(folder: Folder, params: Params) -> str:
             model.add(layer)
         model.add(keras.layers.Dense(head.units, activation=head.activation))
 
+    from tasks import diagram, figures  # here: Matplotlib takes a second
+
     lines: list[str] = []
     model.summary(line_length=80, print_fn=lines.append)
     folder.write_text("summary.txt", "\n".join(line.rstrip() for line in "\n".join(lines).splitlines()) + "\n")
     folder.write_json("architecture.json", json.loads(model.to_json()))
+    figures.save(folder, "model.png", diagram.draw(model))
     return f"{len(model.layers)} layers, {model.count_params():,} parameters"

@@ -102,8 +102,8 @@ def test_a_person_changes_a_parameter_starts_a_run_watches_it_and_reads_the_repo
     page.get_by_role("heading", name="The mistakes it was surest of").wait_for()
     shot(page, "ui-report.png")
     pictures = page.locator("img[src^='data:image/png']")
-    assert pictures.count() == 4
-    for k in range(4):
+    assert pictures.count() == 5
+    for k in range(5):
         eventually(lambda k=k: pictures.nth(k).evaluate("picture => picture.naturalWidth") > 100)
 
 

@@ -10,7 +10,7 @@ from tasks.base import Folder, UserError
 from tasks.build import build
 from tests import tiny
 
-OUTPUTS = ("architecture.json", "summary.txt")
+OUTPUTS = ("architecture.json", "model.png", "summary.txt")
 PIXELS = tiny.SIDE**2
 
 

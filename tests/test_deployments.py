@@ -51,13 +51,13 @@ def test_a_run_shows_its_steps_its_pictures_and_a_report(served):
     assert served.ended(run)["name"] == "Completed"
     assert len(served.steps(run)) == 8
     artifacts = served.artifacts(run)
-    names = ("metrics", "samples", "learning-curve", "predictions", "mistakes", "report", "progress")
+    names = ("metrics", "samples", "model", "learning-curve", "predictions", "mistakes", "report", "progress")
     assert set(artifacts) == {f"linear-{name}" for name in names}
-    for name in names[1:5]:
+    for name in names[1:6]:
         assert len(artifacts[f"linear-{name}"]["data"]) < 100_000
     assert artifacts["linear-progress"]["data"] == 100
     report = artifacts["linear-report"]["data"]
-    assert report.count("data:image/png;base64,") == 4
+    assert report.count("data:image/png;base64,") == 5
     commit = served.workspace.run("git", "rev-parse", "HEAD").strip()
     data = re.search(r"raw.npz\n *hash: md5\n *md5: (\w+)", (served.workspace.path / "dvc.lock").read_text())[1]
     for text in (commit, data, "| fit.epochs | 300 |", "duration", "| test_mse |"):
