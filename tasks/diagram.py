@@ -36,6 +36,7 @@ def draw(model) -> Figure:
     width = 2 * MARGIN + columns * (WIDTH + ACROSS) - ACROSS
     height = 2 * MARGIN + rows * (HEIGHT + DOWN) - DOWN + TITLE
     drawn = figure(width, height)
+    drawn.set_layout_engine("none")  # everything has its place
     axes = drawn.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height))
     axes.axis("off")
     said = f"{_count(len(boxes) - 1, 'layer')}, {_count(model.count_params(), 'parameter')}"

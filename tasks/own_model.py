@@ -102,11 +102,11 @@ def _check(name: str, model, schema: dict) -> None:
     last = model.layers[-1]
     if not isinstance(last, keras.layers.Dense) or last.output is not model.outputs[0] or len(last.output.shape) != 2:
         raise UserError(
-            f"build.function: the last layer is {type(last).__name__}. Expected Dense(units, activation), from whose "
-            f"activation the loss follows. {fix}"
+            f"build.function: the last layer is {type(last).__name__}, of shape {last.output.shape}. Expected "
+            f"Dense(units, activation) on flat rows: the loss follows from its activation. {fix}"
         )
     choose(schema, last.units, keras.activations.serialize(last.activation), fix=fix)
-    if model.optimizer is not None:
+    if getattr(model, "optimizer", None):
         log.warning("%s returned a compiled model: `compile` in params.yaml says how it is trained", name)
     config = json.loads(model.to_json())
     foreign = _foreign(config["config"])
