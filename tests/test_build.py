@@ -12,13 +12,10 @@ from tasks import diagram, families, figures
 from tasks.base import Folder, UserError
 from tasks.build import build
 from tests import tiny
+from tests.tiny import CNN
 
 OUTPUTS = ("architecture.json", "model.png", "summary.txt")
 PIXELS = tiny.SIDE**2
-CNN = families.Cnn(
-    family="cnn", filters=[4, 5], convolutions=1, head="average", hidden=[], activation="relu", batch_norm=False,
-    dropout=0, dtype_policy="float32", **tiny.OUTPUT,
-)  # fmt: skip
 LINEAR = families.Linear(family="linear", **tiny.OUTPUT)
 
 
