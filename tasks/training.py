@@ -87,7 +87,7 @@ class Batches:
 
         def draw(number: int, low: int, high: int):
             seeds = tf.stack([tf.constant(self.seed, tf.int64), -1 - 3 * tf.cast(update, tf.int64) - number])
-            return tf.random.stateless_uniform([tf.shape(x)[0]], seeds, low, high, tf.int32)
+            return tf.random.stateless_uniform([tf.shape(x)[0]], seeds, low, high, tf.int32, alg="philox")
 
         if self.flip:
             turned = tf.reshape(draw(0, 0, 2) == 1, [-1] + [1] * (len(x.shape) - 1))
