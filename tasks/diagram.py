@@ -81,7 +81,8 @@ def _boxes(model) -> list[Box]:
     numbers = {layer.name: number for number, layer in enumerate(layers, 1)}
     boxes = [Box(0, "Inputs", _shape(model.input_shape[1:]), ORANGE, follows=False)]
     for number, layer in enumerate(layers, 1):
-        parents = {numbers.get(node.operation.name, 0) for node in layer._inbound_nodes[-1].parent_nodes}
+        node = layer._inbound_nodes[-1]
+        parents = {numbers.get(parent.operation.name, 0) for parent in node.parent_nodes}
         follows, others = number - 1 in parents, sorted(parents - {number - 1})
         config = layer.get_config()
         if config.get("strides") == config.get("pool_size"):
@@ -91,7 +92,7 @@ def _boxes(model) -> list[Box]:
             for key, (said, usual) in WORDS.items()
             if key in config and config[key] is not None and _shape(config[key]) != usual
         ]
-        about = [_shape(layer.output.shape[1:])]
+        about = [_shape(node.output_tensors[0].shape[1:])]
         if layer.count_params():
             about.append(_count(layer.count_params(), "parameter"))
         if others:

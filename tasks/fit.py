@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from tasks.arrays import read_arrays
-from tasks.base import Folder, Section, UserError
+from tasks.base import Folder, Section, UserError, log
 
 
 class Params(Section):
@@ -69,6 +69,8 @@ def fit(folder: Folder, params: Params) -> str:
     if block == "auto":
         block = half_a_second(multiply_adds(model), params.batch_size)
     weights = balanced(y) if params.class_weights else None
+    if params.jit_compile and slow_with_xla(model):
+        log.warning("fit.jit_compile is true: XLA computes convolutions on a CPU many times slower than without it")
     batches = Batches(x, y, params.batch_size, block, params.seed, weights, params.flip, params.shift)
     if params.schedule != "constant":
         peak, updates = float(model.optimizer.learning_rate), params.epochs * batches.updates
@@ -135,13 +137,22 @@ def half_a_second(multiplied: int, batch_size: int) -> int:
     return max(1, round(0.5 / (20e-6 + 6 * multiplied * batch_size / 100e9)))
 
 
+def slow_with_xla(model) -> bool:
+    """Whether it has convolutions, and there is no graphics card for them."""
+    from tasks.network import tf
+
+    convolves = any("Conv" in type(layer).__name__ for layer in model._flatten_layers())
+    return convolves and not tf.config.list_physical_devices("GPU")
+
+
 def multiply_adds(model) -> int:
-    """Of one row through a Keras model: a kernel is applied at each place of the output, such as a pixel."""
-    layers = model._flatten_layers(include_self=False, recursive=True)
-    return sum(
-        math.prod(weight.shape) * math.prod(layer.output.shape[1:-1])
-        for layer in layers
-        if not getattr(layer, "_layers", None)
-        for weight in layer.weights
-        if len(weight.shape) > 1
-    )
+    """Of one row through a Keras model: a layer's weights are applied at each place of its output, such as a pixel."""
+    total = 0
+    for layer in model.layers:
+        if hasattr(layer, "layers"):  # a model in the model
+            total += multiply_adds(layer)
+            continue
+        shape = layer._inbound_nodes[-1].output_tensors[0].shape
+        places = math.prod(size or 1 for size in shape[1:-1])
+        total += places * sum(math.prod(weight.shape) for weight in layer.weights if len(weight.shape) > 1)
+    return total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from tasks import diagram, families, figures
 from tasks.base import Folder, UserError
 from tasks.build import build
+from tasks.fit import multiply_adds
 from tests import tiny
 from tests.tiny import CNN
 
@@ -231,6 +233,22 @@ def test_the_example_is_a_model(tmp_path):
     build(folder, families.Function(family="function", function="models.example:residual"))
     assert tiny.content(folder, *OUTPUTS) == first
     assert layers(folder)[-1] == ("Dense", tiny.CLASSES, "softmax")
+
+
+def test_models_in_models_and_layers_used_twice_are_fine(own):
+    folder = own("""
+def made(schema):
+    inputs = keras.Input(schema["input_shape"])
+    part = keras.Sequential([keras.Input((4, 4)), keras.layers.Flatten(), keras.layers.Dense(5)])
+    twice = keras.layers.Dense(5, "relu")
+    x = keras.layers.Concatenate()([twice(part(inputs)), twice(twice(part(inputs)))])
+    return keras.Model(inputs, keras.layers.Dense(schema["classes"], activation="softmax")(x))
+""")
+    from tasks.network import keras
+
+    model = keras.models.model_from_json(json.dumps(folder.read_json("architecture.json")))
+    assert multiply_adds(model) == 16 * 5 + 5 * 5 + 10 * 3
+    assert (folder.path / "model.png").is_file()
 
 
 WRONG = {

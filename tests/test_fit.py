@@ -13,7 +13,7 @@ import pytest
 
 from tasks.arrays import write_arrays
 from tasks.base import Folder, Stopped, UserError, stopping, watchers
-from tasks.fit import balanced, fit, half_a_second, multiply_adds
+from tasks.fit import balanced, fit, half_a_second, multiply_adds, slow_with_xla
 from tests import tiny
 from tests.tiny import CNN, FIT, changed
 
@@ -472,8 +472,10 @@ def test_a_block_counts_the_work_of_convolutions_at_every_pixel(tmp_path):
     from tasks.network import assemble
 
     dense, convolutions = tiny.compiled(tmp_path / "dense"), tiny.compiled(tmp_path / "cnn", build_params=CNN)
-    assert multiply_adds(assemble(dense, 0)) == 16 * 6 + 6 * 3
-    assert multiply_adds(assemble(convolutions, 0)) == 16 * 9 * 4 + 4 * 9 * 4 * 5 + 5 * 3
+    dense, convolutions = assemble(dense, 0), assemble(convolutions, 0)
+    assert multiply_adds(dense) == 16 * 6 + 6 * 3
+    assert multiply_adds(convolutions) == 16 * 9 * 4 + 4 * 9 * 4 * 5 + 5 * 3
+    assert [slow_with_xla(model) for model in (dense, convolutions)] == [False, True]
 
 
 # Beginning anew.

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from flows import guess, new
 from flows.params import read
 from flows.step import run
-from tasks import normalize
+from tasks import fit, normalize
 from tasks.base import Folder
 from tests.conftest import ROOT
 from tests.own import put_csv, put_idx, put_image, put_images, put_npz, rows, table
@@ -98,6 +98,8 @@ def test_what_is_written_can_be_run(project, monkeypatch, capsys, kind):
     assert note in said
     assert "python flows/train.py mine --plan" in said
     found = read("mine")
+    images = found.load.source in ("idx", "images") or (found.load.source == "npz" and "features" not in said)
+    assert found.build.family == ("cnn" if images else "mlp")
     assert {key: value for key, value in found.load.model_dump().items() if key in section} == section
     assert found.load.path.startswith("own/")
     assert found.normalize.scale == scale
@@ -106,6 +108,14 @@ def test_what_is_written_can_be_run(project, monkeypatch, capsys, kind):
     counts = json.loads(Path("data/mine/schema.json").read_text())["rows"]
     assert counts["val"] >= 1
     assert counts["train"] > counts["val"]
+
+
+def test_a_cnn_is_what_images_begin_with_and_it_can_be_trained(project, monkeypatch):
+    make(monkeypatch, "mine", str(gray(project / "own")))
+    for step in ("load", "normalize", "build", "compile"):
+        run(step, "mine")
+    section = read("mine").fit.model_copy(update={"epochs": 1})
+    assert fit.fit(Folder("data/mine"), section).startswith("1 epochs, lowest val_loss ")
 
 
 def test_all_that_was_there_stays_and_the_graph_knows_the_pipeline(project, monkeypatch):
