@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
 import matplotlib.image
 import pytest
 
+from flows import step
 from tasks import diagram, families, figures
 from tasks.base import Folder, UserError
 from tasks.build import build
 from tasks.fit import multiply_adds
 from tests import tiny
+from tests.conftest import ROOT
 from tests.tiny import CNN
 
 OUTPUTS = ("architecture.json", "model.png", "summary.txt")
@@ -249,6 +252,21 @@ def made(schema):
     model = keras.models.model_from_json(json.dumps(folder.read_json("architecture.json")))
     assert multiply_adds(model) == 16 * 5 + 5 * 5 + 10 * 3
     assert (folder.path / "model.png").is_file()
+
+
+def test_a_function_that_changes_while_it_is_built_is_not_recorded(own):
+    shipped = (
+        (ROOT / "params.yaml").read_text().replace("family: mlp", "family: function\n    function: models.mine:made")
+    )
+    keys = "hidden|activation|batch_norm|dropout|output_units|output_activation|dtype_policy"
+    first = re.sub(rf"\n    ({keys}):.*", "", shipped[: shipped.index("\nlinear:")])
+    Path("params.yaml").write_text(first.replace("fashion:", "tiny:"))
+    edited = USUAL.replace("    inputs", "    open(__file__, 'a').write('#')\n    inputs", 1)
+    own(edited)
+    with pytest.raises(UserError, match=r"models/mine\.py changed while build ran: its result belongs to neither"):
+        step.run("build", "tiny")
+    own(USUAL)
+    assert step.run("build", "tiny").endswith("parameters")
 
 
 WRONG = {

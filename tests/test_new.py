@@ -189,6 +189,28 @@ def test_dvc_reads_the_data_again_when_it_changes_and_no_sooner(workspaces):
     assert "in.csv" in workspace.dvc("repro", "load@mine", code=None)
 
 
+def test_dvc_builds_again_when_a_function_of_ones_own_changes(workspaces):
+    workspace = workspaces("function")
+    file = workspace.path / "params.yaml"
+    section = "family: function\n    function: models.mine:made\n"
+    file.write_text(re.sub(r"family: linear.*\n.*\n.*\n", section, file.read_text()))
+    code = """import keras\n
+def made(schema):
+    return keras.Sequential([keras.Input(schema["input_shape"]), keras.layers.Dense(3), keras.layers.Dense(1)])
+"""
+    (workspace.path / "models/mine.py").write_text(code)
+    plan = ("python", "flows/linear.py", "--plan")
+    assert "2 layers, 10 parameters" in workspace.dvc("repro", "build@linear")
+    assert re.search(r"build +skip", workspace.run(*plan))
+    (workspace.path / "models/mine.py").write_text(code.replace("3", "4"))
+    assert re.search(r"build +run +models changed", workspace.run(*plan))
+    assert "2 layers, 13 parameters" in workspace.dvc("repro", "build@linear")
+    (workspace.path / "models/mine.py").write_text(code.replace("(3)", "(3"))
+    said = workspace.dvc("repro", "build@linear", code=255)
+    assert "models/mine.py cannot be imported: SyntaxError" in said
+    assert "Traceback" not in said
+
+
 def test_a_changed_image_in_a_folder_is_seen(workspaces):
     workspace = workspaces("pictures")
     put_images(workspace.path / "own", count=6)
