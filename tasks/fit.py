@@ -72,10 +72,9 @@ def fit(folder: Folder, params: Params) -> str:
     if params.jit_compile and slow_with_xla(model):
         log.warning("fit.jit_compile is true: XLA computes convolutions on a CPU many times slower than without it")
     batches = Batches(x, y, params.batch_size, block, params.seed, weights, params.flip, params.shift)
-    if params.schedule != "constant":
-        peak, updates = float(model.optimizer.learning_rate), params.epochs * batches.updates
-        model.optimizer.learning_rate = learning_rates(params.schedule, peak, updates)
-    model.train_step = batches.train_step(model)
+    peak = float(model.optimizer.learning_rate)
+    rates = learning_rates(params.schedule, peak, params.epochs * batches.updates)
+    model.train_step = batches.train_step(model, rates)
     training = Training(model, folder, params, batches.blocks)
     validation = None
     if len(x_val):

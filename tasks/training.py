@@ -63,16 +63,23 @@ class Batches:
         count = tf.shape(batches)[0]
         return tf.pad(batches, [[0, self.block - count], [0, 0]]), count
 
-    def train_step(self, model: keras.Model):
-        """The model's `train_step`, made one that takes a block."""
-        update = model.train_step
+    def train_step(self, model: keras.Model, rates=None):
+        """The model's `train_step`, made one that takes a block.
+
+        Args:
+            model: compiled.
+            rates: the learning rate as a function of the number of updates before; None leaves it as it is.
+        """
+        update, optimizer = model.train_step, model.optimizer
 
         def step(data):
             batches, count = data
 
             def body(number):
                 rows = batches[number]
-                x = self._varied(tf.gather(self.x, rows), model.optimizer.iterations)
+                x = self._varied(tf.gather(self.x, rows), optimizer.iterations)
+                if rates:  # not the optimizer's own schedule: with that it has other variables, and files do not fit
+                    optimizer.learning_rate = rates(optimizer.iterations)
                 weights = () if self.weights is None else (tf.gather(self.weights, rows),)
                 update((x, tf.gather(self.y, rows), *weights))
                 return number + 1
@@ -102,13 +109,15 @@ class Batches:
 
 
 def learning_rates(schedule: str, peak: float, updates: int):
-    """The learning rate as a function of the number of updates so far, which the optimizer's state has.
+    """The learning rate as a function of the number of updates before; None: it is always the same.
 
     Args:
-        schedule: `cosine` or `one_cycle`.
+        schedule: `constant`, `cosine` or `one_cycle`.
         peak: the highest.
         updates: in the whole training, at whose end it is 0.
     """
+    if schedule == "constant":
+        return None
     cosine = keras.optimizers.schedules.CosineDecay
     if schedule == "cosine":
         return cosine(peak, updates)

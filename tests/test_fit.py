@@ -8,6 +8,7 @@ import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -383,6 +384,23 @@ def test_the_shortest_trainings_have_a_learning_rate(schedule, updates):
     rates = [float(learning_rates(schedule, 0.5, updates)(step)) for step in range(updates + 1)]
     assert all(0 <= rate <= 0.5 for rate in rates)
     assert rates[0] > 0
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
+def test_each_update_has_its_learning_rate_and_the_checkpoint_all_variables(folder, whole, schedule):
+    from tasks.network import assemble
+    from tasks.training import learning_rates
+
+    fit(folder, changed(FIT, schedule=schedule, epochs=6, keep_state=True))
+    state = np.load(folder.scratch("fit.npz"))
+    model = assemble(folder, 0)
+    model.optimizer.build(model.trainable_variables)
+    names = [variable.name for variable in [*model.variables, *model.optimizer.variables]]
+    last = float(learning_rates(schedule, 0.1, 6 * BATCHES)(6 * BATCHES - 1))
+    assert state[f"now{names.index('learning_rate')}"] == pytest.approx(last)
+    assert last < 0.01
+    with h5py.File(folder.path / "best.weights.h5") as ours, h5py.File(whole.path / "best.weights.h5") as constant:
+        assert list(ours["optimizer/vars"]) == list(constant["optimizer/vars"])
 
 
 def test_patience_ends_the_training_and_the_history(whole, tmp_path):
