@@ -66,11 +66,13 @@ def scratch() -> Iterator[Path]:
 
 FIT = """
 import json, sys
+from pydantic import TypeAdapter
 from flows.params import step
 from tasks.base import Folder
 for name in ("build", "compile", "fit"):
     function, params = step(name)
-    print(function(Folder(sys.argv[1]), params(**json.loads(sys.argv[2])[name])))
+    section = TypeAdapter(params).validate_python(json.loads(sys.argv[2])[name])
+    print(function(Folder(sys.argv[1]), section))
 """
 
 

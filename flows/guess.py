@@ -20,6 +20,24 @@ NUMBERS = ("id", "index", "row", "no")  # names of columns that only count
 FEW = 20  # whole numbers of so many values are classes
 LOOKED_AT = 50  # images
 LARGEST = 64  # height and width of images that are not made smaller
+# What begins a section `build`, and other values that go well with it: for features, and for images.
+MLP = """\
+    family: mlp # layers of Dense; README.md has the other families
+    hidden: [64, 32] # units of each Dense layer: more can learn more, and more by heart"""
+CNN = """\
+    family: cnn # convolutions; README.md has the other families
+    filters: [32, 64, 128] # of each block of convolutions; between two blocks height and width are halved
+    convolutions: 1 # in a block: 1 or 2
+    head: average # of each filter; or flatten, which keeps their places
+    hidden: [] # units of Dense layers after it"""
+FEATURES = {
+    "build": MLP, "batch_norm": False, "dropout": 0, "learning_rate": 0.001, "epochs": 20, "batch_size": 32,
+    "schedule": "constant",
+}  # fmt: skip
+IMAGES = {
+    "build": CNN, "batch_norm": True, "dropout": 0.1, "learning_rate": 0.003, "epochs": 10, "batch_size": 64,
+    "schedule": "one_cycle",
+}  # fmt: skip
 LOOKED_FOR = (
     "an .npz file with x_train and y_train; a .csv or .tsv file, or a folder with train.csv and test.csv; a folder "
     "with IDX files such as train-images-idx3-ubyte.gz; a folder with a sub-folder of PNG or JPEG files for each class"
@@ -155,7 +173,7 @@ def _images(path: Path) -> Guess | None:
     section["color"] = "rgb" if colored else "gray"
     notes = ["load.size: height and width; more shows more, and takes more memory and time"]
     about = f"{len(files):,} images of {len(names)} classes"
-    return _complete(section, about, len(splits["train"]), "pixels", [256, 128], len(names), notes)
+    return _complete(section, about, len(splits["train"]), "pixels", IMAGES, len(names), notes)
 
 
 def _read(source, section: dict, notes: list[str]) -> Guess:
@@ -168,14 +186,15 @@ def _read(source, section: dict, notes: list[str]) -> Guess:
     kind = f"{len(x) + len(found.arrays['x_test']):,} rows of {' x '.join(map(str, x.shape[1:]))}"
     what = f"{classes} classes" if classes else "a number to predict"
     about = f"{kind} {'features' if x.ndim == 2 else 'pixels'}, {what}"
-    return _complete(section, about, len(x), scale, [64, 32] if x.ndim == 2 else [256, 128], classes, notes)
+    return _complete(section, about, len(x), scale, FEATURES if x.ndim == 2 else IMAGES, classes, notes)
 
 
 def _complete(
-    section: dict, about: str, rows: int, scale: str, hidden: list[int], classes: int, notes: list[str]
+    section: dict, about: str, rows: int, scale: str, training: dict, classes: int, notes: list[str]
 ) -> Guess:
     output = {0: "Dense(1), linear", 2: "Dense(1), sigmoid"}.get(classes, f"Dense({classes}), softmax")
-    others = {"scale": scale, "validation": max(1, rows // 5), "hidden": hidden, "output": output}
+    others = {"scale": scale, "validation": max(1, rows // 5), "output": output}
+    others |= {key: value if key == "build" else _word(value) for key, value in training.items()}
     return Guess(about, [f"{key}: {_word(value)}" for key, value in section.items()], others, bool(classes), notes)
 
 

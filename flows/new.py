@@ -34,18 +34,25 @@ SECTION = """\
   visualize:
     near: 0.014 # a test row that differs so little from a training row is listed as its twin; null does not look
   build:
-    hidden: {hidden} # units of each Dense layer: more can learn more, and more by heart
+{build}
     activation: relu
+    batch_norm: {batch_norm} # true normalizes before each activation
+    dropout: {dropout} # share of each layer's outputs that training leaves out: helps against learning by heart
     output_units: auto # `auto` follows from the labels: {output}
     output_activation: auto
     dtype_policy: float32
   compile:
     optimizer: adam
-    learning_rate: 0.001
+    learning_rate: {learning_rate}
     loss: auto # follows from the labels
   fit:
-    epochs: 20
-    batch_size: 32
+    epochs: {epochs}
+    batch_size: {batch_size}
+    schedule: {schedule} # of the learning rate: constant, cosine or one_cycle
+    patience: null # stop after so many epochs without a lower `monitor`; null trains them all
+    class_weights: null # balanced: rows of a rare class count more, so that all classes count the same
+    flip: false # for images: turn them left to right, each of them or not, anew in every epoch
+    shift: 0 # for images: move them by at most so many pixels
     monitor: val_loss # the epoch where it is lowest becomes the checkpoint
     seed: 0 # first weights, order of the rows, every other draw
     jit_compile: false # true compiles with XLA, for 1 to 2 s: pays where an epoch takes longer

@@ -33,7 +33,7 @@ def step(name: str) -> tuple[Any, Any]:
 
 
 def sections(name: str) -> tuple[type[Section], ...]:
-    """The models of a step's parameters: one, or as many as `load` has sources."""
+    """The models of a step's parameters: one, or as many as `load` has sources and `build` families."""
     model = step(name)[1]
     return (model,) if isinstance(model, type) else get_args(get_args(model)[0])
 
@@ -137,17 +137,17 @@ def _text_keys(content: Any) -> Any:
 
 def _line(pipeline: str, error: dict) -> str:
     """One mistake in one line: the key's path, what was found, what is allowed, and what may have been meant."""
-    section, path, schema, kinds = _model(), [], None, {}
+    section, path, schema, kinds, tag = _model(), [], None, {}, ""
     for key in error["loc"]:
-        if key in kinds:  # pydantic says which section it took; the file says that in `source`
+        if key in kinds:  # pydantic says which section it took; the file says that in `source`, or `family`
             section, kinds = kinds[key], {}
         elif schema is None and key in section.model_fields:
             path.append(key)
             inner = section.model_fields[key].annotation
             if isinstance(inner, type) and issubclass(inner, Section):
                 section = inner
-            elif section.model_fields[key].discriminator:
-                kinds = {get_args(each.model_fields["source"].annotation)[0]: each for each in get_args(inner)}
+            elif tag := section.model_fields[key].discriminator:
+                kinds = {get_args(each.model_fields[tag].annotation)[0]: each for each in get_args(inner)}
             else:
                 schema = section.model_json_schema()["properties"][key]
         elif isinstance(key, int):
@@ -155,10 +155,10 @@ def _line(pipeline: str, error: dict) -> str:
             schema = _of_lists(schema)["items"]
     where = f"{FILE}: {'.'.join([pipeline, *path])}"
     if error["type"] == "union_tag_not_found":
-        return f"{where}.source: missing. Expected {_choice(list(kinds))}."
+        return f"{where}.{tag}: missing. Expected {_choice(list(kinds))}."
     if error["type"] == "union_tag_invalid":
-        found = error["input"]["source"]
-        return f"{where}.source: got {_shown(found)}, expected {_choice(list(kinds))}.{_near(str(found), list(kinds))}"
+        found = error["input"][tag]
+        return f"{where}.{tag}: got {_shown(found)}, expected {_choice(list(kinds))}.{_near(str(found), list(kinds))}"
     if error["type"] == "extra_forbidden":
         name, known = error["loc"][-1], list(section.model_fields)
         return f"{where}.{name}: unknown key.{_near(name, known)} Known here: {', '.join(known) or 'no key at all'}."
@@ -201,8 +201,12 @@ def _allowed(schema: dict) -> str:
     if "enum" in schema or "const" in schema:
         return _choice(schema.get("enum", [schema.get("const")]))
     if schema["type"] == "array":
-        exactly = f" of {schema['minItems']}" if "minItems" in schema else ""
-        return f"a list{exactly}, each of it {_allowed(schema['items'])}"
+        length = (
+            f" of {schema['minItems']}" if "maxItems" in schema else " with content" if "minItems" in schema else ""
+        )
+        return f"a list{length}, each of it {_allowed(schema['items'])}"
+    if "examples" in schema:
+        return f"a text like `{schema['examples'][0]}`"
     words = {"integer": "a whole number", "number": "a number", "string": "a text", "null": "null",
              "boolean": "true or false"}[schema["type"]]  # fmt: skip
     limits = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}

@@ -33,6 +33,7 @@ SCORES = ("loss", "accuracy", "accuracy_without_leaked", "mae", "mse", "mse_with
 PICTURES = {  # of a pipeline's folder: its title
     "samples.png": "What the model sees",
     "twins.png": "Test rows that are nearly training rows",
+    "model.png": "The layers",
     "learning_curve.png": "Learning curve",
     "predictions.png": "Predictions",
     "calibration.png": "Calibration",

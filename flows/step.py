@@ -16,6 +16,7 @@ from flows import environment, params, repro
 from flows.params import ROOT
 from flows.server import die_with_parent
 from tasks.base import Folder, Stopped, UserError, stopping
+from tasks.own_model import FOLDER
 
 
 def run(step: str, pipeline: str, force: bool = False) -> str:
@@ -34,7 +35,7 @@ def run(step: str, pipeline: str, force: bool = False) -> str:
     """
     function, _ = params.step(step)
     section = getattr(params.read(pipeline), step)
-    folder = Folder(Path("data", pipeline))
+    folder, before = Folder(Path("data", pipeline)), _own_code()
     try:
         # Data that was shared once need not be looked for again. A place named by the user comes first.
         named = getattr(section, "folder", None) or getattr(section, "path", None)
@@ -47,6 +48,8 @@ def run(step: str, pipeline: str, force: bool = False) -> str:
         ) from None
     changed = [f"data/{pipeline}/{name}" for name in folder.changed()]
     changed += [name for name in code(step) if _written(ROOT / name) != _WRITTEN.get(name)]
+    if step == "build":
+        changed += sorted({name for name, _ in before ^ _own_code()})
     if getattr(params.read(pipeline), step) != section:
         changed.append(f"{params.FILE} ({pipeline}.{step})")
     if changed:
@@ -80,6 +83,11 @@ def code(step: str) -> tuple[str, ...]:
             files = (f"{module.replace('.', '/')}.py" for module in modules)
             todo += [file for file in files if (ROOT / file).is_file()]
     return tuple(sorted(found))
+
+
+def _own_code() -> set[tuple[str, int]]:
+    """The files of a user's own functions, and when they were written."""
+    return {(path.as_posix(), _written(path)) for path in Path(FOLDER).rglob("*.py")}
 
 
 def _written(path: Path) -> int:

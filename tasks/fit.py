@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import csv
+import math
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import Field
 
 from tasks.arrays import read_arrays
-from tasks.base import Folder, Section, UserError
+from tasks.base import Folder, Section, UserError, log
 
 
 class Params(Section):
     epochs: int = Field(gt=0, description="Times that the training sees every row.")
     batch_size: int = Field(gt=0, description="Rows to an update.")
+    schedule: Literal["constant", "cosine", "one_cycle"] = Field(
+        description="The learning rate over the whole training: the same, falling to 0, or rising for the first "
+        "quarter and then falling to 0."
+    )
+    patience: Annotated[int, Field(gt=0)] | None = Field(
+        description="Stop after so many epochs in a row that have not lowered what is monitored; null never does."
+    )
+    class_weights: Literal["balanced"] | None = Field(
+        description="`balanced` makes the rows of each class count as much as those of any other; null, each row."
+    )
+    flip: bool = Field(description="Turn images left to right while training, each of them or not.")
+    shift: int = Field(ge=0, description="Move images while training, each by at most so many pixels; 0 does not.")
     monitor: Literal["val_loss", "loss"] = Field(description="The epoch where this is lowest becomes the checkpoint.")
     seed: int = Field(ge=0, lt=2**31, description="Of the first weights, the order of the rows, every other draw.")
     jit_compile: bool = Field(description="Compile the training with XLA.")
@@ -34,7 +48,8 @@ def fit(folder: Folder, params: Params) -> str:
         params: see `Params`.
 
     Raises:
-        UserError: `val_loss` is monitored and there is no validation split, or the loss is no number any more.
+        UserError: `val_loss` is monitored and there is no validation split; an option cannot work with the data; or
+            the loss is no number any more.
     """
     x, y, x_val, y_val = read_arrays(folder, "normalized.npz", "x_train", "y_train", "x_val", "y_val")
     if params.monitor == "val_loss" and not len(x_val):
@@ -42,18 +57,24 @@ def fit(folder: Folder, params: Params) -> str:
             "fit.monitor is `val_loss`, but there are no validation rows. Set normalize.validation to a number of "
             "rows, or `monitor: loss`."
         )
+    _check(folder, params, x.shape[1:])
 
     from tasks.network import assemble, keras, tf  # here: TensorFlow takes seconds to import
-    from tasks.training import Batches, Training
+    from tasks.training import Batches, Training, learning_rates
 
     model = assemble(folder, params.seed, jit_compile=params.jit_compile)
     # Keras makes the metrics' variables when it first meets data; a saved state has values for them.
     model.compute_metrics(x[:1], y[:1], model(x[:1], training=False), None)
     block = params.steps_per_execution
     if block == "auto":
-        block = half_a_second(model.count_params(), params.batch_size)
-    batches = Batches(x, y, params.batch_size, block, params.seed)
-    model.train_step = batches.train_step(model)
+        block = half_a_second(multiply_adds(model), params.batch_size)
+    weights = balanced(y) if params.class_weights else None
+    if params.jit_compile and slow_with_xla(model):
+        log.warning("fit.jit_compile is true: XLA computes convolutions on a CPU many times slower than without it")
+    batches = Batches(x, y, params.batch_size, block, params.seed, weights, params.flip, params.shift)
+    peak = float(model.optimizer.learning_rate)
+    rates = learning_rates(params.schedule, peak, params.epochs * batches.updates)
+    model.train_step = batches.train_step(model, rates)
     training = Training(model, folder, params, batches.blocks)
     validation = None
     if len(x_val):
@@ -61,7 +82,7 @@ def fit(folder: Folder, params: Params) -> str:
         validation = tf.data.Dataset.from_tensor_slices((x_val, y_val)).batch(max(params.batch_size, 256)).prefetch(2)
 
     with training.progress:
-        while training.epoch < params.epochs:
+        while not training.over:
             first, begin = training.block, training.epoch
             end = begin + 1 if first else params.epochs  # a resumed epoch is shorter, so it is a call of its own
             model.fit(
@@ -83,9 +104,54 @@ def fit(folder: Folder, params: Params) -> str:
         table.writeheader()
         table.writerows(training.history)
     keras.utils.clear_session()
-    return f"{params.epochs} epochs, lowest {params.monitor} {training.best:.4g} in epoch {training.best_epoch}"
+    early = f" of {params.epochs}, stopped by patience" if training.epoch < params.epochs else ""
+    lowest = f"lowest {params.monitor} {training.best:.4g} in epoch {training.best_epoch}"
+    return f"{training.epoch} epochs{early}, {lowest}"
 
 
-def half_a_second(weights: int, batch_size: int) -> int:
-    """Batches that take about that long: 20 microseconds each, and six operations a weight and row at 100 GFLOP/s."""
-    return max(1, round(0.5 / (20e-6 + 6 * weights * batch_size / 100e9)))
+def _check(folder: Folder, params: Params, shape: tuple[int, ...]) -> None:
+    """Refuse options that have no meaning for these data."""
+    if (params.flip or params.shift) and len(shape) not in (2, 3):
+        raise UserError(
+            f"fit.flip and fit.shift are for images, but a row of the inputs has the shape {shape}. Set them to false "
+            "and 0."
+        )
+    if params.shift and params.shift >= min(shape[:2]):
+        raise UserError(
+            f"fit.shift is {params.shift}, but the images are {shape[0]} x {shape[1]} pixels. Expected a few pixels."
+        )
+    if params.class_weights and "crossentropy" not in folder.read_json("compile.json")["loss"]:
+        raise UserError("fit.class_weights is `balanced`, but a number is to be predicted. Set it to null.")
+
+
+def balanced(y: np.ndarray) -> np.ndarray:
+    """How much each row counts, so that all classes do the same, and the mean is 1. `y`: integers or one-hot rows."""
+    classes = y.argmax(axis=1) if y.ndim == 2 else y.astype(np.int64)
+    _, place, counts = np.unique(classes, return_inverse=True, return_counts=True)
+    return (len(y) / (len(counts) * counts))[place]
+
+
+def half_a_second(multiplied: int, batch_size: int) -> int:
+    """Batches that take about that long: 20 microseconds each, and six operations a multiply-add at 100 GFLOP/s."""
+    return max(1, round(0.5 / (20e-6 + 6 * multiplied * batch_size / 100e9)))
+
+
+def slow_with_xla(model) -> bool:
+    """Whether it has convolutions, and there is no graphics card for them."""
+    from tasks.network import tf
+
+    convolves = any("Conv" in type(layer).__name__ for layer in model._flatten_layers())
+    return convolves and not tf.config.list_physical_devices("GPU")
+
+
+def multiply_adds(model) -> int:
+    """Of one row through a Keras model: a layer's weights are applied at each place of its output, such as a pixel."""
+    total = 0
+    for layer in model.layers:
+        if hasattr(layer, "layers"):  # a model in the model
+            total += multiply_adds(layer)
+            continue
+        shape = layer._inbound_nodes[-1].output_tensors[0].shape
+        places = math.prod(size or 1 for size in shape[1:-1])
+        total += places * sum(math.prod(weight.shape) for weight in layer.weights if len(weight.shape) > 1)
+    return total

@@ -32,12 +32,19 @@ def heads(labels: str, classes: int) -> list[Head]:
     }[labels]
 
 
-def choose(schema: dict, units: int | str, activation: str, loss: str = "auto") -> Head:
+BY_ITSELF = (
+    "In params.yaml set build.output_units, build.output_activation and compile.loss to `auto`, and this follows by "
+    "itself."
+)
+
+
+def choose(schema: dict, units: int | str, activation: str, loss: str = "auto", fix: str = BY_ITSELF) -> Head:
     """The usual head for the labels, or the one that was asked for.
 
     Args:
         schema: the content of `schema.json`.
         units, activation, loss: what `params.yaml` asks for, each possibly `auto`.
+        fix: what to do if it cannot work.
 
     Raises:
         UserError: it cannot work with these labels.
@@ -57,7 +64,4 @@ def choose(schema: dict, units: int | str, activation: str, loss: str = "auto") 
     }[schema["labels"]]
     got = f"Dense({units}, {activation})" + ("" if loss == "auto" else f" with {loss}")
     ways = "; or ".join(f"Dense({head.units}, {head.activation}) with {head.loss}" for head in possible)
-    raise UserError(
-        f"{got} cannot work: the labels are {what}. They need {ways}. In params.yaml set build.output_units, "
-        "build.output_activation and compile.loss to `auto`, and this follows by itself."
-    )
+    raise UserError(f"{got} cannot work: the labels are {what}. They need {ways}. {fix}")

@@ -17,6 +17,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from tasks.base import Folder, Stopped, UserError, log, stopping, watchers
 from tasks.network import keras, tf
 
+RISING = 0.25  # share of the updates in which the learning rate of `one_cycle` rises
+
 
 class Batches:
     """The training rows in an order that depends on (seed, epoch) alone, given to Keras in blocks of batches.
@@ -28,11 +30,17 @@ class Batches:
         x, y: the training rows.
         batch_size: rows to an update.
         block: updates to a call; the last block of an epoch may have fewer, and a batch with fewer rows is one itself.
-        seed: of the order.
+        seed: of the order, and of what happens to the images.
+        weights: how much each row counts; None: all the same.
+        flip: whether images are turned left to right, each of them or not.
+        shift: pixels by which images are moved at most, each to one of the four sides or two.
     """
 
-    def __init__(self, x, y, batch_size: int, block: int, seed: int) -> None:
+    def __init__(self, x, y, batch_size: int, block: int, seed: int, weights=None, flip=False, shift=0) -> None:
         self.x, self.y, self.seed = tf.constant(x), tf.constant(y), seed
+        self.weights = None if weights is None else tf.constant(weights, tf.float32)
+        self.flip, self.shift = flip, shift
+        self.updates = -(-len(x) // batch_size)  # in an epoch
         self.full, self.rest = divmod(len(x), batch_size)  # batches of full size; rows left over
         self.batch_size, self.block = batch_size, max(1, min(block, self.full))
         self.blocks = -(-self.full // self.block) + bool(self.rest)  # in an epoch
@@ -55,22 +63,66 @@ class Batches:
         count = tf.shape(batches)[0]
         return tf.pad(batches, [[0, self.block - count], [0, 0]]), count
 
-    def train_step(self, model: keras.Model):
-        """The model's `train_step`, made one that takes a block."""
-        update = model.train_step
+    def train_step(self, model: keras.Model, rates=None):
+        """The model's `train_step`, made one that takes a block.
+
+        Args:
+            model: compiled.
+            rates: the learning rate as a function of the number of updates before; None leaves it as it is.
+        """
+        update, optimizer = model.train_step, model.optimizer
 
         def step(data):
             batches, count = data
 
             def body(number):
                 rows = batches[number]
-                update((tf.gather(self.x, rows), tf.gather(self.y, rows)))
+                x = self._varied(tf.gather(self.x, rows), optimizer.iterations)
+                if rates:  # not the optimizer's own schedule: with that it has other variables, and files do not fit
+                    optimizer.learning_rate = rates(optimizer.iterations)
+                weights = () if self.weights is None else (tf.gather(self.weights, rows),)
+                update((x, tf.gather(self.y, rows), *weights))
                 return number + 1
 
             tf.while_loop(lambda number: number < count, body, [tf.constant(0)], parallel_iterations=1)
             return model.get_metrics_result()
 
         return step
+
+    def _varied(self, x, update):
+        """Images flipped and moved, each by itself. What is drawn depends on (seed, number of the update) alone."""
+
+        def draw(number: int, low: int, high: int):
+            seeds = tf.stack([tf.constant(self.seed, tf.int64), -1 - 3 * tf.cast(update, tf.int64) - number])
+            return tf.random.stateless_uniform([tf.shape(x)[0]], seeds, low, high, tf.int32, alg="philox")
+
+        if self.flip:
+            turned = tf.reshape(draw(0, 0, 2) == 1, [-1] + [1] * (len(x.shape) - 1))
+            x = tf.where(turned, tf.reverse(x, [2]), x)
+        if self.shift:
+            for axis in (1, 2):
+                by = draw(axis, -self.shift, self.shift + 1)
+                pixels = tf.range(x.shape[axis])[None] + by[:, None]
+                # Beyond the border its last pixel is repeated.
+                x = tf.gather(x, tf.clip_by_value(pixels, 0, x.shape[axis] - 1), axis=axis, batch_dims=1)
+        return x
+
+
+def learning_rates(schedule: str, peak: float, updates: int):
+    """The learning rate as a function of the number of updates before; None: it is always the same.
+
+    Args:
+        schedule: `constant`, `cosine` or `one_cycle`.
+        peak: the highest.
+        updates: in the whole training, at whose end it is 0.
+    """
+    if schedule == "constant":
+        return None
+    cosine = keras.optimizers.schedules.CosineDecay
+    if schedule == "cosine":
+        return cosine(peak, updates)
+    rising = max(1, round(RISING * updates))
+    return cosine(peak / 25, max(1, updates - rising), warmup_target=peak, warmup_steps=rising)
 
 
 class Training(keras.callbacks.Callback):
@@ -97,6 +149,15 @@ class Training(keras.callbacks.Callback):
         self._saved_at = time.monotonic()
         self.progress = _Progress(params.epochs, blocks)
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left to train."""
+        return self._over(self.epoch, self.best_epoch)
+
+    def _over(self, epoch: int, best_epoch: int) -> bool:
+        patience = self.chosen.patience
+        return epoch >= self.chosen.epochs or (patience is not None and epoch - best_epoch >= patience)
+
     # What a state is made of.
 
     def _weights(self) -> list:
@@ -111,8 +172,11 @@ class Training(keras.callbacks.Callback):
             try:
                 with np.load(file, allow_pickle=False) as saved:
                     about = json.loads(str(saved["about"]))
-                    last = self.chosen.epochs - (file is self.kept)  # a finished training is not run again by looking
-                    if about["key"] != self.key or about["epoch"] > last:
+                    epoch, best_epoch = about["epoch"], about["best_epoch"]
+                    beyond = epoch > self.chosen.epochs or (
+                        file is self.kept and self._over(epoch, best_epoch)  # such one is not run again by looking
+                    )
+                    if about["key"] != self.key or beyond:
                         continue
                     self._restored = [saved[f"now{k}"] for k in range(about["now_count"])]
                     self._best_state = [saved[f"best{k}"] for k in range(about["best_count"])]
@@ -193,20 +257,26 @@ class Training(keras.callbacks.Callback):
             self._best_state = [variable.numpy().copy() for variable in self._weights()]
         self.history.append({"epoch": epoch + 1, **numbers, "checkpoint": int(better)})
         self.epoch, self.block = epoch + 1, 0
-        self.progress.epoch_done(self.epoch, numbers, self.chosen.monitor, self.best, self.best_epoch)
-        if self.epoch < self.chosen.epochs:
+        text = f"{self.chosen.monitor} {value:.4g}, best {self.best:.4g} (epoch {self.best_epoch})"
+        self.progress.epoch_done(self.epoch, text, self.over)
+        self._trained.stop_training = self.over
+        if not self.over:
             self._save_when_due()
 
 
 def _key(folder: Folder, params) -> str:
-    """One training: its inputs, its parameters (but for those that only say how long and how often), its software."""
+    """One training: its inputs, its parameters (but for those that only say how long and how often), its software.
+
+    Where the learning rate depends on how long it is, a longer training is another one.
+    """
     digest = hashlib.sha256()
     for name in ("architecture.json", "compile.json", "normalized.npz"):
         with open(folder.path / name, "rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     for file in (Path(__file__), Path(__file__).with_name("fit.py"), Path(__file__).with_name("network.py")):
         digest.update(file.read_bytes())
-    chosen = params.model_dump(exclude={"epochs", "save_every", "keep_state"})
+    length = {"epochs"} if params.schedule == "constant" else set()
+    chosen = params.model_dump(exclude={"save_every", "keep_state"} | length)
     digest.update(json.dumps([chosen, tf.__version__, keras.__version__, np.__version__], sort_keys=True).encode())
     return digest.hexdigest()
 
@@ -238,17 +308,16 @@ class _Progress:
         shown = min(epoch + 1, self.epochs)
         self.bar.update(self.task, completed=epoch * self.blocks + block, description=f"epoch {shown}/{self.epochs}")
 
-    def epoch_done(self, epoch: int, numbers: dict, monitor: str, best: float, best_epoch: int) -> None:
-        text = f"{monitor} {numbers[monitor]:.4g}, best {best:.4g} (epoch {best_epoch})"
+    def epoch_done(self, epoch: int, text: str, over: bool) -> None:
         self.bar.update(self.task, numbers=text)
         self.at(epoch, 0)
-        if time.monotonic() - self.told_at > 1 or epoch == self.epochs:  # epochs may take milliseconds
+        if time.monotonic() - self.told_at > 1 or over:  # epochs may take milliseconds
             self.told_at = time.monotonic()
-            left = self.bar.tasks[0].time_remaining
+            left = None if over else self.bar.tasks[0].time_remaining
             for tell in watchers:
                 tell(
-                    epoch / self.epochs,
+                    1 if over else epoch / self.epochs,
                     f"epoch {epoch}/{self.epochs}: {text}" + (f", {left:.0f} s left" if left else ""),
                 )
-        if self.bar.disable and (epoch % max(1, self.epochs // 20) == 0 or epoch == self.epochs):
+        if self.bar.disable and (epoch % max(1, self.epochs // 20) == 0 or over):
             log.info("epoch %d/%d: %s", epoch, self.epochs, text)

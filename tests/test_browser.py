@@ -111,8 +111,8 @@ def test_a_person_changes_a_parameter_starts_a_run_watches_it_and_reads_the_repo
     page.get_by_role("heading", name="The mistakes it was surest of").wait_for()
     shot(page, "ui-report.png")
     pictures = page.locator("img[src^='data:image/png']")
-    assert pictures.count() == 6
-    for k in range(6):
+    assert pictures.count() == 7
+    for k in range(7):
         eventually(lambda k=k: pictures.nth(k).evaluate("picture => picture.naturalWidth") > 100)
 
 

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
+from pathlib import Path
 
+import matplotlib.image
 import pytest
 
+from flows import step
+from tasks import diagram, families, figures
 from tasks.base import Folder, UserError
 from tasks.build import build
+from tasks.fit import multiply_adds
 from tests import tiny
+from tests.conftest import ROOT
+from tests.tiny import CNN
 
-OUTPUTS = ("architecture.json", "summary.txt")
+OUTPUTS = ("architecture.json", "model.png", "summary.txt")
 PIXELS = tiny.SIDE**2
+LINEAR = families.Linear(family="linear", **tiny.OUTPUT)
 
 
 def layers(folder: Folder) -> list[tuple]:
@@ -112,3 +122,221 @@ def test_an_output_that_cannot_work_is_refused_before_keras_is_imported(tmp_path
 def test_missing_schema_is_named_before_keras_is_imported(tmp_path, no_keras):
     with pytest.raises(UserError, match=r"schema\.json is missing: an earlier step makes it"):
         build(Folder(tmp_path), tiny.BUILD)
+
+
+# The families.
+
+
+def test_linear_is_the_output_layer_alone(tmp_path):
+    folder = tiny.normalized(tmp_path)
+    build(folder, LINEAR)
+    assert layers(folder) == [("InputLayer",), ("Flatten",), ("Dense", tiny.CLASSES, "softmax")]
+
+
+def test_batch_norm_comes_before_the_activation_and_dropout_after_it(tmp_path):
+    folder = tiny.normalized(tmp_path)
+    build(folder, tiny.changed(tiny.BUILD, hidden=[6], batch_norm=True, dropout=0.5))
+    found = folder.read_json("architecture.json")["config"]["layers"]
+    names = [layer["class_name"] for layer in found]
+    assert names[1:] == ["Flatten", "Dense", "BatchNormalization", "Activation", "Dropout", "Dense"]
+    dense, normalization, activation, dropout = (layer["config"] for layer in found[2:6])
+    assert (dense["activation"], dense["use_bias"], activation["activation"]) == ("linear", False, "relu")
+    assert (dropout["rate"], normalization["momentum"]) == (0.5, families.MOMENTUM)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({}, "Reshape Conv2D MaxPooling2D Conv2D GlobalAveragePooling2D Dense"),
+        ({"convolutions": 2}, "Reshape Conv2D Conv2D MaxPooling2D Conv2D Conv2D GlobalAveragePooling2D Dense"),
+        (
+            {"head": "flatten", "hidden": [7]},
+            "Reshape Conv2D MaxPooling2D Conv2D MaxPooling2D Flatten Dense Dense",
+        ),
+        (  # 4 x 4, 2 x 2, 1 x 1: there is nothing left to halve
+            {"filters": [2, 2, 2, 2], "head": "flatten"},
+            "Reshape Conv2D MaxPooling2D Conv2D MaxPooling2D Conv2D Conv2D Flatten Dense",
+        ),
+        (
+            {"filters": [4], "batch_norm": True, "dropout": 0.1},
+            "Reshape Conv2D BatchNormalization Activation GlobalAveragePooling2D Dropout Dense",
+        ),
+    ],
+)
+def test_a_cnn_is_blocks_of_convolutions_and_a_head(tmp_path, asked, expected):
+    folder = tiny.normalized(tmp_path)
+    build(folder, tiny.changed(CNN, **asked))
+    assert [layer[0] for layer in layers(folder)][1:] == expected.split()
+
+
+def test_colour_images_have_their_channels_already(tmp_path):
+    folder = tiny.normalized(tmp_path)
+    folder.write_json("schema.json", {**folder.read_json("schema.json"), "input_shape": [8, 6, 3]})
+    build(folder, CNN)
+    assert layers(folder)[1] == ("Conv2D",)
+
+
+def test_a_cnn_on_features_is_refused_with_the_fix(tmp_path):
+    folder = tiny.normalized(tmp_path, "regression")
+    with pytest.raises(UserError, match=r"build\.family is `cnn`, which is for images, .* shape \(1,\)\. Set .*`mlp`"):
+        build(folder, CNN)
+    assert not any((tmp_path / name).exists() for name in OUTPUTS)
+
+
+# A function of one's own.
+
+USUAL = """
+def made(schema):
+    inputs = keras.Input(schema["input_shape"])
+    x = keras.layers.Flatten()(inputs)
+    return keras.Model(inputs, keras.layers.Dense(schema["classes"], activation="softmax")(x))
+"""
+OWN_LAYER = """
+class Own(keras.layers.Layer):
+    def call(self, x):
+        return x
+
+def made(schema):
+    return keras.Sequential([keras.Input((4, 4)), keras.layers.Flatten(), Own(), keras.layers.Dense(3, "softmax")])
+"""
+
+
+def stack(*layers: str, shape="(4, 4)") -> str:
+    inside = ", ".join([f"keras.Input({shape})", *(f"keras.layers.{layer}" for layer in layers)])
+    return f"\ndef made(schema):\n    return keras.Sequential([{inside}])\n"
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """Build with a function that stands in `models/mine.py`."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(code: str, name: str = "models.mine:made", **files: str) -> Folder:
+        for file, text in {"models/mine": f"import keras\n{code}", **files}.items():
+            path = Path(f"{file.replace('__', '/')}.py")
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        folder = tiny.normalized(tmp_path / "data" / "tiny")
+        build(folder, families.Function(family="function", function=name))
+        return folder
+
+    return run
+
+
+def test_the_model_of_a_function_is_built_and_a_change_in_its_file_is_seen(own):
+    assert layers(own(USUAL))[1:] == [("Flatten",), ("Dense", tiny.CLASSES, "softmax")]
+    again = own(USUAL.replace("Flatten()", "Reshape((16,))"))
+    assert layers(again)[1:] == [("Reshape",), ("Dense", tiny.CLASSES, "softmax")]
+
+
+def test_the_example_is_a_model(tmp_path):
+    folder = tiny.normalized(tmp_path)
+    build(folder, families.Function(family="function", function="models.example:residual"))
+    first = tiny.content(folder, *OUTPUTS)
+    build(folder, families.Function(family="function", function="models.example:residual"))
+    assert tiny.content(folder, *OUTPUTS) == first
+    assert layers(folder)[-1] == ("Dense", tiny.CLASSES, "softmax")
+
+
+def test_models_in_models_and_layers_used_twice_are_fine(own):
+    folder = own("""
+def made(schema):
+    inputs = keras.Input(schema["input_shape"])
+    part = keras.Sequential([keras.Input((4, 4)), keras.layers.Flatten(), keras.layers.Dense(5)])
+    twice = keras.layers.Dense(5, "relu")
+    x = keras.layers.Concatenate()([twice(part(inputs)), twice(twice(part(inputs)))])
+    return keras.Model(inputs, keras.layers.Dense(schema["classes"], activation="softmax")(x))
+""")
+    from tasks.network import keras
+
+    model = keras.models.model_from_json(json.dumps(folder.read_json("architecture.json")))
+    assert multiply_adds(model) == 16 * 5 + 5 * 5 + 10 * 3
+    assert (folder.path / "model.png").is_file()
+
+
+def test_a_function_that_changes_while_it_is_built_is_not_recorded(own):
+    shipped = (
+        (ROOT / "params.yaml").read_text().replace("family: mlp", "family: function\n    function: models.mine:made")
+    )
+    keys = "hidden|activation|batch_norm|dropout|output_units|output_activation|dtype_policy"
+    first = re.sub(rf"\n    ({keys}):.*", "", shipped[: shipped.index("\nlinear:")])
+    Path("params.yaml").write_text(first.replace("fashion:", "tiny:"))
+    edited = USUAL.replace("    inputs", "    open(__file__, 'a').write('#')\n    inputs", 1)
+    own(edited)
+    with pytest.raises(UserError, match=r"models/mine\.py changed while build ran: its result belongs to neither"):
+        step.run("build", "tiny")
+    own(USUAL)
+    assert step.run("build", "tiny").endswith("parameters")
+
+
+WRONG = {
+    "no file": (USUAL, {"name": "models.other:made"}, r"there is no models/other\.py"),
+    "no function": (USUAL, {"name": "models.mine:mad"}, r"models/mine\.py has no function `mad`\. It has made\."),
+    "not Python": ("def made(:", {}, r"models/mine\.py cannot be imported: SyntaxError: "),
+    "import fails": ("import no_such_thing", {}, r"cannot be imported: ModuleNotFoundError: No module"),
+    "fails": ("def made(schema):\n    schema['kind']", {}, r"models\.mine:made failed: KeyError: 'kind'\. .*classes"),
+    "no model": ("def made(schema):\n    pass", {}, r"returned NoneType, not a Keras model\. Expected `return"),
+    "other argument": ("def made():\n    pass", {}, r"failed: TypeError: made\(\) takes 0 .* called with one argument"),
+    "never built": ("def made(s):\n    return keras.Sequential([keras.layers.Dense(3)])", {}, r"one input and one out"),
+    "other inputs": (stack("Flatten()", "Dense(3, 'softmax')", shape="(5, 5)"), {}, r"takes \(None, 5, 5\), but the i"),
+    "other classes": (stack("Flatten()", "Dense(9, 'softmax')"), {}, r"Dense\(9, softmax\) cannot .* Correct what mod"),
+    "no activation": (stack("Flatten()", "Dense(3)"), {}, r"Dense\(3, linear\) cannot work: the labels are 3 classes"),
+    "last layer": (stack("Flatten()", "Dense(3)", "Activation('softmax')"), {}, r"last layer is Activation, "),
+    "not flattened": (stack("Dense(3, 'softmax')"), {}, r"last layer is Dense, of shape \(None, 4, 3\)"),
+    "own layer": (OWN_LAYER, {}, r"cannot be made from its configuration: Own is not one of Keras's own\. The other"),
+    "lambda": (stack("Flatten()", "Lambda(lambda x: x)", "Dense(3, 'softmax')"), {}, r"Lambda is not one of Keras's o"),
+    "helper": ("import beside\n" + USUAL, {"beside": ""}, r"imports beside\.py, whose changes DVC would not see\. Mo"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_a_function_that_cannot_be_used_is_refused_with_what_to_do(own, kind):
+    code, how, message = WRONG[kind]
+    sys.modules.pop("beside", None)
+    with pytest.raises(UserError, match=message):
+        own(code, **how)
+    assert not any(Path("data/tiny", name).exists() for name in OUTPUTS)
+
+
+def test_a_helper_in_the_folder_is_imported_anew_too(own):
+    code = "from models.parts import last\n" + USUAL.replace("keras.layers.Dense", "last")
+    parts = "import keras\ndef last(units, activation):\n    return keras.layers.Dense(units, activation)\n"
+    assert layers(own(code, models__parts=parts))[-1] == ("Dense", tiny.CLASSES, "softmax")
+    parts = parts.replace("Dense(units, activation)", "Dense(units, activation, name='another')")
+    folder = own(code, models__parts=parts)
+    assert folder.read_json("architecture.json")["config"]["layers"][-1]["config"]["name"] == "another"
+
+
+def test_a_function_does_not_change_how_other_models_compute(own):
+    from tasks.network import keras
+
+    own(USUAL.replace("    inputs", "    keras.config.set_dtype_policy('mixed_bfloat16')\n    inputs", 1).replace(
+        'activation="softmax"', 'activation="softmax", dtype="float32"'))  # fmt: skip
+    assert keras.config.dtype_policy().name == "float32"
+
+
+# The picture.
+
+
+@pytest.mark.parametrize(
+    ("layers_of", "columns"), [(LINEAR, 1), (tiny.BUILD, 1), (CNN, 1), ([8] * 12, 2), ([8] * 60, 4)]
+)
+def test_the_picture_has_a_box_for_each_layer_and_stays_small(tmp_path, layers_of, columns):
+    folder = tiny.normalized(tmp_path)
+    build(folder, tiny.changed(tiny.BUILD, hidden=layers_of) if isinstance(layers_of, list) else layers_of)
+    file = folder.path / "model.png"
+    assert file.stat().st_size < 75_000
+    width = matplotlib.image.imread(file).shape[1] / figures.DOTS_PER_INCH
+    assert width == pytest.approx(
+        2 * diagram.MARGIN + columns * (diagram.WIDTH + diagram.ACROSS) - diagram.ACROSS, 0.02
+    )
+
+
+def test_the_boxes_say_what_comes_out_and_where_a_layer_takes_its_input_from():
+    from models.example import residual
+
+    boxes = diagram._boxes(residual({"input_shape": [28, 28], "classes": 10}))
+    assert boxes[0][1:3] == ("Inputs", "28 x 28")
+    assert boxes[2][1:3] == ("Conv2D 16, 3 x 3, step 2 x 2, relu", "14 x 14 x 16   160 parameters")
+    assert boxes[4][1:3] == ("Add", "14 x 14 x 16   and from 2")
+    assert all(box.follows for box in boxes[1:])

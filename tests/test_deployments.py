@@ -51,7 +51,7 @@ def test_a_run_shows_its_steps_its_pictures_and_a_report(served):
     assert served.ended(run)["name"] == "Completed"
     assert len(served.steps(run)) == 8
     artifacts = served.artifacts(run)
-    pictures = ("samples", "twins", "learning-curve", "predictions", "calibration", "mistakes")
+    pictures = ("samples", "twins", "model", "learning-curve", "predictions", "calibration", "mistakes")
     assert set(artifacts) == {f"linear-{name}" for name in (*pictures, "metrics", "checks", "report", "progress")}
     for name in pictures:
         assert len(artifacts[f"linear-{name}"]["data"]) < 100_000

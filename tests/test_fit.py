@@ -8,14 +8,15 @@ import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 from tasks.arrays import write_arrays
 from tasks.base import Folder, Stopped, UserError, stopping, watchers
-from tasks.fit import fit, half_a_second
+from tasks.fit import balanced, fit, half_a_second, multiply_adds, slow_with_xla
 from tests import tiny
-from tests.tiny import FIT, changed
+from tests.tiny import CNN, FIT, changed
 
 OUTPUTS = ("best.weights.h5", "history.csv")
 BATCHES = -(-tiny.ROWS["train"] // FIT.batch_size)  # in an epoch
@@ -168,8 +169,8 @@ def test_steps_per_execution_changes_no_byte(folder, whole, steps):
 def test_auto_gives_blocks_of_about_half_a_second_and_never_more_than_an_epoch(folder, watch, monkeypatch):
     fit(folder, changed(FIT, steps_per_execution="auto"))
     assert watch.trained == FIT.epochs * 2  # one block of full batches, and the batch of what is left over
-    assert half_a_second(weights=1_501_770, batch_size=32) == 172
-    assert half_a_second(weights=10**9, batch_size=1024) == 1
+    assert half_a_second(1_501_770, batch_size=32) == 172
+    assert half_a_second(10**9, batch_size=1024) == 1
 
 
 def test_watchers_are_told_of_the_progress_and_of_the_end(folder):
@@ -316,6 +317,183 @@ def test_layers_that_draw_and_layers_that_keep_averages_go_on_exactly(tmp_path, 
     fit(once, FIT)
     assert watch.trained == TOTAL
     assert outputs(once) == outputs(never)
+
+
+# Other ways to train.
+
+EVERYTHING = changed(
+    FIT, epochs=6, schedule="one_cycle", patience=2, class_weights="balanced", flip=True, shift=1, seed=3
+)  # fmt: skip
+VARIED = changed(CNN, dropout=0.3, batch_norm=True, filters=[3])
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory) -> Folder:
+    """A training with everything that there is, never interrupted. It is read only."""
+    folder = tiny.compiled(tmp_path_factory.mktemp("everything") / "tiny", build_params=VARIED)
+    fit(folder, EVERYTHING)
+    return folder
+
+
+@pytest.mark.parametrize("after", [1, BATCHES, HALF])
+def test_a_killed_training_with_everything_goes_on_to_the_same_bytes(everything, watch, tmp_path, after):
+    folder = tiny.compiled(tmp_path / "tiny", build_params=VARIED)
+    killed(folder, watch, after, EVERYTHING)
+    fit(folder, EVERYTHING)
+    assert outputs(folder) == outputs(everything)
+
+
+def test_blocks_of_batches_change_no_byte_of_it_either(everything, tmp_path):
+    folder = tiny.compiled(tmp_path / "tiny", build_params=VARIED)
+    fit(folder, changed(EVERYTHING, steps_per_execution=2))
+    assert outputs(folder) == outputs(everything)
+
+
+@pytest.mark.parametrize(
+    "other", [{"schedule": "cosine"}, {"class_weights": None}, {"flip": False}, {"shift": 0}, {"epochs": 7}], ids=str
+)
+def test_each_of_them_changes_the_training_and_its_key(everything, watch, tmp_path, other):
+    folder = tiny.compiled(tmp_path / "tiny", build_params=VARIED)
+    killed(folder, watch, 1, EVERYTHING)
+    watch.trained = 0
+    fit(folder, changed(EVERYTHING, **other))
+    assert watch.trained == len(history(folder)["loss"]) * BATCHES  # from the start
+    assert outputs(folder)["best.weights.h5"] != outputs(everything)["best.weights.h5"]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("cosine", {0: 1, 25: 0.8536, 50: 0.5, 100: 0}),
+        ("one_cycle", {0: 0.04, 10: 0.424, 25: 1, 50: 0.75, 62.5: 0.5, 100: 0}),
+    ],
+)
+def test_the_learning_rate_rises_and_falls(schedule, expected):
+    from tasks.training import learning_rates
+
+    rates = learning_rates(schedule, 0.5, 1000)
+    found = {share: float(rates(10 * share)) / 0.5 for share in expected}
+    assert found == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("updates", [1, 2, 3])
+@pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
+def test_the_shortest_trainings_have_a_learning_rate(schedule, updates):
+    from tasks.training import learning_rates
+
+    rates = [float(learning_rates(schedule, 0.5, updates)(step)) for step in range(updates + 1)]
+    assert all(0 <= rate <= 0.5 for rate in rates)
+    assert rates[0] > 0
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
+def test_each_update_has_its_learning_rate_and_the_checkpoint_all_variables(folder, whole, schedule):
+    from tasks.network import assemble
+    from tasks.training import learning_rates
+
+    fit(folder, changed(FIT, schedule=schedule, epochs=6, keep_state=True))
+    state = np.load(folder.scratch("fit.npz"))
+    model = assemble(folder, 0)
+    model.optimizer.build(model.trainable_variables)
+    names = [variable.name for variable in [*model.variables, *model.optimizer.variables]]
+    last = float(learning_rates(schedule, 0.1, 6 * BATCHES)(6 * BATCHES - 1))
+    assert state[f"now{names.index('learning_rate')}"] == pytest.approx(last)
+    assert last < 0.01
+    with h5py.File(folder.path / "best.weights.h5") as ours, h5py.File(whole.path / "best.weights.h5") as constant:
+        assert list(ours["optimizer/vars"]) == list(constant["optimizer/vars"])
+
+
+def test_patience_ends_the_training_and_the_history(whole, tmp_path):
+    folder = tiny.compiled(tmp_path / "tiny")
+    told = []
+    watchers.append(lambda done, text: told.append((done, text)))
+    try:
+        said = fit(folder, changed(FIT, epochs=50, patience=1))
+    finally:
+        watchers.clear()
+    found = history(folder)
+    best, last = int(np.argmin(found["val_loss"])) + 1, len(found["val_loss"])
+    assert last == best + 1 < FIT.epochs + 1
+    lowest = f"lowest val_loss {min(found['val_loss']):.4g} in epoch {best}"
+    assert said == f"{last} epochs of 50, stopped by patience, {lowest}"
+    assert told[-1][0] == 1
+    assert f"epoch {last}/50: " in told[-1][1]
+    assert found["val_loss"] == history(whole)["val_loss"][:last]
+    assert outputs(folder)["best.weights.h5"] == outputs(whole)["best.weights.h5"]
+
+
+@pytest.mark.parametrize("lost", ["fit.npz", "best.weights.h5"])
+def test_a_training_that_patience_ended_is_not_continued_but_may_be_repeated(watch, tmp_path, lost):
+    folder, params = tiny.compiled(tmp_path / "tiny"), changed(FIT, epochs=50, patience=1, keep_state=True)
+    fit(folder, params)
+    before, trained = outputs(folder), watch.trained
+    (folder.scratch(lost) if lost == "fit.npz" else folder.path / lost).unlink()
+    watch.trained = 0
+    fit(folder, params)
+    assert outputs(folder) == before
+    assert watch.trained == (trained if lost == "fit.npz" else 0)
+
+
+def test_balanced_classes_count_the_same():
+    y = np.array([0, 0, 0, 0, 0, 0, 2, 2, 5], dtype=np.uint8)
+    weights = balanced(y)
+    assert [weights[y == kind].sum() for kind in (0, 2, 5)] == pytest.approx([3, 3, 3])
+    np.testing.assert_array_equal(balanced(np.eye(6)[y]), weights)
+
+
+def test_images_are_moved_and_turned_each_by_itself_and_by_the_update_alone():
+    from tasks.training import Batches
+
+    x = np.random.default_rng(0).random((200, 5, 7), np.float32)
+    turned, moved = (Batches(x, np.zeros(200), 200, 1, 0, **how) for how in ({"flip": True}, {"shift": 1}))
+    mirrored = [np.array_equal(new, old[:, ::-1]) for new, old in zip(turned._varied(x, 4).numpy(), x, strict=True)]
+    same = [np.array_equal(new, old) for new, old in zip(turned._varied(x, 4).numpy(), x, strict=True)]
+    assert np.array_equal(np.array(mirrored), ~np.array(same))
+    assert 70 < sum(mirrored) < 130
+    padded = np.pad(x, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    seen = set()
+    for row, new in enumerate(moved._varied(x, 4).numpy()):
+        places = [(i, j) for i in range(3) for j in range(3) if np.array_equal(new, padded[row, i : i + 5, j : j + 7])]
+        assert len(places) == 1
+        seen.update(places)
+    assert len(seen) == 9
+    np.testing.assert_array_equal(moved._varied(x, 4), moved._varied(x, 4))
+    assert not np.array_equal(moved._varied(x, 4), moved._varied(x, 5))
+
+
+@pytest.mark.parametrize(
+    ("labels", "how", "message"),
+    [
+        ("regression", {"flip": True}, r"fit\.flip and fit\.shift are for images, but .* shape \(1,\)\. Set them to"),
+        ("regression", {"shift": 1}, r"fit\.flip and fit\.shift are for images"),
+        ("classes", {"shift": tiny.SIDE}, r"fit\.shift is 4, but the images are 4 x 4 pixels\."),
+        ("regression", {"class_weights": "balanced"}, r"fit\.class_weights is .* a number is to be predicted\. Set it"),
+    ],
+)
+def test_what_has_no_meaning_for_the_data_is_refused(tmp_path, labels, how, message):
+    folder = tiny.compiled(tmp_path / "tiny", labels)
+    with pytest.raises(UserError, match=message):
+        fit(folder, changed(FIT, **how))
+
+
+def test_xla_varies_images_in_the_same_way():
+    from tasks.network import tf
+    from tasks.training import Batches
+
+    x = np.random.default_rng(0).random((20, 5, 7, 3), np.float32)
+    batches = Batches(x, np.zeros(20), 20, 1, 0, flip=True, shift=2)
+    compiled = tf.function(lambda: batches._varied(batches.x, 4), jit_compile=True)
+    np.testing.assert_array_equal(compiled(), batches._varied(x, 4))
+
+
+def test_a_block_counts_the_work_of_convolutions_at_every_pixel(tmp_path):
+    from tasks.network import assemble
+
+    dense, convolutions = tiny.compiled(tmp_path / "dense"), tiny.compiled(tmp_path / "cnn", build_params=CNN)
+    dense, convolutions = assemble(dense, 0), assemble(convolutions, 0)
+    assert multiply_adds(dense) == 16 * 6 + 6 * 3
+    assert multiply_adds(convolutions) == 16 * 9 * 4 + 4 * 9 * 4 * 5 + 5 * 3
+    assert [slow_with_xla(model) for model in (dense, convolutions)] == [False, True]
 
 
 # Beginning anew.

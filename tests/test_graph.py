@@ -7,6 +7,7 @@ from ruamel.yaml import YAML
 
 from flows import params, step
 from flows.params import ROOT, STEPS
+from tasks import own_model
 from tasks.base import Folder
 from tests.conftest import ROOT as PROJECT
 
@@ -49,6 +50,10 @@ def test_every_pipeline_of_params_yaml_is_in_every_stage_with_the_files_that_it_
         reads = f"${{{name}.load.path}}" if "path" in part["load"] else "data/built-in"
         assert STAGES["load"]["foreach"][name] == reads
     assert "${item}" in STAGES["load"]["do"]["deps"]
+
+
+def test_build_reads_the_folder_of_own_functions():
+    assert own_model.FOLDER in STAGES["build"]["do"]["deps"]
 
 
 def test_no_step_imports_another_and_none_imports_a_flow():

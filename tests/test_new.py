@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from flows import guess, new
 from flows.params import read
 from flows.step import run
-from tasks import normalize
+from tasks import fit, normalize
 from tasks.base import Folder
 from tests.conftest import ROOT
 from tests.own import put_csv, put_idx, put_image, put_images, put_npz, rows, table
@@ -98,6 +98,8 @@ def test_what_is_written_can_be_run(project, monkeypatch, capsys, kind):
     assert note in said
     assert "python flows/train.py mine --plan" in said
     found = read("mine")
+    images = found.load.source in ("idx", "images") or (found.load.source == "npz" and "features" not in said)
+    assert found.build.family == ("cnn" if images else "mlp")
     assert {key: value for key, value in found.load.model_dump().items() if key in section} == section
     assert found.load.path.startswith("own/")
     assert found.normalize.scale == scale
@@ -106,6 +108,14 @@ def test_what_is_written_can_be_run(project, monkeypatch, capsys, kind):
     counts = json.loads(Path("data/mine/schema.json").read_text())["rows"]
     assert counts["val"] >= 1
     assert counts["train"] > counts["val"]
+
+
+def test_a_cnn_is_what_images_begin_with_and_it_can_be_trained(project, monkeypatch):
+    make(monkeypatch, "mine", str(gray(project / "own")))
+    for step in ("load", "normalize", "build", "compile"):
+        run(step, "mine")
+    section = read("mine").fit.model_copy(update={"epochs": 1})
+    assert fit.fit(Folder("data/mine"), section).startswith("1 epochs, lowest val_loss ")
 
 
 def test_all_that_was_there_stays_and_the_graph_knows_the_pipeline(project, monkeypatch):
@@ -184,6 +194,28 @@ def test_dvc_reads_the_data_again_when_it_changes_and_no_sooner(workspaces):
     file.unlink()
     assert re.search(r"load +run +own/in\.csv is missing", workspace.run(*plan))
     assert "in.csv" in workspace.dvc("repro", "load@mine", code=None)
+
+
+def test_dvc_builds_again_when_a_function_of_ones_own_changes(workspaces):
+    workspace = workspaces("function")
+    file = workspace.path / "params.yaml"
+    section = "family: function\n    function: models.mine:made\n"
+    file.write_text(re.sub(r"family: linear.*\n.*\n.*\n", section, file.read_text()))
+    code = """import keras\n
+def made(schema):
+    return keras.Sequential([keras.Input(schema["input_shape"]), keras.layers.Dense(3), keras.layers.Dense(1)])
+"""
+    (workspace.path / "models/mine.py").write_text(code)
+    plan = ("python", "flows/linear.py", "--plan")
+    assert "2 layers, 10 parameters" in workspace.dvc("repro", "build@linear")
+    assert re.search(r"build +skip", workspace.run(*plan))
+    (workspace.path / "models/mine.py").write_text(code.replace("3", "4"))
+    assert re.search(r"build +run +models changed", workspace.run(*plan))
+    assert "2 layers, 13 parameters" in workspace.dvc("repro", "build@linear")
+    (workspace.path / "models/mine.py").write_text(code.replace("(3)", "(3"))
+    said = workspace.dvc("repro", "build@linear", code=255)
+    assert "models/mine.py cannot be imported: SyntaxError" in said
+    assert "Traceback" not in said
 
 
 def test_a_changed_image_in_a_folder_is_seen(workspaces):

@@ -12,6 +12,7 @@ from tasks.base import UserError
 
 SHIPPED = (ROOT / "params.yaml").read_text(encoding="utf-8")
 LOAD = SHIPPED[SHIPPED.index("  load:") : SHIPPED.index("  normalize:")]
+BUILD = SHIPPED[SHIPPED.index("  build:") : SHIPPED.index("  compile:")]
 OPTIMIZERS = "`adam`, `adamw`, `nadam`, `adamax`, `adagrad`, `rmsprop`, `sgd`, `lion`"
 
 # What stands in the file for fashion (the first pipeline), what is put in its place, and the lines of the message:
@@ -92,6 +93,40 @@ MISTAKES = {
         "output_units: auto", "output_units: aut",
         [r"fashion\.build\.output_units: got 'aut', expected a whole number.* Did you mean `auto`\?"],
     ),
+    "no such family": (
+        "family: mlp", "family: mpl",
+        [r"fashion\.build\.family: got 'mpl', expected `mlp`, `cnn`, `linear`, `function`\. Did you mean `mlp`\?"],
+    ),
+    "no family": ("family: mlp", "#", [r"fashion\.build\.family: missing\. Expected `mlp`, `cnn`, `linear`, `func"]),
+    "family without its keys": (
+        "family: mlp", "family: cnn",
+        [rf"fashion\.build\.{key}: missing\." for key in ("filters", "convolutions", "head")],
+    ),
+    "key of another family": (
+        "family: mlp", "family: mlp\n    filters: [8]",
+        [r"fashion\.build\.filters: unknown key\. Known here: family, output_units, output_activation, hidden, "],
+    ),
+    "function that is a path": (
+        BUILD, "  build:\n    family: function\n    function: models/mine.py\n",
+        [r"fashion\.build\.function: got 'models/mine\.py', expected a text like `models\.example:residual`\."],
+    ),
+    "no filters": (
+        BUILD, BUILD.replace("mlp", "cnn\n    filters: []\n    convolutions: 3\n    head: average"),
+        [
+            r"fashion\.build\.filters: got \[\], expected a list with content, each of it a whole number above 0\.",
+            r"fashion\.build\.convolutions: got 3, expected `1`, `2`\.",
+        ],
+    ),
+    "all left out": ("dropout: 0", "dropout: 1", [r"fashion\.build\.dropout: got 1, expected a number.* below 1\."]),
+    "misspelt schedule": (
+        "schedule: constant", "schedule: onecycle",
+        [r"fashion\.fit\.schedule: got 'onecycle', expected `constant`, `cosine`, `one_cycle`\. .*`one_cycle`\?"],
+    ),
+    "no patience": ("patience: null", "patience: 0", [r"fashion\.fit\.patience: got 0, .* above 0, or null\."]),
+    "misspelt class_weights": (
+        "class_weights: null", "class_weights: balance",
+        [r"fashion\.fit\.class_weights: got 'balance', expected `balanced`, or null\. Did you mean `balanced`\?"],
+    ),
     "number as a key": ("epochs: 20", "epochs: 20\n    3: 4", [r"fashion\.fit\.3: unknown key\."]),
     "null as a key": ("epochs: 20", "epochs: 20\n    null: 4", [r"fashion\.fit\.null: unknown key\."]),
     "two mistakes": (
@@ -116,7 +151,7 @@ FILES = {
     "pipeline without content": ("fashion:\n", r"params\.yaml: fashion: got null, expected a section with keys\."),
     "list never closed": (
         SHIPPED.replace("hidden: [1024, 512, 256, 128, 64]", "hidden: [1024", 1),
-        r"params\.yaml, line 20, column \d+: not YAML: ",
+        r"params\.yaml, line 21, column \d+: not YAML: ",
     ),
     "tab": ("fashion:\n\tload: 1\n", r"params\.yaml, line 2, column 1: not YAML: found character .* cannot start"),
     "key twice": (

@@ -7,20 +7,25 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks import build, compile, fit
+from tasks import build, compile, families, fit
 from tasks.arrays import write_arrays
 from tasks.base import Folder
 
 ROWS = {"train": 20, "val": 12, "test": 15}
 CLASSES, SIDE = 3, 4
 
-BUILD = build.Params(
-    hidden=[6], activation="relu", output_units="auto", output_activation="auto", dtype_policy="float32"
+OUTPUT = {"output_units": "auto", "output_activation": "auto"}
+BUILD = families.Mlp(
+    family="mlp", hidden=[6], activation="relu", batch_norm=False, dropout=0, **OUTPUT, dtype_policy="float32"
 )
+CNN = families.Cnn(
+    family="cnn", filters=[4, 5], convolutions=1, head="average", hidden=[], activation="relu", batch_norm=False,
+    dropout=0, dtype_policy="float32", **OUTPUT,
+)  # fmt: skip
 COMPILE = compile.Params(optimizer="adam", learning_rate=0.1, loss="auto")
 FIT = fit.Params(
     epochs=4, batch_size=6, monitor="val_loss", seed=0, jit_compile=False, steps_per_execution=1, save_every=1000.0,
-    keep_state=False,
+    keep_state=False, schedule="constant", patience=None, class_weights=None, flip=False, shift=0,
 )  # fmt: skip
 
 
