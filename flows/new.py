@@ -55,7 +55,7 @@ SECTION = """\
     shift: 0 # for images: move them by at most so many pixels
     monitor: val_loss # the epoch where it is lowest becomes the checkpoint
     seed: 0 # first weights, order of the rows, every other draw
-    jit_compile: false # true compiles with XLA, for 1 to 2 s: pays where an epoch takes longer
+    jit_compile: false # XLA: pays for Dense layers where an epoch takes long; on a CPU it is slow at convolutions
     steps_per_execution: auto
     save_every: 30 # seconds between two saved states: at most this much work is lost to a crash
     keep_state: false
