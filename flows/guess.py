@@ -35,7 +35,7 @@ FEATURES = {
     "schedule": "constant",
 }  # fmt: skip
 # Numbers to predict may lie far from 0, where the last layer begins: longer steps, and more of them.
-NUMBERS = {"learning_rate": 0.01, "epochs": 100}
+REGRESSION = {"learning_rate": 0.01, "epochs": 100}
 IMAGES = {
     "build": CNN, "batch_norm": True, "dropout": 0.1, "learning_rate": 0.003, "epochs": 10, "batch_size": 64,
     "schedule": "one_cycle",
@@ -196,7 +196,7 @@ def _complete(
 ) -> Guess:
     output = {0: "Dense(1), linear", 2: "Dense(1), sigmoid"}.get(classes, f"Dense({classes}), softmax")
     others = {"scale": scale, "validation": max(1, rows // 5), "output": output}
-    training = training if classes else training | NUMBERS
+    training = training if classes else training | REGRESSION
     others |= {key: value if key == "build" else _word(value) for key, value in training.items()}
     return Guess(about, [f"{key}: {_word(value)}" for key, value in section.items()], others, bool(classes), notes)
 
