@@ -28,6 +28,9 @@ TINY = {
     "fashion.fit.epochs": 1,
     "fashion.fit.batch_size": 256,
     "fashion.evaluate.min_accuracy": 0.6,
+    "fashion-cnn.build.filters": [2],
+    "fashion-cnn.build.hidden": [],
+    "fashion-cnn.fit.epochs": 1,
 }
 
 

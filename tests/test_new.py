@@ -123,9 +123,9 @@ def test_all_that_was_there_stays_and_the_graph_knows_the_pipeline(project, monk
     params, graph = (project / file.name for file in (PARAMS, GRAPH))
     assert params.read_text().startswith(PARAMS.read_text())
     lines = difflib.ndiff(GRAPH.read_text().splitlines(), graph.read_text().splitlines())
-    assert [line for line in lines if line.startswith("-")] == ["-   - pipelines: [fashion, linear]"]
+    assert [line for line in lines if line.startswith("-")] == ["-   - pipelines: [fashion, fashion-cnn, linear]"]
     content = YAML(typ="safe").load(graph)
-    assert content["vars"] == [{"pipelines": ["fashion", "linear", "mine"]}]
+    assert content["vars"] == [{"pipelines": ["fashion", "fashion-cnn", "linear", "mine"]}]
     assert content["stages"]["load"]["foreach"]["mine"] == "${mine.load.path}"
     assert sum("mine" in name for plot in content["plots"] for name in plot) == 3
 
