@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import sys
 import tempfile
@@ -54,10 +55,24 @@ def assemble(folder: Folder, seed: int, **hardware) -> keras.Model:
         seed: for the weights and for every later draw of the model's layers.
         hardware: arguments of `Model.compile` that change how fast it computes, not what.
     """
-    architecture = json.dumps(folder.read_json("architecture.json"))
+    architecture = _seeded(folder.read_json("architecture.json"), random.Random(seed))
     compile_config = folder.read_json("compile.json")
     keras.utils.clear_session()  # names are counted from one again, so the files' bytes are the same in every run
-    keras.utils.set_random_seed(seed)
-    model = keras.models.model_from_json(architecture)
+    model = keras.models.model_from_json(json.dumps(architecture))
     model.compile_from_config({**compile_config, **hardware})
     return model
+
+
+def _seeded(config, draws: random.Random):
+    """A model's configuration with a seed wherever Keras would draw one when it makes the model.
+
+    It would draw from Python's global generator, from which other threads of the process, such as Prefect's, draw too.
+    """
+    if isinstance(config, list):
+        return [_seeded(each, draws) for each in config]
+    if not isinstance(config, dict):
+        return config
+    return {
+        key: draws.randint(1, 10**9) if key == "seed" and value is None else _seeded(value, draws)
+        for key, value in config.items()
+    }

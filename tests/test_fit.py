@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import random
 import shutil
+import sys
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -161,7 +164,7 @@ def test_another_seed_gives_other_bytes(folder, whole):
 
 
 @pytest.mark.parametrize("steps", [200, "auto"])
-def test_steps_per_execution_changes_no_byte(folder, whole, steps):
+def test_steps_per_execution_changes_no_byte_without_xla(folder, whole, steps):
     fit(folder, changed(FIT, steps_per_execution=steps))
     assert outputs(folder) == outputs(whole)
 
@@ -574,3 +577,27 @@ def test_fewer_epochs_do_not_take_a_later_state(whole, watch, tmp_path):
 def test_history_has_every_digit(whole):
     about = json.loads(str(np.load(whole.scratch("fit.npz"))["about"]))
     assert [row["val_loss"] for row in about["history"]] == history(whole)["val_loss"]
+
+
+def test_what_other_threads_draw_does_not_change_the_weights(tmp_path):
+    """Prefect's threads draw from Python's generator at any time."""
+    from tasks.network import assemble
+
+    folder = tiny.compiled(tmp_path / "tiny")
+    alone = [array.tolist() for array in assemble(folder, 0).get_weights()]
+    over = threading.Event()
+
+    def draw():
+        while not over.is_set():
+            random.random()
+
+    thread, interval = threading.Thread(target=draw), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    thread.start()
+    try:
+        for _ in range(5):
+            assert [array.tolist() for array in assemble(folder, 0).get_weights()] == alone
+    finally:
+        over.set()
+        thread.join()
+        sys.setswitchinterval(interval)

@@ -102,7 +102,7 @@ def test_a_changed_helper_runs_the_steps_that_import_it_and_no_other(pair):
     helper = by_flow.path / "tasks/figures.py"
     helper.write_text(helper.read_text() + "\n# changed\n")
     said = outcomes(by_flow.flow("linear"))
-    assert {step for step, outcome in said.items() if outcome == "ran"} == {"visualize", "evaluate"}
+    assert {step for step, outcome in said.items() if outcome == "ran"} == {"visualize", "build", "evaluate"}
 
 
 def test_the_plan_names_old_and_new_value_and_tells_what_is_cached(pair):
