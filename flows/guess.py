@@ -63,7 +63,7 @@ def guess(path: Path) -> Guess:
     Raises:
         UserError: it is none of the formats, or something is wrong with it.
     """
-    if not path.exists():
+    if not path.is_file() and not path.is_dir():  # nothing, or a pipe, on which one would wait for ever
         raise UserError(f"There is no {path.as_posix()}. Looked for {LOOKED_FOR}.")
     for kind in (_npz, _csv, _idx, _images):
         found = kind(path)
@@ -80,6 +80,8 @@ def _npz(path: Path) -> Guess | None:
             names, y = file.files, file["y_train"]
     except Exception:  # `find` says what it is
         names, y = [], np.zeros(1)
+    if not y.ndim:  # no labels: `find` says so
+        y = np.zeros(1)
     whole = y.dtype.kind in "iub" or y.ndim > 1 or (y.dtype.kind == "f" and (y == np.floor(y)).all())
     classes = whole and (y.ndim > 1 or len(np.unique(y)) <= max(FEW, len(y) // 10))
     values = {"task": "classes" if classes else "regression", "test": "given" if "x_test" in names else SHARE}
@@ -102,7 +104,7 @@ def _idx(path: Path) -> Guess | None:
 
 def _csv(path: Path) -> Guess | None:
     given = path.is_dir() and (path / "train.csv").is_file()
-    if not given and path.suffix not in (".csv", ".tsv"):
+    if not given and not (path.is_file() and path.suffix in (".csv", ".tsv")):
         return None
     import pandas as pd
 

@@ -33,7 +33,7 @@ from dvc.utils.strictyaml import YAMLValidationError
 from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.meta import Meta
 
-from flows.params import NONE, differences
+from flows.params import NONE, STEPS, differences
 from tasks.base import UserError, log
 
 # What happens to a step.
@@ -205,6 +205,12 @@ def plan(pipeline: str, force: bool = False) -> list[Plan]:
     with _repository() as repo, repo.lock:
         order, plans = repo.index.graph, []
         stages = [stage for stage in repo.index.stages if stage.addressing.endswith(f"@{pipeline}")]
+        missing = {f"{step}@{pipeline}" for step in STEPS} - {stage.addressing for stage in stages}
+        if missing:
+            raise UserError(
+                f"dvc.yaml has no stage {', '.join(sorted(missing))}. Write `{pipeline}` into its list of "
+                "pipelines and into what load reads, or `git checkout dvc.yaml`."
+            )
         known: dict[str, HashInfo | None] = {}  # outputs that will change: what they will be, if that can be told
         done: set = set()
         while len(done) < len(stages):

@@ -102,7 +102,7 @@ def read(pipeline: str) -> Any:
             content = YAML(typ="safe").load(file)
     except FileNotFoundError:
         raise UserError(f"{FILE} is missing. `git checkout {FILE}` brings it back.") from None
-    except (YAMLError, ValueError) as error:
+    except (YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         why = getattr(error, "problem", None) or str(error).splitlines()[0]

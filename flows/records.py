@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import UUID
 
 from prefect import Flow, task
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
@@ -54,14 +55,13 @@ def only_run(pipeline: str) -> Iterator[None]:
         told = False
         while not lock(held):
             if not told:
-                log.info("another run is at work here (%s): this one waits for it", file.read_text(encoding="utf-8"))
+                log.info("another run is at work here (process %s): this one waits for it", _left(file)[1])
                 told = True
             if stopping.wait(0.5):
                 raise Stopped("stopped while it waited for another run")
-        left = file.read_text(encoding="utf-8")
-        if left:
-            with suppress(ValueError):  # a kill may have left half of it
-                _close(json.loads(left)["flow run"])
+        dead, _ = _left(file)
+        if dead:
+            _close(dead)
         held.truncate(0)
         json.dump({"flow run": flow_run.id, "process": os.getpid()}, held)
         held.flush()
@@ -71,7 +71,16 @@ def only_run(pipeline: str) -> Iterator[None]:
             held.truncate(0)
 
 
-def _close(run: str) -> None:
+def _left(file: Path) -> tuple[UUID | None, int | None]:
+    """The flow run that a file names, and its process; a kill may have left half of it."""
+    try:
+        left = json.loads(file.read_bytes())
+        return UUID(left["flow run"]), left["process"]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None, None
+
+
+def _close(run: UUID) -> None:
     """What a killed process left `Running` in the server's books has crashed."""
     dead = Crashed(message="its process was killed; the next run went on from there")
     with get_client(sync_client=True) as client, suppress(ObjectNotFound):  # it may be another server's

@@ -19,14 +19,14 @@ import psutil
 from flows import server
 from flows.params import ROOT
 
-SHELLS = {"sh", "bash", "dash", "zsh", "fish", "ksh"}  # between DVC and the step
-
 
 def tell(pipeline: str, step: str, state: str, message: str = "") -> None:
     """Leave a line for the server, and see to it that someone reads them."""
     if not os.environ.get("PREFECT_API_URL"):
         return
-    dvc = next(process for process in psutil.Process().parents() if process.name() not in SHELLS)
+    dvc = next(filter(_is_dvc, psutil.Process().parents()), None)
+    if dvc is None:  # it was killed, and its run is closed already
+        return
     file = Path(".dvc", "tmp", f"repro-{dvc.pid}-{dvc.create_time():.0f}.jsonl")
     if not file.exists():
         file.touch()
@@ -40,6 +40,12 @@ def tell(pipeline: str, step: str, state: str, message: str = "") -> None:
     line = json.dumps({"pipeline": pipeline, "step": step, "state": state, "message": message})
     with open(file, "a", encoding="utf-8") as lines:
         lines.write(line + "\n")
+
+
+def _is_dvc(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return any(Path(part).name == "dvc" for part in process.cmdline()[:3])
+    return False
 
 
 def _runs(process: int) -> bool:

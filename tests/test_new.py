@@ -154,6 +154,8 @@ def test_all_that_was_there_stays_and_the_graph_knows_the_pipeline(project, monk
         ("mine", lambda p: put_images(p / "in", "cat"), r"own/in has one class only, `cat`"),
         ("mine", lambda p: put_npz(p / "in.npz", x=X), r"no array x_train\. It has x\. Expected"),
         ("mine", lambda p: put_csv(p / "in.npz", "x"), r"own/in\.npz cannot be read"),
+        ("mine", lambda p: put_npz(p / "in.npz", x_train=np.array(1), y_train=np.array(1)), r""),
+        ("mine", lambda p: put_csv(p / "in.csv/x.txt").parent, r"own/in\.csv is nothing that load can read"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_a_pipeline_is_refused_and_nothing_is_written(project, monkeypatch, capsys, name, put, expected):

@@ -13,6 +13,8 @@ import h5py
 import pytest
 from ruamel.yaml import YAML
 
+from flows import records
+
 DRIVERS = {"flow": ["python", "flows/fashion.py"], "dvc": ["dvc", "repro", "visualize@fashion", "evaluate@fashion"]}
 
 
@@ -88,6 +90,21 @@ def test_a_damaged_file_in_the_cache_does_not_come_back(workspace, whole, name):
     said = workspace.run(*DRIVERS["flow"])
     assert "damaged in DVC's cache" in said
     assert workspace.bytes("fashion") == whole, said
+
+
+def test_a_pipeline_that_dvc_yaml_lost_is_missed_and_not_taken_for_done(workspace):
+    graph = workspace.path / "dvc.yaml"
+    before = graph.read_text()
+    graph.write_text(before.replace("fashion-cnn, linear]", "fashion-cnn, linearr]"))
+    said = workspace.run("python", "flows/linear.py", code=1)
+    assert "dvc.yaml has no stage build@linear, compile@linear" in said
+    graph.write_text(before)
+
+
+@pytest.mark.parametrize("left", [b"\xff\xfe", b"[]", b'{"flow run": 3}', b'{"flow run": "x", "process": 1}'])
+def test_a_damaged_note_of_the_last_run_stops_no_other(left, tmp_path):
+    (tmp_path / "flow-run.json").write_bytes(left)
+    assert records._left(tmp_path / "flow-run.json") == (None, None)
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
