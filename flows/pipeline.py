@@ -63,7 +63,7 @@ def run_pipeline(pipeline: str, force: bool = False, changes: Changes = NOTHING)
             state = _run_experiment(pipeline, force, asked)
     except Stopped as stopped:
         state = Cancelled(message=str(stopped))
-    except UserError as error:
+    except (UserError, OSError) as error:  # a full or read-only disk may stop a run before its first step
         log.error("%s", error)
         state = Failed(message=str(error))
     records.leave_if_the_server_is_away(state)
