@@ -154,7 +154,7 @@ def test_a_cancelled_run_stops_within_a_batch_with_all_its_processes(served):
     eventually(lambda: served.state(run)["type"] == "CANCELLED", 30)
     eventually(lambda: not worker.children(recursive=True), 30)
     assert time.monotonic() - began < 25
-    eventually(lambda: not {"RUNNING", "PENDING"} & {step["type"] for step in served.steps(run).values()}, 20)
+    eventually(lambda: not {"RUNNING", "PENDING"} & {step["type"] for step in served.steps(run).values()}, 60)
     served.workspace.set(linear__fit__epochs=300)
     assert served.ended(served.run("linear"))["name"] == "Completed"
 

@@ -170,7 +170,7 @@ def test_a_second_run_in_the_same_folder_waits_for_the_first_and_finds_its_work_
     said = second.communicate(timeout=60)[0]
     assert second.returncode == 0, said
     assert "another run is at work here" in said
-    assert f'"process": {first.pid}' in said
+    assert f"(process {first.pid}" in said
     assert said.count(" cached ") == 8
     workspace.set(linear__fit__epochs=3, linear__fit__batch_size=32)
 

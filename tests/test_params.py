@@ -211,7 +211,9 @@ def test_missing_file_says_how_to_get_it_back(tmp_path, write):
 
 def test_unknown_pipeline_names_those_that_are_there_and_the_nearest(write):
     write(SHIPPED)
-    assert message("fasion") == ("params.yaml: no pipeline `fasion`. Did you mean `fashion`? It has: fashion, linear.")
+    assert message("fasion") == (
+        "params.yaml: no pipeline `fasion`. Did you mean `fashion`? It has: fashion, fashion-cnn, linear."
+    )
 
 
 def test_a_mistake_in_one_pipeline_does_not_stop_another(write):
