@@ -65,7 +65,7 @@ def difference(name: str, before: str, after: str, new: Path, cache: Path) -> st
 
 def main(pipelines: list[str]) -> int:
     """Returns: the exit code: 0 if every output has the recorded hash, else 1."""
-    pipelines = pipelines or ["fashion", "linear"]
+    pipelines = pipelines or ["fashion", "fashion-cnn", "linear"]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     env = {**os.environ, "PATH": path}
     with tempfile.TemporaryDirectory() as folder:
