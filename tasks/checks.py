@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from itertools import pairwise
 
 import numpy as np
 
+from tasks.arrays import blocks
 from tasks.base import UserError, log
 from tasks.splits import classes_of
 
 LISTED = 20  # rows or features that are named; the count beside them is of all
 UNEVEN = 10  # times as many rows of the largest class as of the smallest draw a warning
-BLOCK = 4096  # rows that are hashed at once
 
 Arrays = dict[str, np.ndarray]  # by split: train, test
 
@@ -52,15 +51,20 @@ def check(
     return found, first[train:] < train
 
 
-def finite(name: str, array: np.ndarray, features: Sequence[str] | None, advice: str) -> None:
-    """Refuse NaN and infinity; the smallest and the largest value tell whether there are any."""
+def finite(name: str, array: np.ndarray, features: Sequence[str] | None, advice: str, rows=None) -> None:
+    """Refuse NaN and infinity; the smallest and the largest value tell whether there are any.
+
+    Args:
+        rows: of each row its number, if that is another.
+    """
     if array.dtype.kind != "f" or not array.size or np.isfinite([array.min(), array.max()]).all():
         return
-    bad = np.argwhere(~np.isfinite(array))
-    rows = len(np.unique(bad[:, 0]))
-    place = f" ({_feature(bad[0][1:], features)})" if array.ndim > 1 else ""
+    within = tuple(range(1, array.ndim))
+    bad = np.concatenate([some.start + np.flatnonzero(~np.isfinite(array[some]).all(within)) for some in blocks(array)])
+    place = f" ({_feature(np.argwhere(~np.isfinite(array[bad[0]]))[0], features)})" if within else ""
+    first = bad[0] if rows is None else rows[bad[0]]
     raise UserError(
-        f"{name} has NaN or infinity in {rows:,} of {len(array):,} rows, first in row {bad[0][0]:,}{place}, counted "
+        f"{name} has NaN or infinity in {len(bad):,} of {len(array):,} rows, first in row {first:,}{place}, counted "
         f"from 0. {advice}"
     )
 
@@ -80,9 +84,9 @@ def first_of_equals(*parts: np.ndarray) -> np.ndarray:
         return block + kind.type(0) if kind.kind == "f" else block  # 0.0 for -0.0
 
     first, seen = np.arange(starts[-1]), {}
-    for start, end in pairwise(starts):
-        for begin in range(start, end, BLOCK):
-            for row, values in enumerate(rows(begin, min(begin + BLOCK, end)), begin):
+    for start, part in zip(starts, parts, strict=False):
+        for some in blocks(part):
+            for row, values in enumerate(rows(start + some.start, start + some.stop), start + some.start):
                 before = seen.setdefault(blake2b(values, digest_size=16).digest(), row)
                 if before != row and np.array_equal(rows(before, before + 1)[0], values):
                     first[row] = before

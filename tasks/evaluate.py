@@ -41,7 +41,7 @@ def evaluate(folder: Folder, params: Params) -> str:
     import pandas as pd
 
     from tasks import report, scores
-    from tasks.network import keras
+    from tasks.network import in_batches, keras
 
     x, y, leaked = read_arrays(folder, "normalized.npz", "x_test", "y_test", "leaked_test?")
     epochs, saved = folder.read("history.csv"), folder.read("model.keras")
@@ -50,9 +50,8 @@ def evaluate(folder: Folder, params: Params) -> str:
         best_epoch = int(history.loc[history["checkpoint"] == 1, "epoch"].iloc[-1])
     with whole(saved):
         model = keras.models.load_model(saved)
-    batch = 256
-    measured = model.evaluate(x, y, batch_size=batch, verbose=0, return_dict=True)
-    output = model.predict(x, batch_size=batch, verbose=0)
+    measured = model.evaluate(in_batches(x, y), verbose=0, return_dict=True)
+    output = model.predict(in_batches(x, y), verbose=0)
     strange = np.flatnonzero(~np.isfinite(output).all(axis=1))
     if len(strange):
         raise UserError(

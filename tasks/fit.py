@@ -12,6 +12,8 @@ from pydantic import Field
 from tasks.arrays import read_arrays
 from tasks.base import Folder, Section, UserError, log
 
+ROOM = 2**27  # bytes of inputs in a block, where they are read from the disk
+
 
 class Params(Section):
     epochs: int = Field(gt=0, description="Times that the training sees every row.")
@@ -59,7 +61,7 @@ def fit(folder: Folder, params: Params) -> str:
         )
     _check(folder, params, x.shape[1:])
 
-    from tasks.network import assemble, keras, tf  # here: TensorFlow takes seconds to import
+    from tasks.network import assemble, in_batches, keras  # here: TensorFlow takes seconds to import
     from tasks.training import Batches, Training, learning_rates
 
     model = assemble(folder, params.seed, jit_compile=params.jit_compile)
@@ -68,9 +70,12 @@ def fit(folder: Folder, params: Params) -> str:
     block = params.steps_per_execution
     if block == "auto":
         block = half_a_second(multiply_adds(model), params.batch_size)
+        block = max(1, min(block, ROOM // (params.batch_size * x[:1].nbytes)))
     weights = balanced(y) if params.class_weights else None
     if params.jit_compile and slow_with_xla(model):
-        log.warning("fit.jit_compile is true: XLA computes convolutions on a CPU many times slower than without it")
+        log.warning(
+            "fit.jit_compile is true: on a CPU XLA makes convolutions and dropout many times slower. Set it to false"
+        )
     batches = Batches(x, y, params.batch_size, block, params.seed, weights, params.flip, params.shift)
     peak = float(model.optimizer.learning_rate)
     rates = learning_rates(params.schedule, peak, params.epochs * batches.updates)
@@ -79,7 +84,7 @@ def fit(folder: Folder, params: Params) -> str:
     validation = None
     if len(x_val):
         # Larger batches than in training: the weights do not change, so only the time does.
-        validation = tf.data.Dataset.from_tensor_slices((x_val, y_val)).batch(max(params.batch_size, 256)).prefetch(2)
+        validation = in_batches(x_val, y_val, params.batch_size)
 
     with training.progress:
         while not training.over:
@@ -137,11 +142,11 @@ def half_a_second(multiplied: int, batch_size: int) -> int:
 
 
 def slow_with_xla(model) -> bool:
-    """Whether it has convolutions, and there is no graphics card for them."""
+    """Whether it has convolutions or dropout, and there is no graphics card for them."""
     from tasks.network import tf
 
-    convolves = any("Conv" in type(layer).__name__ for layer in model._flatten_layers())
-    return convolves and not tf.config.list_physical_devices("GPU")
+    kinds = [type(layer).__name__ for layer in model._flatten_layers()]
+    return any("Conv" in kind or "Dropout" in kind for kind in kinds) and not tf.config.list_physical_devices("GPU")
 
 
 def multiply_adds(model) -> int:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
+from tasks.arrays import empty
 from tasks.base import Stopped, UserError, log, stopping
 from tasks.dataset import SPLITS, Dataset, Own, check_given, existing, numbered, rows_to_test
 
@@ -76,18 +77,17 @@ def _classes(folder: Path) -> dict[str, list[Path]]:
 
 
 def _pixels(files: list[Path], params: Params) -> np.ndarray:
-    """One array, filled file by file: a list of arrays would need the memory twice."""
+    """One array, filled file by file."""
     from PIL import Image
 
     mode, channels = CHANNELS[params.color]
     height, width = params.size
     shape = (len(files), height, width, *channels)
     try:
-        pixels = np.empty(shape, np.uint8)
-    except MemoryError:
+        pixels = empty(shape, np.uint8)
+    except OSError as error:
         raise UserError(
-            f"load.size is {height} x {width}: {len(files):,} such images need {np.prod(shape, dtype=float) / 1e9:.1f} "
-            "GB of memory, more than there is. Make it smaller."
+            f"load.size is {height} x {width}, and there are {len(files):,} images: {error.strerror}. Make it smaller."
         ) from None
     for row, file in enumerate(files):
         if stopping.is_set():

@@ -14,11 +14,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
+
 from tasks.base import Folder
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # What TensorFlow says before its own log level counts, and that it looked for a graphics card and found none.
 NOISE = re.compile(rb"^(WARNING: All log messages before absl|[IW]\d{4} |E\d{4} .*cuInit)")
+ROWS, VALUES = 256, 2**22  # that a model is asked about at once, at most: of images the layers' outputs are large
 
 
 @contextmanager
@@ -61,6 +64,24 @@ def assemble(folder: Folder, seed: int, **hardware) -> keras.Model:
     model = keras.models.model_from_json(json.dumps(architecture))
     model.compile_from_config({**compile_config, **hardware})
     return model
+
+
+def in_batches(x: np.ndarray, y: np.ndarray, least: int = 1) -> tf.data.Dataset:
+    """Rows and labels in their order, many at a time, each read when it is due: `x` may be larger than memory.
+
+    Args:
+        least: as many rows the model was trained with.
+    """
+    arrays, size = (x, y), max(least, min(ROWS, VALUES // x[:1].size))
+    kinds = [tf.as_dtype(array.dtype) for array in arrays]
+
+    def read(begin):
+        found = tf.numpy_function(lambda at: [np.asarray(array[at : at + size]) for array in arrays], [begin], kinds)
+        for batch, array in zip(found, arrays, strict=True):
+            batch.set_shape((None, *array.shape[1:]))
+        return tuple(found)
+
+    return tf.data.Dataset.range(0, len(x), size).map(read).prefetch(2)
 
 
 def _seeded(config, draws: random.Random):

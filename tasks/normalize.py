@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
-from tasks.arrays import read_arrays, write_arrays
+from tasks.arrays import blocks, empty, read_arrays, write_arrays
 from tasks.base import Folder, Section, UserError, log
 from tasks.checks import check, finite
 from tasks.splits import held_out
@@ -43,30 +44,33 @@ def normalize(folder: Folder, params: Params) -> str:
     )
     kind, classes = _labels(y_train)
     names = [str(name) for name in names] or [str(k) for k in range(classes)]
-    held = params.validation if isinstance(params.validation, int) else 0
-    rows = held_out("normalize.validation", y_train, held, params.seed, groups)
+    count = params.validation if isinstance(params.validation, int) else 0
+    rows = held_out("normalize.validation", y_train, count, params.seed, groups)
     splits = {"train": x_train, "test": x_test}, {"train": y_train, "test": y_test}
     checks, leaked = check(*splits, rows, names, features)
 
     before = [float(x_train.min()), float(x_train.max())]
     subtract, divide = _scaling(params.scale, x_train, x_test, rows)
-    x_train, x_test = (_scaled(x, subtract, divide) for x in (x_train, x_test))
-    for name, x in (("x_train", x_train), ("x_test", x_test)):
-        finite(f"Scaled, {name}", x, features, "Its numbers are too large for float32: set `scale: standard`.")
-    after = [float(x_train.min()), float(x_train.max())]
+    kept, held = np.flatnonzero(~rows), np.flatnonzero(rows)
+    parts = (("x_train", x_train, kept), ("x_train", x_train, held), ("x_test", x_test, np.arange(len(x_test))))
+    scaled = []
+    for name, x, numbers in parts:
+        scaled.append(_scaled(x, numbers, subtract, divide))
+        advice = "Its numbers are too large for float32: set `scale: standard`."
+        finite(f"Scaled, {name}", scaled[-1], features, advice, numbers)
+    x_train, x_val, x_test = scaled
+    trained = [part for part in (x_train, x_val) if len(part)]
+    after = [float(min(part.min() for part in trained)), float(max(part.max() for part in trained))]
     log.info("min %g, max %g before; min %g, max %g after", *before, *after)
 
+    y_val, row_val = y_train[held], {"row_val": held}
     if params.validation == "test":
         log.warning("normalize.validation is `test`: the checkpoint is chosen on the test set, so its score flatters")
-        x_val, y_val, numbers = x_test, y_test, {}
-    else:
-        x_val, y_val, numbers = x_train[rows], y_train[rows], {"row_val": np.flatnonzero(rows)}
-        x_train, y_train = x_train[~rows], y_train[~rows]
-
+        x_val, y_val, row_val = x_test, y_test, {}
     write_arrays(
         folder, "normalized.npz",
-        x_train=x_train, y_train=y_train, x_val=x_val, y_val=y_val, x_test=x_test, y_test=y_test,
-        row_train=np.flatnonzero(~rows), **numbers, leaked_test=leaked,
+        x_train=x_train, y_train=y_train[kept], x_val=x_val, y_val=y_val, x_test=x_test, y_test=y_test,
+        row_train=kept, **row_val, leaked_test=leaked,
     )  # fmt: skip
     schema = {
         "labels": kind,
@@ -98,7 +102,7 @@ def _labels(y: np.ndarray) -> tuple[str, int]:
 def _scaling(scale: str, x_train: np.ndarray, x_test: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What is subtracted and what it is divided by then: a list of one for all, or of one a feature or colour."""
     if scale == "standard":
-        return _standard(x_train[~held] if held.any() else x_train)
+        return _standard(x_train, np.flatnonzero(~held))
     if scale == "none":
         return np.zeros(1), np.ones(1)
     for name, x in (("x_train", x_train), ("x_test", x_test)):
@@ -110,23 +114,32 @@ def _scaling(scale: str, x_train: np.ndarray, x_test: np.ndarray, held: np.ndarr
     return np.zeros(1), np.full(1, 255.0)
 
 
-def _standard(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _standard(x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and deviation of the rows that are trained on; what never varies is divided by 1."""
-    if x.ndim == 3:
-        mean, deviation = (np.array([f(x, dtype=np.float64)]) for f in (np.mean, np.std))
-    else:
-        rows = x.reshape(-1, x.shape[-1])  # of colour images every pixel is a row
-        mean, deviation = (f(rows, axis=0, dtype=np.float64) for f in (np.mean, np.std))
+    columns = 1 if x.ndim == 3 else x.shape[-1]  # one for gray images; of colour images every pixel is a row
+    count = len(rows) * math.prod(x.shape[1:]) // columns
+
+    def total(of) -> np.ndarray:
+        parts = (x[rows[some]].reshape(-1, columns) for some in blocks(x, len(rows)))
+        return sum(of(part).sum(axis=0, dtype=np.float64) for part in parts)
+
+    mean = total(lambda values: values) / count
+    deviation = np.sqrt(total(lambda values: np.square(values - mean)) / count)
     constant = deviation <= 1e-12 * np.abs(mean)  # the mean of equal numbers may be off by a bit
     return mean, np.where(constant, 1.0, deviation)
 
 
-def _scaled(x: np.ndarray, subtract: np.ndarray, divide: np.ndarray) -> np.ndarray:
-    """As float32. Large numbers that differ little, such as dates, would lose the difference if converted first."""
-    x = x if x.dtype == np.float64 else x.astype(np.float32, copy=False)
-    if subtract.any():
-        x -= subtract.astype(x.dtype)  # in place: images are large
-    if (divide != 1).any():
-        x /= divide.astype(x.dtype)
-    with np.errstate(over="ignore"):  # what is too large then is infinite, which is refused
-        return x.astype(np.float32, copy=False)
+def _scaled(x: np.ndarray, rows: np.ndarray, subtract: np.ndarray, divide: np.ndarray) -> np.ndarray:
+    """Some of the rows, as float32."""
+    scaled = empty((len(rows), *x.shape[1:]), np.float32)
+    for some in blocks(scaled):
+        values = x[rows[some]]
+        # Large numbers that differ little, such as dates, would lose the difference if converted first.
+        values = values if values.dtype == np.float64 else values.astype(np.float32, copy=False)
+        if subtract.any():
+            values -= subtract.astype(values.dtype)
+        if (divide != 1).any():
+            values /= divide.astype(values.dtype)
+        with np.errstate(over="ignore"):  # what is too large then is infinite, which is refused
+            scaled[some] = values
+    return scaled

@@ -37,7 +37,9 @@ class Batches:
     """
 
     def __init__(self, x, y, batch_size: int, block: int, seed: int, weights=None, flip=False, shift=0) -> None:
-        self.x, self.y, self.seed = tf.constant(x), tf.constant(y), seed
+        # What does not lie in memory is read block by block: the same numbers.
+        self.x, self.on_disk = (x, True) if isinstance(x, np.memmap) else (tf.constant(x), False)
+        self.y, self.seed = tf.constant(y), seed
         self.weights = None if weights is None else tf.constant(weights, tf.float32)
         self.flip, self.shift = flip, shift
         self.updates = -(-len(x) // batch_size)  # in an epoch
@@ -56,7 +58,16 @@ class Batches:
             blocks = blocks.batch(self.block).map(self._padded)
             return blocks.concatenate(tf.data.Dataset.from_tensors((rest[None], 1))) if self.rest else blocks
 
-        return tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(order).skip(first).prefetch(2)
+        blocks = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(order).skip(first)
+        return blocks.map(self._with_inputs).prefetch(2)
+
+    def _with_inputs(self, batches, count):
+        """A block with what is to be read from the disk for it."""
+        if not self.on_disk:
+            return batches, (), count
+        x = tf.numpy_function(lambda rows: np.asarray(self.x[rows]), [batches], self.x.dtype)
+        x.set_shape((*batches.shape, *self.x.shape[1:]))
+        return batches, x, count
 
     def _padded(self, batches):
         """All blocks of one shape, for which XLA compiles once; and how many of its batches count."""
@@ -73,11 +84,12 @@ class Batches:
         update, optimizer = model.train_step, model.optimizer
 
         def step(data):
-            batches, count = data
+            batches, inputs, count = data
 
             def body(number):
                 rows = batches[number]
-                x = self._varied(tf.gather(self.x, rows), optimizer.iterations)
+                x = inputs[number] if self.on_disk else tf.gather(self.x, rows)
+                x = self._varied(x, optimizer.iterations)
                 if rates:  # not the optimizer's own schedule: with that it has other variables, and files do not fit
                     optimizer.learning_rate = rates(optimizer.iterations)
                 weights = () if self.weights is None else (tf.gather(self.weights, rows),)

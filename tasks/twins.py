@@ -9,8 +9,8 @@ import numpy as np
 
 from tasks.base import Stopped, log, stopping
 
-TEST = 256  # test rows that are compared at once
-BLOCK = 2**22  # values of the training rows that are compared at once, and of the differences that are summed at once
+TEST, SAMPLE = 256, 500  # rows at most: of the test rows that are compared at once, and to find a direction
+BLOCK = 2**22  # values at most of the rows that are looked at at once, of either side
 MOST = 5 * 10**12  # multiplications: about a minute on two cores
 EVERY = 2.0  # seconds between two lines of progress
 ROUNDING = 2.0**-22  # of one number in float32, with room
@@ -42,7 +42,8 @@ def find(train: np.ndarray, test: np.ndarray, near: float) -> Twins:
     train, test = train.reshape(len(train), -1), test.reshape(len(test), -1)
     width = train.shape[1]
     centre = train.mean(axis=0, dtype=np.float64).astype(np.float32)
-    along = _direction(train[:: -(-len(train) // 500)].astype(np.float64) - centre)
+    size = max(1, BLOCK // width)
+    along = _direction(train[:: -(-len(train) // min(SAMPLE, size))].astype(np.float64) - centre)
     place, own = train @ along, test @ along
     order = np.argsort(place, kind="stable")
     largest = max(abs(float(f())) for rows in (train, test) for f in (rows.min, rows.max))
@@ -53,9 +54,9 @@ def find(train: np.ndarray, test: np.ndarray, near: float) -> Twins:
     rows = rows[np.argsort(own[rows], kind="stable")]
 
     distance, nearest, told = np.full(len(test), np.inf), np.zeros(len(test), int), time.monotonic()
-    size = max(1, BLOCK // width)
-    for begin in range(0, len(rows), TEST):
-        some = rows[begin : begin + TEST]
+    together = min(TEST, size)
+    for begin in range(0, len(rows), together):
+        some = rows[begin : begin + together]
         for first in range(low[some].min(), high[some].max(), size):
             if stopping.is_set():
                 raise Stopped(f"stopped after {begin:,} of {len(rows):,} test rows")

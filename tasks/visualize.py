@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from tasks import twins
-from tasks.arrays import read_arrays
+from tasks.arrays import empty, read_arrays
 from tasks.base import Folder, Section, log
 
 ROWS, COLUMNS = 2, 5
@@ -110,7 +110,7 @@ def _training_rows(folder: Folder) -> tuple[np.ndarray, np.ndarray]:
         for split, rows in places.items():
             (part,) = read_arrays(folder, "normalized.npz", f"{name}_{split}")
             if whole is None:
-                whole = np.empty((sum(map(len, places.values())), *part.shape[1:]), part.dtype)
+                whole = empty((sum(map(len, places.values())), *part.shape[1:]), part.dtype)
             whole[rows] = part
         both.append(whole)
     return tuple(both)

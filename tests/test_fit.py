@@ -225,7 +225,7 @@ def test_every_row_is_trained_on_once_an_epoch(rows, batch_size, block):
     from tasks.training import Batches
 
     batches = Batches(np.zeros((rows, 1), np.float32), np.zeros(rows), batch_size, block, seed=0)
-    blocks = [(numbers.numpy(), int(count)) for numbers, count in batches.dataset(range(3), 0)]
+    blocks = [(numbers.numpy(), int(count)) for numbers, _, count in batches.dataset(range(3), 0)]
     assert len(blocks) == 3 * batches.blocks
     orders = []
     for epoch in range(3):
@@ -235,7 +235,7 @@ def test_every_row_is_trained_on_once_an_epoch(rows, batch_size, block):
         orders.append([int(row) for numbers, count in part for batch in numbers[:count] for row in batch])
         assert sorted(orders[-1]) == list(range(rows))
     assert rows == 1 or (orders[0] != orders[1] != orders[2])
-    later = [numbers.numpy() for numbers, _ in batches.dataset(range(1, 3), 1)]
+    later = [numbers.numpy() for numbers, _, _ in batches.dataset(range(1, 3), 1)]
     assert all(np.array_equal(a, b) for a, (b, _) in zip(later, blocks[batches.blocks + 1 :], strict=True))
 
 
@@ -496,7 +496,9 @@ def test_a_block_counts_the_work_of_convolutions_at_every_pixel(tmp_path):
     dense, convolutions = assemble(dense, 0), assemble(convolutions, 0)
     assert multiply_adds(dense) == 16 * 6 + 6 * 3
     assert multiply_adds(convolutions) == 16 * 9 * 4 + 4 * 9 * 4 * 5 + 5 * 3
-    assert [slow_with_xla(model) for model in (dense, convolutions)] == [False, True]
+    dropping = tiny.compiled(tmp_path / "dropout", build_params=changed(tiny.BUILD, dropout=0.2))
+    models = (dense, convolutions, assemble(dropping, 0))
+    assert [slow_with_xla(model) for model in models] == [False, True, True]
 
 
 # Beginning anew.

@@ -179,7 +179,7 @@ WRONG = {
     "text named PNG": (folders(lambda f: put_csv(f / "cat/x.png", "hi")), r"cat/x\.png cannot be read as an image: ca"),
     "16 bits": (folders(deep), r"cat/9\.png has more than 8 bits a channel \(Pillow's mode I;16\)\. Convert it"),
     "no test folder": (folders(lambda f: 0, test="given"), r"no test rows \(sub-folders `train` and `test`\)"),
-    "no memory": (folders(lambda f: 0, size=[10**6, 10**6]), r"load\.size is 1000000 x 1000000: .* GB of memory"),
+    "no memory": (folders(lambda f: 0, size=[10**6, 10**6]), r"load\.size is 1000000 x 1000000, .* GB of disk"),
     # CSV
     "no content": (lines(), r"in\.csv cannot be read: No columns to parse from file"),
     "names alone": (lines("a,b,y"), r"in\.csv has column names and no rows"),
