@@ -47,13 +47,13 @@ def timed(command: list[str], folder: Path, **env: str) -> Run:
 
 
 def clone(place: Path, changes: dict[str, object]) -> Path:
-    """The last commit, with other values of some keys: `{"fit.epochs": 1}`, of the pipeline `fashion`."""
+    """The last commit, with other values of some keys: `{"fashion.fit.epochs": 1}`."""
     subprocess.run(["git", "clone", "-q", str(ROOT), str(place)], check=True)
     yaml, file = YAML(), place / "params.yaml"
     content = yaml.load(file)
     for name, value in changes.items():
-        section, key = name.split(".")
-        content["fashion"][section][key] = value
+        pipeline, section, key = name.split(".")
+        content[pipeline][section][key] = value
     yaml.dump(content, file)
     return place
 

@@ -16,6 +16,13 @@ from urllib.request import urlopen
 from common import clone, rounds, scratch, timed
 
 EMPTY_FLOW = "from prefect import flow\n@flow\ndef empty(): pass\nempty()\n"
+STAGES = 24  # of ours: eight for each of three pipelines
+SMALL = {
+    "fashion.fit.epochs": 1,
+    "fashion.build.hidden": [16],
+    "fashion-cnn.fit.epochs": 1,
+    "fashion-cnn.build.filters": [2],
+}
 
 
 def empty_stages(place, count: int):
@@ -35,8 +42,8 @@ def empty_stages(place, count: int):
 def main() -> None:
     count = rounds(__doc__, 5)
     with scratch() as place:
-        ours = clone(place / "ours", {"fit.epochs": 1, "build.hidden": [16]})
-        empty = empty_stages(place / "empty", 16)
+        ours = clone(place / "ours", SMALL)
+        empty = empty_stages(place / "empty", STAGES)
         (place / "empty.py").write_text(EMPTY_FLOW)
         home = {"PREFECT_HOME": str(place / "home"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
         patient = {**home, "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "300"}
@@ -52,7 +59,7 @@ def main() -> None:
 
         for _ in range(count):
             take("`dvc repro`", stages, ours)
-            take("`dvc repro` of 16 empty stages", stages, empty)
+            take(f"`dvc repro` of {STAGES} empty stages", stages, empty)
             take("`python flows/fashion.py`", flow, ours, **home)
             take("an empty Prefect flow", [sys.executable, str(place / "empty.py")], place, **patient)
 
