@@ -41,7 +41,7 @@ def ready(path, labels: str) -> Folder:
 @pytest.fixture(scope="module")
 def figures():
     """The figures of all pictures that were saved, by folder and name."""
-    from tasks import report
+    from tasks import report, tables
 
     drawn, save = {}, report.save
 
@@ -50,7 +50,8 @@ def figures():
         save(folder, name, figure, **how)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "save", keep)
+        for module in (report, tables):
+            patch.setattr(module, "save", keep)
         yield drawn
 
 
@@ -105,6 +106,7 @@ def answering(path, labels: str, actual: list, answers: list, names=(), leaked: 
     folder = Folder(path)
     y = np.eye(x.shape[1], dtype=np.float32)[actual] if labels == "one_hot" else np.array(actual)
     arrays = {"x_test": x, "y_test": y.astype(np.float32) if labels == "regression" else y}
+    arrays |= {"x_train": arrays["x_test"], "y_train": arrays["y_test"]}
     write_arrays(folder, "normalized.npz", **arrays, **({} if leaked is None else {"leaked_test": np.array(leaked)}))
     names = list(names) or ([] if labels == "regression" else [f"kind {k}" for k in range(2 if single else x.shape[1])])
     schema = {"labels": labels, "classes": len(names), "class_names": names, "input_shape": list(x.shape[1:])}
@@ -195,6 +197,28 @@ def test_mistakes_are_the_wrong_answers_and_the_surest_comes_first(evaluated, fi
     titles = [axes.get_title() for axes in figures[str(folder), "mistakes.png"].axes]
     expected = [f"kind {guess[row]}, {sure[row]:.0%} sure\nis kind {y[row]}" for row in wrong]
     assert titles == expected + [""] * (10 - len(wrong))
+
+
+@pytest.mark.parametrize("labels", ["classes", "one_hot"])
+def test_mistakes_of_a_table_are_bars_of_what_is_like_the_class_that_was_predicted(tmp_path, figures, labels):
+    """Two training rows of each class lie at its mean -+1 in each feature, so the deviation is 1 everywhere."""
+    answers = np.full((3, 3), 0.05)
+    answers[[0, 1, 2], [1, 1, 2]] = 0.9  # row 0 is wrong, in the class 0
+    folder = answering(tmp_path, labels, [0, 1, 2], answers)
+    data = dict(np.load(folder.path / "normalized.npz"))
+    means = np.array([[0, 0, 0], [1, 4, -2], [9, 9, 9]], np.float32)
+    y = data["y_test"]
+    data |= {"x_train": np.concatenate([means - 1, means + 1]), "y_train": np.concatenate([y, y])}
+    write_arrays(folder, "normalized.npz", **data)
+    folder.write_json("schema.json", {**folder.read_json("schema.json"), "feature_names": ["a", "b", "c"]})
+    evaluate(folder, SCORE)
+    (axes,) = figures[str(folder), "mistakes.png"].axes
+    x = data["x_test"][0]  # the logarithms of 0.05, 0.9, 0.05
+    order = np.argsort((x - means[1]) ** 2 - x**2)
+    assert axes.get_title() == "kind 1, 90% sure\nis kind 0"
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["abc"[k] for k in order]
+    np.testing.assert_allclose([bar.get_width() for bar in axes.containers[0]], x[order], rtol=1e-5)
+    np.testing.assert_allclose(axes.lines[0].get_xdata(), means[1][order], rtol=1e-5)
 
 
 def test_learning_curve_marks_the_checkpoint(evaluated, figures):
