@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 import flows.params
-from flows.params import ROOT, STEPS, read
+from flows.params import ROOT, STEPS, passed_over, read
 from tasks.base import UserError
 
 SHIPPED = (ROOT / "params.yaml").read_text(encoding="utf-8")
@@ -219,6 +220,17 @@ def test_unknown_pipeline_names_those_that_are_there_and_the_nearest(write):
     assert message("fasion") == (
         "params.yaml: no pipeline `fasion`. Did you mean `fashion`? It has: fashion, fashion-cnn, linear."
     )
+
+
+def test_a_section_that_dvc_yaml_does_not_list_is_known_to_be_passed_over(write):
+    Path("dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
+    write(SHIPPED)
+    assert passed_over() == []
+    write(f"{SHIPPED}\nmine:\n  load:\n    source: line\n7: 8\n")
+    assert passed_over() == ["mine", "7"]
+    for damaged in ("vars: []", "3", "[", "vars:\n  - pipelines: 3"):
+        Path("dvc.yaml").write_text(damaged)
+        assert passed_over() == []  # DVC says what is wrong with it
 
 
 def test_a_mistake_in_one_pipeline_does_not_stop_another(write):

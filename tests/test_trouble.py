@@ -102,6 +102,10 @@ def test_a_pipeline_that_dvc_yaml_lost_is_missed_and_not_taken_for_done(workspac
     graph.write_text(before.replace("fashion-cnn, linear]", "fashion-cnn, linearr]"))
     said = workspace.run("python", "flows/linear.py", code=1)
     assert "dvc.yaml has no stage build@linear, compile@linear" in said
+    said = workspace.run("python", "flows/fashion.py", "--plan")
+    assert said.startswith(
+        "warning params.yaml has `linear`, which dvc.yaml does not know: `dvc repro` passes it over."
+    )
     graph.write_text(before)
 
 
