@@ -329,14 +329,12 @@ def test_numbers_of_two_classes_with_one_output_are_those_counted_by_hand(tmp_pa
 
 def test_numbers_of_a_regression_are_those_counted_by_hand(tmp_path, figures):
     folder = answering(tmp_path, "regression", VALUES, SAID)
-    assert evaluate(folder, SCORE) == "test mse 0.5625 (0 to 1.383)"
+    assert evaluate(folder, SCORE) == "test mse 0.5625"
     assert metrics(folder) == pytest.approx({
         "best_epoch": BEST_EPOCH,
         "test_loss": 0.5625,
         "test_mae": 2.5 / 4,
         "test_mse": 2.25 / 4,
-        "test_mse_low": 0,  # 0.5625 -+ 3.182446 * 0.515388 / 2
-        "test_mse_high": 1.382598,
         "test_r2": 1 - 2.25 / 14,
     }, abs=1e-6)  # fmt: skip
     assert table(folder) == ["class,precision,recall,f1,support"]
@@ -347,6 +345,20 @@ def test_numbers_of_a_regression_are_those_counted_by_hand(tmp_path, figures):
     np.testing.assert_allclose(axes.collections[0].get_offsets(), [(1.5, 0.5), (2, 0), (2, -1), (7, 1)])
 
 
+@pytest.mark.parametrize("rows", [29, 30])
+def test_an_error_has_an_interval_from_30_rows_on(tmp_path, rows):
+    errors = np.arange(rows) % 3  # of 30 rows the squares 0, 1 and 4, ten times each
+    folder = answering(tmp_path, "regression", np.zeros(rows), errors.astype(float))
+    said, found = evaluate(folder, SCORE), metrics(folder)
+    if rows == 29:
+        assert not [name for name in found if name.endswith(("_low", "_high"))]
+        assert "to" not in said
+        return
+    margin = 2.045230 * np.sqrt(26 / 9 * 30 / 29) / np.sqrt(30)  # Student's with 29 degrees of freedom
+    assert (found["test_mse_low"], found["test_mse_high"]) == pytest.approx((5 / 3 - margin, 5 / 3 + margin), abs=1e-6)
+    assert said == "test mse 1.667 (1.021 to 2.312)"
+
+
 @pytest.mark.parametrize(("actual", "r2"), [([2, 2, 2], False), ([2], False), ([2, 2, 3], True)])
 def test_what_a_regression_has_too_few_values_for_is_left_out(tmp_path, actual, r2):
     folder = answering(tmp_path, "regression", actual, [value + 1 for value in actual])
@@ -354,10 +366,7 @@ def test_what_a_regression_has_too_few_values_for_is_left_out(tmp_path, actual, 
     found = metrics(folder)
     assert ("test_r2" in found) is r2
     assert found["test_mse"] == 1
-    if len(actual) > 1:
-        assert (found["test_mse_low"], found["test_mse_high"]) == (1, 1)
-    else:
-        assert "test_mse_low" not in found
+    assert "test_mse_low" not in found
 
 
 def test_score_without_the_leaked_rows_stands_beside_the_other(tmp_path):
@@ -373,7 +382,7 @@ def test_score_without_the_leaked_rows_stands_beside_the_other(tmp_path):
 def test_error_without_the_leaked_rows_stands_beside_the_other(tmp_path):
     folder = answering(tmp_path, "regression", VALUES, SAID, leaked=[False, True, False, False])
     said = evaluate(folder, tiny.changed(SCORE, max_mse=1.0))
-    assert said == "test mse 0.5625 (0 to 1.383), 0.75 without 1 leaked row, passed (max_mse 1)"
+    assert said == "test mse 0.5625, 0.75 without 1 leaked row, passed (max_mse 1)"
     found = metrics(folder)
     assert (found["leaked_rows"], found["test_mse"], found["test_mse_without_leaked"]) == (1, 0.5625, 0.75)
 
@@ -439,7 +448,7 @@ def test_the_line_that_ends_a_run_has_the_scores_that_a_person_wants(tmp_path, m
         "NOT passed, test_loss 0.827, test_accuracy 0.5714 (0.2505 to 0.8418), test_accuracy_without_leaked 0.5"
     )
     evaluate(answering(tmp_path / "data/mine", "regression", VALUES, SAID), SCORE)
-    assert records.verdict("mine") == ("test_loss 0.5625, test_mae 0.625, test_mse 0.5625 (0 to 1.383), test_r2 0.8393")
+    assert records.verdict("mine") == ("test_loss 0.5625, test_mae 0.625, test_mse 0.5625, test_r2 0.8393")
 
 
 def test_predict_answers_for_each_x(tmp_path):
