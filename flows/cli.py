@@ -26,6 +26,10 @@ from flows.step import code
 from tasks.base import UserError
 
 PLANNED = {"run": "[yellow]run[/]", "unchanged": "skip", "restored": "[blue]restore[/]", "if changed": "if changed"}
+PASSED_OVER = (
+    "params.yaml has `{name}`, which dvc.yaml does not know: `dvc repro` passes it over. Write it into dvc.yaml's list "
+    "of pipelines and into what load reads, or take it out."
+)
 
 
 def main(pipeline: str | None, description: str) -> int:
@@ -51,6 +55,10 @@ def main(pipeline: str | None, description: str) -> int:
     console = rich.get_console()
     try:
         params.read(pipeline)
+        for name in params.passed_over():
+            if name != pipeline:  # of which the plan says it
+                warning = Text("warning ", "yellow").append(PASSED_OVER.format(name=name), "default")
+                console.print(warning, soft_wrap=True)
         return _plan(pipeline, options.force) if options.plan else _run(pipeline, options)
     except KeyboardInterrupt:
         console.print(Text("stopped", "yellow"))

@@ -73,7 +73,7 @@ def guess(path: Path) -> Guess:
 
 
 def _npz(path: Path) -> Guess | None:
-    if path.suffix != ".npz":
+    if path.suffix.lower() != ".npz":
         return None
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -104,7 +104,7 @@ def _idx(path: Path) -> Guess | None:
 
 def _csv(path: Path) -> Guess | None:
     given = path.is_dir() and (path / "train.csv").is_file()
-    if not given and not (path.is_file() and path.suffix in (".csv", ".tsv")):
+    if not given and not (path.is_file() and path.suffix.lower() in (".csv", ".tsv")):
         return None
     import pandas as pd
 
@@ -114,15 +114,25 @@ def _csv(path: Path) -> Guess | None:
             first = opened.readline()
         separator = max(",;\t", key=first.count)
         table = pd.read_csv(file, sep=separator, encoding="utf-8-sig", index_col=False)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file} is not UTF-8: {error.reason} at byte {error.start:,}. Save it as UTF-8.") from None
     except ValueError as error:
         raise UserError(f"{file} cannot be read: {str(error).strip()}. Expected {csv_table.EXPECTED}.") from None
     names = [name for name in table if not name.startswith("Unnamed: ")]
     if not names:
         raise UserError(f"{file}: no column has a name. Expected {csv_table.EXPECTED}.")
+    if _numbers(names).all() and names != [str(number) for number in range(len(names))]:  # which pandas writes
+        raise UserError(
+            f"{file}: the first line is {separator.join(names)[:60]}. Expected the columns' names: add them."
+        )
     values = _columns(table, names)
+    nearly = _nearly_numbers(table[values["ignore"]])
+    if nearly and len(values["ignore"]) == len(table.columns) - 1:
+        raise UserError(f"{file}: no column of numbers to predict from: {nearly[0]}. Expected numbers like 1234.5.")
     notes = [f"load.target: {values['target']}", f"load.task: {values['task']}, from its values"]
     if values["ignore"]:
         notes.append(f"load.ignore: {', '.join(values['ignore'])}, which are words, or only count the rows")
+    notes += [f"load.ignore: {words}; correct that to use the column" for words in nearly]
     if values["missing"] != "refuse":
         notes.append(f"load.missing: {values['missing']}, as values are missing")
     notes.append("load.group: null; a column that tells which rows belong together, such as a patient, if there is one")
@@ -148,6 +158,25 @@ def _columns(table, names: list[str]) -> dict[str, Any]:
     missing = "drop" if len(y) < len(table) else "median" if holes else "refuse"
     task = "classes" if classes else "regression"
     return {"target": target, "task": task, "group": None, "ignore": ignore, "missing": missing}
+
+
+def _numbers(values) -> np.ndarray:
+    """Which of them are numbers."""
+    import pandas as pd
+
+    return np.isfinite(pd.to_numeric(pd.Series(values), errors="coerce").to_numpy(np.float64))
+
+
+def _nearly_numbers(words) -> list[str]:
+    """Columns whose values begin as numbers in most rows, with the first that is none, such as `?`, `1,5` or `3 kg`."""
+    found = []
+    for name in words:
+        column = words[name].dropna().astype(str)
+        wrong = ~_numbers(column)
+        if wrong.any() and column.str.match(r"\s*[-+]?\.?\d").mean() > 0.5:
+            first = int(np.flatnonzero(wrong)[0])
+            found.append(f"{name} has '{column.iloc[first][:20]}' in row {column.index[first] + 1:,}")
+    return found
 
 
 def _images(path: Path) -> Guess | None:

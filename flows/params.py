@@ -91,12 +91,37 @@ def _either(fields: list) -> Any:
     return reduce(operator.or_, types)
 
 
+def passed_over() -> list[str]:
+    """Sections of the file that dvc.yaml does not list as pipelines: `dvc repro` says nothing of them."""
+    try:
+        with open("dvc.yaml", encoding="utf-8") as file:
+            listed = YAML(typ="safe").load(file)["vars"][0]["pipelines"]
+        return [name for name in _content() if name not in listed]
+    except (OSError, ValueError, YAMLError, LookupError, TypeError):  # DVC says what is wrong with it
+        return []
+
+
 def read(pipeline: str) -> Any:
     """The checked parameters of a pipeline, one attribute a step.
 
     Raises:
         UserError: one line for each mistake in the pipeline's part of the file.
     """
+    content = _content()
+    if pipeline not in content:
+        raise UserError(
+            f"{FILE}: no pipeline `{pipeline}`.{_near(pipeline, list(content))} It has: "
+            f"{', '.join(content) or 'nothing'}."
+        )
+    try:
+        return _model().model_validate(_text_keys(content[pipeline]))
+    except ValidationError as error:
+        lines = dict.fromkeys(_line(pipeline, detail) for detail in error.errors())
+        raise UserError("\n".join(lines)) from None
+
+
+def _content() -> dict[str, Any]:
+    """The file as it is: nothing, if it has no sections."""
     try:
         with open(FILE, encoding="utf-8") as file:
             content = YAML(typ="safe").load(file)
@@ -107,17 +132,7 @@ def read(pipeline: str) -> Any:
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         why = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise UserError(f"{FILE}{place}: not YAML: {why}") from None
-    if not isinstance(content, dict) or pipeline not in content:
-        known = [str(key) for key in content] if isinstance(content, dict) else []
-        raise UserError(
-            f"{FILE}: no pipeline `{pipeline}`.{_near(pipeline, known)} It has: {', '.join(known) or 'nothing'}."
-        )
-    content = {str(key): value for key, value in content.items()}
-    try:
-        return _model().model_validate(_text_keys(content[pipeline]))
-    except ValidationError as error:
-        lines = dict.fromkeys(_line(pipeline, detail) for detail in error.errors())
-        raise UserError("\n".join(lines)) from None
+    return {str(key): value for key, value in content.items()} if isinstance(content, dict) else {}
 
 
 def differences(key: str, old: Any, new: Any) -> list[str]:

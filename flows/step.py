@@ -18,6 +18,12 @@ from flows.server import die_with_parent
 from tasks.base import Folder, Stopped, UserError, stopping
 from tasks.own_model import FOLDER
 
+SMALLER = {
+    "load": "Take fewer rows or features, or images of a smaller load.size.",
+    "build": "Make the model smaller: build.hidden, build.filters, or what build.function returns.",
+    "fit": "Lower fit.batch_size, or make the model smaller: build.hidden, build.filters or build.function.",
+}  # what to do where memory is short
+
 
 def run(step: str, pipeline: str, force: bool = False) -> str:
     """Run a step and make sure that what it was made from did not change meanwhile.
@@ -46,6 +52,11 @@ def run(step: str, pipeline: str, force: bool = False) -> str:
         raise UserError(
             f"{step}: {error.strerror or error}{name}. Nothing was recorded; run again when that is mended."
         ) from None
+    except Exception as error:
+        # Python's or NumPy's error, or TensorFlow's, by its name: to import TensorFlow would take seconds.
+        if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":
+            raise
+        raise UserError(f"There is not enough memory. {SMALLER.get(step, 'Take fewer rows or features.')}") from None
     changed = [f"data/{pipeline}/{name}" for name in folder.changed()]
     changed += [name for name in code(step) if _written(ROOT / name) != _WRITTEN.get(name)]
     if step == "build":

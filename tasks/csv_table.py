@@ -12,7 +12,7 @@ from pydantic import Field
 
 from tasks import missing
 from tasks.base import UserError
-from tasks.dataset import SPLITS, Dataset, Own, check_given, existing, numbered, rows_to_test
+from tasks.dataset import SPLITS, Dataset, Own, check_given, existing, numbered, rows_to_test, to_predict
 
 EXPECTED = "a .csv file with a row of column names, or a folder with train.csv and test.csv"
 Column = Annotated[str, Field(min_length=1)]
@@ -127,7 +127,7 @@ def _labels(files: dict[str, Path], tables: dict, params: Params) -> tuple[dict[
     columns = {split: table[params.target] for split, table in tables.items()}
     if params.task == "regression":
         numbers = {split: _numbers(files[split], y, "or set `task: classes`") for split, y in columns.items()}
-        return {split: y.to_numpy(np.float32) for split, y in numbers.items()}, []
+        return to_predict({split: y.to_numpy() for split, y in numbers.items()}, params.path), []
     if all(y.dtype.kind in "iuf" for y in columns.values()):
         for split, y in columns.items():
             bad = np.flatnonzero(y != np.floor(y.astype(np.float64)))

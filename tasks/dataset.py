@@ -12,6 +12,7 @@ from pydantic import Field
 from tasks.base import Section, UserError
 from tasks.splits import held_out, lost
 
+LARGEST = 1e18  # number to predict
 SPLITS = ("train", "test")
 
 
@@ -87,6 +88,21 @@ def rows_to_test(params: Own, y: np.ndarray, groups: np.ndarray | None = None, n
             f"{'rows' if groups is None else 'groups'}. Add some, remove the class, or set a smaller share."
         )
     return mask
+
+
+def to_predict(numbers: dict[str, np.ndarray], where: str) -> dict[str, np.ndarray]:
+    """Numbers to predict, as float32, in which their errors are squared.
+
+    Raises:
+        UserError: that has no room for them.
+    """
+    largest = max(float(np.abs(y).max(initial=0)) for y in numbers.values())
+    if largest > LARGEST:
+        raise UserError(
+            f"{where}: a number to predict is {largest:.3g} in size. Expected at most {LARGEST:.0e}, as errors are "
+            "squared in float32. Divide all of them by a power of 10."
+        )
+    return {split: y.astype(np.float32) for split, y in numbers.items()}
 
 
 def numbered(labels: dict[str, np.ndarray], where: str) -> tuple[dict[str, np.ndarray], list[str]]:

@@ -74,7 +74,7 @@ def evaluate(folder: Folder, params: Params) -> str:
         predictions = pd.DataFrame({"actual": names[actual], "predicted": names[guess], "confidence": confidence})
         numbers, table = scores.classes(actual, chances), scores.each_class(actual, guess, schema["class_names"])
         name, each, criterion = "accuracy", actual == guess, ("min_accuracy", params.min_accuracy, operator.ge)
-        report.classes(folder, x, actual, guess, confidence, schema["class_names"])
+        report.classes(folder, x, actual, guess, confidence, schema)
         report.calibration_of_classes(folder, actual == guess, confidence, numbers["ece"])
     report.learning_curve(folder, history, best_epoch)
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from tasks.base import Section, UserError, log
 
 Activation = Literal["relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid", "linear"]
-Units = Annotated[int, Field(gt=0)]
+Units = Annotated[int, Field(gt=0, le=10**9)]
 # Of its averages in BatchNormalization: those of the last ten batches or so. Keras's 0.99 lags behind by an epoch of
 # a small dataset, and the validation with it.
 MOMENTUM = 0.9

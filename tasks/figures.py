@@ -35,9 +35,9 @@ def limits(x) -> tuple[float, float]:
 
 
 def picture(axes, row, between: tuple[float, float]) -> None:
-    """One row of the inputs, gray or in colour; features as a strip."""
+    """One image, gray or in colour."""
     low, high = between
-    axes.imshow((np.atleast_2d(row) - low) / (high - low), cmap="gray", vmin=0, vmax=1)
+    axes.imshow((row - low) / (high - low), cmap="gray", vmin=0, vmax=1)
 
 
 def label(name: str) -> str:

@@ -16,8 +16,8 @@ ROOM = 2**27  # bytes of inputs in a block, where they are read from the disk
 
 
 class Params(Section):
-    epochs: int = Field(gt=0, description="Times that the training sees every row.")
-    batch_size: int = Field(gt=0, description="Rows to an update.")
+    epochs: int = Field(gt=0, le=10**9, description="Times that the training sees every row.")
+    batch_size: int = Field(gt=0, le=10**12, description="Rows to an update.")
     schedule: Literal["constant", "cosine", "one_cycle"] = Field(
         description="The learning rate over the whole training: the same, falling to 0, or rising for the first "
         "quarter and then falling to 0."

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from tasks.base import UserError
-from tasks.dataset import SPLITS, Dataset, Own, check_given, existing, numbered, rows_to_test
+from tasks.dataset import SPLITS, Dataset, Own, check_given, existing, numbered, rows_to_test, to_predict
 
 EXPECTED = "an .npz file with x_train and y_train, and perhaps x_test and y_test"
 SHAPES = "(rows, features), (rows, height, width) or (rows, height, width, 3)"
@@ -87,7 +87,7 @@ def _numbers(path: Path, labels: dict[str, np.ndarray]) -> tuple[dict[str, np.nd
     for split, y in labels.items():
         if y.size != len(y):
             raise UserError(f"{path}: y_{split} has the shape {y.shape}. Expected one number a row: ({len(y)},).")
-    return {split: y.reshape(-1).astype(np.float32) for split, y in labels.items()}, []
+    return to_predict({split: y.reshape(-1) for split, y in labels.items()}, str(path)), []
 
 
 def _classes(path: Path, labels: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]]:

@@ -12,6 +12,7 @@ from tasks.base import UserError, log
 from tasks.labels import choose
 
 FOLDER = "models"  # named in dvc.yaml as a whole: a change in it builds again
+FAILED = (Exception, SystemExit)  # all but Ctrl-C, and a timeout of Prefect's
 
 
 def own_model(name: str, schema: dict):
@@ -34,7 +35,7 @@ def own_model(name: str, schema: dict):
         model = function(dict(schema))
     except UserError:
         raise
-    except Exception as error:
+    except FAILED as error:
         raise UserError(f"build.function: {name} failed: {_cause(error)}. Correct it; {_call(schema)}") from error
     finally:
         keras.config.set_dtype_policy(policy)  # if the function has set another for its layers: not for other models
@@ -63,7 +64,7 @@ def _function(name: str):
     )
     try:
         module = importlib.import_module(file)
-    except (Exception, SystemExit) as error:
+    except FAILED as error:
         raise UserError(f"build.function: {path.as_posix()} cannot be imported: {_cause(error)}.") from error
     finally:
         sys.path.pop(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tasks import tables
 from tasks.base import Folder
 from tasks.figures import BLUE, GRAY, ORANGE, figure, label, limits, picture, plain, save
 from tasks.scores import in_bins
@@ -33,8 +34,9 @@ def learning_curve(folder: Folder, history, best: int) -> None:
     save(folder, "learning_curve.png", drawn)
 
 
-def classes(folder: Folder, x, actual, guess, confidence, names: list[str]) -> None:
+def classes(folder: Folder, x, actual, guess, confidence, schema: dict) -> None:
     """`predictions.png`: the confusion matrix. `mistakes.png`: the wrong answers that the model was surest of."""
+    names = schema["class_names"]
     count = np.zeros((len(names), len(names)), int)
     np.add.at(count, (actual, guess), 1)
     share = count / np.maximum(count.sum(axis=1, keepdims=True), 1)
@@ -57,13 +59,17 @@ def classes(folder: Folder, x, actual, guess, confidence, names: list[str]) -> N
 
     wrong = np.flatnonzero(actual != guess)
     wrong = wrong[np.argsort(-confidence[wrong], kind="stable")][:MISTAKES]
+    titles = [f"{names[guess[row]]}, {confidence[row]:.0%} sure\nis {names[actual[row]]}" for row in wrong]
+    if x.ndim == 2 and len(wrong):
+        tables.mistakes(folder, x, actual, guess, wrong, titles, schema)
+        return
     drawn, between = figure(10, 5.4), limits(x)
     grid = drawn.subplots(2, MISTAKES // 2).flat
     for axes in grid:
         axes.set_axis_off()
-    for axes, row in zip(drawn.axes, wrong, strict=False):
+    for axes, row, title in zip(drawn.axes, wrong, titles, strict=False):
         picture(axes, x[row], between)
-        axes.set_title(f"{names[guess[row]]}, {confidence[row]:.0%} sure\nis {names[actual[row]]}", fontsize=9)
+        axes.set_title(title, fontsize=9)
     if not len(wrong):
         drawn.suptitle("no mistakes")
     save(folder, "mistakes.png", drawn)

@@ -26,8 +26,9 @@ class Params(Section):
 def visualize(folder: Folder, params: Params) -> str:
     """Read `normalized.npz`; draw some of it, and show the test rows with a near twin among the training rows.
 
-    `samples.png` has the first ten training images with their labels, or for a line all points; `twins.png` the closest
-    twins; `twins.json` what was found in words, the `count`, and the closest `rows`, numbered from 0 as in `raw.npz`.
+    `samples.png` has the first ten training images with their labels; of a table up to ten features with what they tell
+    of the labels, and of a single one all points. `twins.png` has the closest twins; `twins.json` what was found in
+    words, the `count`, and the closest `rows`, numbered from 0 as in `raw.npz`.
 
     Args:
         folder: the pipeline's folder.
@@ -55,7 +56,11 @@ def _samples(folder: Folder, schema: dict) -> str:
 
     x, y = read_arrays(folder, "normalized.npz", "x_train", "y_train")
     regression = schema["labels"] == "regression"
-    if regression and x.ndim == 2:  # of several features the first
+    if x.ndim == 2 and (x.shape[1] > 1 or not regression):
+        from tasks import tables
+
+        return tables.samples(folder, x, y, schema)
+    if x.ndim == 2:
         drawn = figure(6, 4)
         axes = drawn.subplots()
         axes.scatter(x[:, 0], y, color=BLUE)

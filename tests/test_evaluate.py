@@ -41,7 +41,7 @@ def ready(path, labels: str) -> Folder:
 @pytest.fixture(scope="module")
 def figures():
     """The figures of all pictures that were saved, by folder and name."""
-    from tasks import report
+    from tasks import report, tables
 
     drawn, save = {}, report.save
 
@@ -50,7 +50,8 @@ def figures():
         save(folder, name, figure, **how)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "save", keep)
+        for module in (report, tables):
+            patch.setattr(module, "save", keep)
         yield drawn
 
 
@@ -105,6 +106,7 @@ def answering(path, labels: str, actual: list, answers: list, names=(), leaked: 
     folder = Folder(path)
     y = np.eye(x.shape[1], dtype=np.float32)[actual] if labels == "one_hot" else np.array(actual)
     arrays = {"x_test": x, "y_test": y.astype(np.float32) if labels == "regression" else y}
+    arrays |= {"x_train": arrays["x_test"], "y_train": arrays["y_test"]}
     write_arrays(folder, "normalized.npz", **arrays, **({} if leaked is None else {"leaked_test": np.array(leaked)}))
     names = list(names) or ([] if labels == "regression" else [f"kind {k}" for k in range(2 if single else x.shape[1])])
     schema = {"labels": labels, "classes": len(names), "class_names": names, "input_shape": list(x.shape[1:])}
@@ -195,6 +197,28 @@ def test_mistakes_are_the_wrong_answers_and_the_surest_comes_first(evaluated, fi
     titles = [axes.get_title() for axes in figures[str(folder), "mistakes.png"].axes]
     expected = [f"kind {guess[row]}, {sure[row]:.0%} sure\nis kind {y[row]}" for row in wrong]
     assert titles == expected + [""] * (10 - len(wrong))
+
+
+@pytest.mark.parametrize("labels", ["classes", "one_hot"])
+def test_mistakes_of_a_table_are_bars_of_what_is_like_the_class_that_was_predicted(tmp_path, figures, labels):
+    """Two training rows of each class lie at its mean -+1 in each feature, so the deviation is 1 everywhere."""
+    answers = np.full((3, 3), 0.05)
+    answers[[0, 1, 2], [1, 1, 2]] = 0.9  # row 0 is wrong, in the class 0
+    folder = answering(tmp_path, labels, [0, 1, 2], answers)
+    data = dict(np.load(folder.path / "normalized.npz"))
+    means = np.array([[0, 0, 0], [1, 4, -2], [9, 9, 9]], np.float32)
+    y = data["y_test"]
+    data |= {"x_train": np.concatenate([means - 1, means + 1]), "y_train": np.concatenate([y, y])}
+    write_arrays(folder, "normalized.npz", **data)
+    folder.write_json("schema.json", {**folder.read_json("schema.json"), "feature_names": ["a", "b", "c"]})
+    evaluate(folder, SCORE)
+    (axes,) = figures[str(folder), "mistakes.png"].axes
+    x = data["x_test"][0]  # the logarithms of 0.05, 0.9, 0.05
+    order = np.argsort((x - means[1]) ** 2 - x**2)
+    assert axes.get_title() == "kind 1, 90% sure\nis kind 0"
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["abc"[k] for k in order]
+    np.testing.assert_allclose([bar.get_width() for bar in axes.containers[0]], x[order], rtol=1e-5)
+    np.testing.assert_allclose(axes.lines[0].get_xdata(), means[1][order], rtol=1e-5)
 
 
 def test_learning_curve_marks_the_checkpoint(evaluated, figures):
@@ -305,14 +329,12 @@ def test_numbers_of_two_classes_with_one_output_are_those_counted_by_hand(tmp_pa
 
 def test_numbers_of_a_regression_are_those_counted_by_hand(tmp_path, figures):
     folder = answering(tmp_path, "regression", VALUES, SAID)
-    assert evaluate(folder, SCORE) == "test mse 0.5625 (0 to 1.383)"
+    assert evaluate(folder, SCORE) == "test mse 0.5625"
     assert metrics(folder) == pytest.approx({
         "best_epoch": BEST_EPOCH,
         "test_loss": 0.5625,
         "test_mae": 2.5 / 4,
         "test_mse": 2.25 / 4,
-        "test_mse_low": 0,  # 0.5625 -+ 3.182446 * 0.515388 / 2
-        "test_mse_high": 1.382598,
         "test_r2": 1 - 2.25 / 14,
     }, abs=1e-6)  # fmt: skip
     assert table(folder) == ["class,precision,recall,f1,support"]
@@ -323,6 +345,20 @@ def test_numbers_of_a_regression_are_those_counted_by_hand(tmp_path, figures):
     np.testing.assert_allclose(axes.collections[0].get_offsets(), [(1.5, 0.5), (2, 0), (2, -1), (7, 1)])
 
 
+@pytest.mark.parametrize("rows", [29, 30])
+def test_an_error_has_an_interval_from_30_rows_on(tmp_path, rows):
+    errors = np.arange(rows) % 3  # of 30 rows the squares 0, 1 and 4, ten times each
+    folder = answering(tmp_path, "regression", np.zeros(rows), errors.astype(float))
+    said, found = evaluate(folder, SCORE), metrics(folder)
+    if rows == 29:
+        assert not [name for name in found if name.endswith(("_low", "_high"))]
+        assert "to" not in said
+        return
+    margin = 2.045230 * np.sqrt(26 / 9 * 30 / 29) / np.sqrt(30)  # Student's with 29 degrees of freedom
+    assert (found["test_mse_low"], found["test_mse_high"]) == pytest.approx((5 / 3 - margin, 5 / 3 + margin), abs=1e-6)
+    assert said == "test mse 1.667 (1.021 to 2.312)"
+
+
 @pytest.mark.parametrize(("actual", "r2"), [([2, 2, 2], False), ([2], False), ([2, 2, 3], True)])
 def test_what_a_regression_has_too_few_values_for_is_left_out(tmp_path, actual, r2):
     folder = answering(tmp_path, "regression", actual, [value + 1 for value in actual])
@@ -330,10 +366,7 @@ def test_what_a_regression_has_too_few_values_for_is_left_out(tmp_path, actual, 
     found = metrics(folder)
     assert ("test_r2" in found) is r2
     assert found["test_mse"] == 1
-    if len(actual) > 1:
-        assert (found["test_mse_low"], found["test_mse_high"]) == (1, 1)
-    else:
-        assert "test_mse_low" not in found
+    assert "test_mse_low" not in found
 
 
 def test_score_without_the_leaked_rows_stands_beside_the_other(tmp_path):
@@ -349,7 +382,7 @@ def test_score_without_the_leaked_rows_stands_beside_the_other(tmp_path):
 def test_error_without_the_leaked_rows_stands_beside_the_other(tmp_path):
     folder = answering(tmp_path, "regression", VALUES, SAID, leaked=[False, True, False, False])
     said = evaluate(folder, tiny.changed(SCORE, max_mse=1.0))
-    assert said == "test mse 0.5625 (0 to 1.383), 0.75 without 1 leaked row, passed (max_mse 1)"
+    assert said == "test mse 0.5625, 0.75 without 1 leaked row, passed (max_mse 1)"
     found = metrics(folder)
     assert (found["leaked_rows"], found["test_mse"], found["test_mse_without_leaked"]) == (1, 0.5625, 0.75)
 
@@ -415,7 +448,7 @@ def test_the_line_that_ends_a_run_has_the_scores_that_a_person_wants(tmp_path, m
         "NOT passed, test_loss 0.827, test_accuracy 0.5714 (0.2505 to 0.8418), test_accuracy_without_leaked 0.5"
     )
     evaluate(answering(tmp_path / "data/mine", "regression", VALUES, SAID), SCORE)
-    assert records.verdict("mine") == ("test_loss 0.5625, test_mae 0.625, test_mse 0.5625 (0 to 1.383), test_r2 0.8393")
+    assert records.verdict("mine") == ("test_loss 0.5625, test_mae 0.625, test_mse 0.5625, test_r2 0.8393")
 
 
 def test_predict_answers_for_each_x(tmp_path):

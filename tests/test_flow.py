@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 
@@ -68,6 +69,28 @@ def test_dvc_repro_too_fails_in_one_line_and_leaves_the_old_outputs(workspace):
     assert "Traceback" not in said
     assert workspace.bytes("linear") == before
     workspace.set(linear__build__output_units="auto")
+
+
+OUTPUT = {"output_units": "auto", "output_activation": "auto"}
+CNN = {"family": "cnn", "filters": [2], "convolutions": 1, "head": "average", "hidden": [], "activation": "relu",
+       "batch_norm": False, "dropout": 0, "dtype_policy": "float32", **OUTPUT}  # fmt: skip
+CANNOT = {
+    "cnn for a table": ({"build": CNN}, r"build\.family is `cnn`, which is for images, .* Set build\.family to `mlp`"),
+    "flip for a table": ({"fit__flip": True}, r"fit\.flip and fit\.shift are for images, .* Set them to false and 0\."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", CANNOT)
+def test_a_combination_that_cannot_work_is_one_line_under_both_drivers_and_nothing_is_lost(workspace, kind):
+    values, message = CANNOT[kind]
+    file, before = workspace.path / "params.yaml", workspace.bytes("linear")
+    params = file.read_bytes()
+    workspace.set(**{f"linear__{key}": value for key, value in values.items()})
+    for said in (workspace.flow("linear", code=1), workspace.dvc("repro", "fit@linear", code=255)):  # DVC's own code
+        assert any(re.search(message, line) for line in said.splitlines()), said
+        assert "Traceback" not in said
+        assert workspace.bytes("linear") == before
+    file.write_bytes(params)
 
 
 def test_a_server_that_is_away_is_named_before_anything_runs(workspace):

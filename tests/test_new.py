@@ -85,6 +85,12 @@ def project(tmp_path, monkeypatch):
     return folder
 
 
+def utf16(folder: Path) -> Path:
+    file = put_csv(folder / "in.csv")
+    file.write_text("a,y\n1,0\n", encoding="utf-16")
+    return file
+
+
 def make(monkeypatch, *arguments: str) -> int:
     monkeypatch.setattr("sys.argv", ["new.py", *arguments])
     return new.main()
@@ -151,6 +157,9 @@ def test_all_that_was_there_stays_and_the_graph_knows_the_pipeline(project, monk
         ("mine", lambda p: put_csv(p / "in.csv", "a,y"), r"own/in\.csv has column names and no rows"),
         ("mine", lambda p: put_csv(p / "in.csv"), r"own/in\.csv cannot be read"),
         ("mine", lambda p: put_csv(p / "in.csv", ",,", "1,2,3"), r"own/in\.csv: no column has a name\. Expected"),
+        ("mine", lambda p: put_csv(p / "in.csv", "1.5,2,0", "3,4,1"), r"first line is 1\.5,2,0\. Expected the"),
+        ("mine", lambda p: put_csv(p / "in.csv", "a;y", "1,5;0", "2,5;1"), r"a has '1,5' in row 1\. Expected num"),
+        ("mine", utf16, r"own/in\.csv is not UTF-8: .* Save it as UTF-8\."),
         ("mine", lambda p: put_images(p / "in", "cat"), r"own/in has one class only, `cat`"),
         ("mine", lambda p: put_npz(p / "in.npz", x=X), r"no array x_train\. It has x\. Expected"),
         ("mine", lambda p: put_csv(p / "in.npz", "x"), r"own/in\.npz cannot be read"),
@@ -163,6 +172,14 @@ def test_what_cannot_be_a_pipeline_is_refused_and_nothing_is_written(project, mo
     said = capsys.readouterr().err
     assert re.match(f"error .*{expected}", said), said
     assert all(file.read_bytes() == (project / file.name).read_bytes() for file in FILES)
+
+
+@pytest.mark.parametrize("odd", ["?", "1,000", "5%", "3 kg"])
+def test_a_column_that_is_left_out_though_it_is_nearly_numbers_is_told(project, monkeypatch, capsys, odd):
+    lines = table(30, c=lambda row: f'"{odd}"' if row == 4 else row, d=lambda row: f"word {row}")
+    assert make(monkeypatch, "mine", str(put_csv(project / "own/IN.CSV", *lines))) == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if "correct that" in line]
+    assert told == [f"  - load.ignore: c has '{odd}' in row 5; correct that to use the column"]
 
 
 def test_a_word_is_written_as_yaml_reads_it_back():

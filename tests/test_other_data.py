@@ -14,7 +14,7 @@ from sklearn import datasets
 from flows import new
 from flows.params import STEPS
 from flows.step import run
-from tests.conftest import ROOT
+from tests.conftest import ROOT, change
 
 TEST = 5  # every fifth row, where a format has test rows of its own
 
@@ -60,6 +60,16 @@ def as_images(folder: Path, data) -> Path:
     return folder
 
 
+def begin(folder: Path, monkeypatch, data: Path) -> None:
+    """A pipeline `mine` on the data, in a project of its own."""
+    for file in (new.FILE, new.GRAPH, new.OFFERED):
+        (folder / file).write_bytes((ROOT / file).read_bytes())
+    monkeypatch.setattr(new, "ROOT", folder)
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("sys.argv", ["new.py", "mine", str(data)])
+    assert new.main() == 0
+
+
 @pytest.mark.parametrize(
     ("name", "form", "score", "least"),
     [
@@ -76,14 +86,26 @@ def as_images(folder: Path, data) -> Path:
     ],
 )
 def test_it_is_looked_at_trained_on_and_measured(tmp_path, monkeypatch, name, form, score, least):
-    for file in (new.FILE, new.GRAPH, new.OFFERED):
-        (tmp_path / file).write_bytes((ROOT / file).read_bytes())
-    monkeypatch.setattr(new, "ROOT", tmp_path)
-    monkeypatch.chdir(tmp_path)
-    data = getattr(datasets, f"load_{name}")()
-    monkeypatch.setattr("sys.argv", ["new.py", "mine", str(form(tmp_path / "own", data))])
-    assert new.main() == 0
+    begin(tmp_path, monkeypatch, form(tmp_path / "own", getattr(datasets, f"load_{name}")()))
     for step in STEPS:
         run(step, "mine")
     metrics = json.loads((tmp_path / "data/mine/metrics.json").read_text())
     assert metrics[score] >= least, metrics
+
+
+@pytest.mark.parametrize("labels", ["one_hot", "regression"])
+def test_images_are_flipped_and_shifted_whatever_their_labels_are(tmp_path, monkeypatch, labels):
+    data = datasets.load_digits()
+    y = np.eye(10)[data.target] if labels == "one_hot" else data.images.mean(axis=(1, 2))  # as bright when flipped
+    arrays = {"x_train": data.images[:200], "y_train": y[:200], "x_test": data.images[200:250], "y_test": y[200:250]}
+    np.savez(tmp_path / "own.npz", **arrays)
+    begin(tmp_path, monkeypatch, tmp_path / "own.npz")
+    change(tmp_path / "params.yaml", {f"mine.fit.{key}": value for key, value in (("flip", True), ("epochs", 2))})
+    written = []
+    for shift in (0, 1):
+        change(tmp_path / "params.yaml", {"mine.fit.shift": shift})
+        for step in STEPS:
+            run(step, "mine")
+        written.append((tmp_path / "data/mine/metrics.json").read_text())
+    assert json.loads((tmp_path / "data/mine/schema.json").read_text())["labels"] == labels
+    assert json.loads(written[0])["test_loss"] != json.loads(written[1])["test_loss"]

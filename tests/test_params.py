@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 import flows.params
-from flows.params import ROOT, STEPS, read
+from flows.params import ROOT, STEPS, passed_over, read
 from tasks.base import UserError
 
 SHIPPED = (ROOT / "params.yaml").read_text(encoding="utf-8")
@@ -53,8 +54,12 @@ MISTAKES = {
     ),
     "number for bool": ("jit_compile: true", "jit_compile: 1", [r"fashion\.fit\.jit_compile: got 1, expected true"]),
     "number for text": ("folder: null", "folder: 3", [r"fashion\.load\.folder: got 3, expected a text,? or null\."]),
-    "negative epochs": ("epochs: 20", "epochs: -1", [r"fashion\.fit\.epochs: got -1, expected a .* above 0\."]),
-    "zero batch_size": ("batch_size: 32", "batch_size: 0", [r"fashion\.fit\.batch_size: got 0, .* above 0\."]),
+    "negative epochs": ("epochs: 20", "epochs: -1", [r"fashion\.fit\.epochs: got -1, .* above 0 and at most 1"]),
+    "zero batch_size": ("batch_size: 32", "batch_size: 0", [r"fashion\.fit\.batch_size: got 0, .* above 0 and at"]),
+    "endless": ("epochs: 20", f"epochs: {10**30}", [rf"fashion\.fit\.epochs: got {10**30}, .* at most {10**9}\."]),
+    "batch of all the world": (
+        "batch_size: 32", f"batch_size: {10**30}", [rf"fashion\.fit\.batch_size: got {10**30}, .* at most {10**12}\."],
+    ),
     "zero learning_rate": (
         "learning_rate: 0.001", "learning_rate: 0", [r"fashion\.compile\.learning_rate: got 0, expected .* above 0"],
     ),
@@ -113,7 +118,7 @@ MISTAKES = {
     "no filters": (
         BUILD, BUILD.replace("mlp", "cnn\n    filters: []\n    convolutions: 3\n    head: average"),
         [
-            r"fashion\.build\.filters: got \[\], expected a list with content, each of it a whole number above 0\.",
+            r"fashion\.build\.filters: got \[\], expected a list with content, each of it a whole number above 0 and",
             r"fashion\.build\.convolutions: got 3, expected `1`, `2`\.",
         ],
     ),
@@ -136,9 +141,10 @@ MISTAKES = {
     **{
         f"hidden with {value}": (
             "hidden: [1024, 512", f"hidden: [1024, {value}",
-            [rf"fashion\.build\.hidden\.1: got {found}, expected a whole number,? above 0\."],
+            [rf"fashion\.build\.hidden\.1: got {found}, expected a whole number above 0 and at most 1000000000\."],
         )
-        for value, found in (("0", "0"), ("-5", "-5"), ("big", "'big'"), ("2.5", r"2\.5"), ("true", "true"))
+        for value, found in (("0", "0"), ("-5", "-5"), ("big", "'big'"), ("2.5", r"2\.5"), ("true", "true"),
+                             ("1000000000000", "1000000000000"))
     },
 }  # fmt: skip
 
@@ -214,6 +220,17 @@ def test_unknown_pipeline_names_those_that_are_there_and_the_nearest(write):
     assert message("fasion") == (
         "params.yaml: no pipeline `fasion`. Did you mean `fashion`? It has: fashion, fashion-cnn, linear."
     )
+
+
+def test_a_section_that_dvc_yaml_does_not_list_is_known_to_be_passed_over(write):
+    Path("dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
+    write(SHIPPED)
+    assert passed_over() == []
+    write(f"{SHIPPED}\nmine:\n  load:\n    source: line\n7: 8\n")
+    assert passed_over() == ["mine", "7"]
+    for damaged in ("vars: []", "3", "[", "vars:\n  - pipelines: 3"):
+        Path("dvc.yaml").write_text(damaged)
+        assert passed_over() == []  # DVC says what is wrong with it
 
 
 def test_a_mistake_in_one_pipeline_does_not_stop_another(write):

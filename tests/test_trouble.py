@@ -10,10 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from flows import records
+from flows import records, step
+from flows.params import ROOT
+from tasks import build, fit, normalize
+from tasks.base import UserError
 
 DRIVERS = {"flow": ["python", "flows/fashion.py"], "dvc": ["dvc", "repro", "visualize@fashion", "evaluate@fashion"]}
 
@@ -98,6 +102,10 @@ def test_a_pipeline_that_dvc_yaml_lost_is_missed_and_not_taken_for_done(workspac
     graph.write_text(before.replace("fashion-cnn, linear]", "fashion-cnn, linearr]"))
     said = workspace.run("python", "flows/linear.py", code=1)
     assert "dvc.yaml has no stage build@linear, compile@linear" in said
+    said = workspace.run("python", "flows/fashion.py", "--plan")
+    assert said.startswith(
+        "warning params.yaml has `linear`, which dvc.yaml does not know: `dvc repro` passes it over."
+    )
     graph.write_text(before)
 
 
@@ -105,6 +113,32 @@ def test_a_pipeline_that_dvc_yaml_lost_is_missed_and_not_taken_for_done(workspac
 def test_a_damaged_note_of_the_last_run_stops_no_other(left, tmp_path):
     (tmp_path / "flow-run.json").write_bytes(left)
     assert records._left(tmp_path / "flow-run.json") == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("module", "says"),
+    [
+        (normalize, r"Take fewer rows or features\."),
+        (build, r"Make the model smaller: build\.hidden, build\.filters, or"),
+        (fit, r"Lower fit\.batch_size, or make the model smaller: build\.hidden,"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["NumPy", "TensorFlow"])
+def test_memory_that_is_not_there_is_one_line_with_the_keys(tmp_path, monkeypatch, module, says, kind):
+    def greedy(folder, params):
+        if kind == "NumPy":
+            return np.empty((10**6, 10**9))
+        from tasks.network import tf
+
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    name = module.__name__.rpartition(".")[2]
+    monkeypatch.setattr(module, name, greedy)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    with pytest.raises(UserError, match=rf"^There is not enough memory\. {says}") as caught:
+        step.run(name, "linear")
+    assert len(str(caught.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize("driver", DRIVERS)

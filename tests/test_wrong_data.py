@@ -169,6 +169,9 @@ WRONG = {
         arrays({"test": 0.5}, y_train=with_value(Y * 0, 1, np.uint8), x_train=X),
         r"load\.test is 0\.5, and leaves no row of the class `1` to train on: it has too few rows",
     ),
+    "numbers beyond float32": (
+        arrays({**SHARE, "task": "regression"}, y_train=with_value(Y, 1e300)), r"predict is 1e\+300 in size",
+    ),
     "share of no row": (arrays({"test": 0.01}), r"load\.test is 0\.01: of 12 rows that is 0\. Expected some on each"),
     # images
     "no folders": (folders(emptied), r"/in has no sub-folders\. Expected a folder with a sub-folder of PNG or JPEG"),
@@ -216,6 +219,9 @@ WRONG = {
     ),
     "words to predict": (
         lines(*table(target=lambda row: "yes"), task="regression"), r"column y has 'yes' in row 1\. .* `task: classes`",
+    ),
+    "numbers to predict beyond float32": (
+        lines(*table(target=lambda row: "-2e40"), task="regression"), r"predict is 2e\+40 in size",
     ),
     "one target": (lines(*table(target=lambda row: "yes")), r"in\.csv has one class only, `yes`"),
     "one group": (lines(*table(g=lambda row: "all"), group="g"), r"load\.test: all rows are of one group"),
