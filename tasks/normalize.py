@@ -124,7 +124,10 @@ def _standard(x: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return sum(of(part).sum(axis=0, dtype=np.float64) for part in parts)
 
     mean = total(lambda values: values) / count
-    deviation = np.sqrt(total(lambda values: np.square(values - mean)) / count)
+    with np.errstate(over="ignore"):
+        deviation = np.sqrt(total(lambda values: np.square(values - mean)) / count)
+    if not np.isfinite(deviation).all():
+        raise UserError("normalize.scale is `standard`: the squares of some numbers are beyond float64. Divide them.")
     constant = deviation <= 1e-12 * np.abs(mean)  # the mean of equal numbers may be off by a bit
     return mean, np.where(constant, 1.0, deviation)
 

@@ -241,6 +241,15 @@ def test_what_is_no_number_is_refused_and_nothing_is_written(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["raw.npz"]
 
 
+def test_what_has_no_deviation_in_float64_is_refused(tmp_path):
+    x = np.array([[-1e300], [1e300], [0.0]])
+    folder = raw(tmp_path, "regression", x_train=x, y_train=np.zeros(3), x_test=x, y_test=np.zeros(3))
+    with pytest.raises(
+        UserError, match=r"normalize\.scale is `standard`: the squares of some numbers are beyond float64"
+    ):
+        normalize(folder, Params(scale="standard", validation="none", seed=0))
+
+
 def test_what_is_too_large_for_float32_is_refused_unless_it_is_scaled(tmp_path):
     x = np.random.default_rng(0).normal(size=(TRAIN, 2)) * [1, 1e39]
     names = np.array(["small", "large"])
