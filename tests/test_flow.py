@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tasks.fashion_mnist import DEBIAN_FOLDER
+from tests.conftest import eventually
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +176,33 @@ def test_a_second_run_in_the_same_folder_waits_for_the_first_and_finds_its_work_
     assert f"(process {first.pid}" in said
     assert said.count(" cached ") == 8
     workspace.set(linear__fit__epochs=3, linear__fit__batch_size=32)
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGKILL", "SIGKILL of all"])
+def test_a_killed_dvc_repro_leaves_no_process_and_its_run_is_closed_as_crashed(workspace, prefect_server, how):
+    workspace.set(linear__fit__epochs=5000, linear__fit__batch_size=3)
+    process = workspace.start("dvc", "repro", "fit@linear")
+    wait_for(process, "/5000: ")
+    kill = os.killpg if "all" in how else os.kill
+    kill(process.pid, getattr(signal, how.split()[0]))
+    process.communicate(timeout=60)
+    eventually(lambda: not at_work_in(workspace.path))
+    assert not list(workspace.path.glob(".dvc/tmp/repro-*"))
+    flow, steps = last_run(prefect_server)
+    assert (flow["type"], flow["message"]) == ("CRASHED", "fit: dvc repro was killed")
+    assert steps["fit"]["type"] == "CRASHED"
+    assert not {"RUNNING", "PENDING"} & {state["type"] for state in steps.values()}
+    workspace.set(linear__fit__epochs=3, linear__fit__batch_size=32)
+    workspace.dvc("repro", "fit@linear")
+
+
+def at_work_in(folder: Path) -> list[str]:
+    """The processes that were started in a folder and have not ended."""
+    return [
+        each.info["name"]
+        for each in psutil.process_iter(["name", "cwd", "status"])
+        if each.info["cwd"] == str(folder) and each.info["status"] != psutil.STATUS_ZOMBIE
+    ]
 
 
 def wait_for(process, text: str) -> None:
