@@ -9,6 +9,7 @@ from contextlib import nullcontext
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.exceptions import CancelledRun, FailedRun
 from prefect.futures import PrefectFuture, wait
 from prefect.runtime import flow_run, task_run
 from prefect.states import Cancelled, Completed, Failed, State
@@ -21,6 +22,10 @@ from tasks.base import Stopped, TryAgain, UserError, stopping
 log = logging.getLogger("flows")  # shown in the terminal and in Prefect's UI, as that of the steps
 for name in ("flows", "tasks"):
     logging.getLogger(name).setLevel(logging.INFO)
+# Prefect logs a run that was cancelled or has failed as a defect too, with a traceback through its own code.
+logging.getLogger("prefect.flow_runs").addFilter(
+    lambda record: not (record.exc_info and isinstance(record.exc_info[1], CancelledRun | FailedRun))
+)
 RETRIES = 2  # of a step that could not reach something outside: only `load` can say so
 Changes = params.form()
 NOTHING = Changes()
