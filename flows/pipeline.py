@@ -15,6 +15,7 @@ from prefect.runtime import flow_run, task_run
 from prefect.states import Cancelled, Completed, Failed, State
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
+from prefect.utilities.annotations import allow_failure, quote
 
 from flows import experiment, memory, params, records, step
 from tasks.base import Stopped, TryAgain, UserError, stopping
@@ -103,8 +104,10 @@ def _run_steps(pipeline: str, force: bool) -> State:
         )
         first, *more = planned.reasons or [""]
         because = f"{first}; {len(more)} more" if more else first
-        after = [futures[name] for name in planned.after]
-        futures[planned.step] = as_task.submit(pipeline, planned.step, because, force, wait_for=after)
+        after = {name: futures[name] for name in planned.after}
+        # What needs a step that has failed says so and ends; Prefect would leave it pending for ever.
+        ended = [allow_failure(future) for future in after.values()]
+        futures[planned.step] = as_task.submit(pipeline, planned.step, because, force, quote(after), wait_for=ended)
     wait(list(futures.values()))
     states = {name: future.state for name, future in futures.items()}
     if stopping.is_set():
@@ -121,10 +124,17 @@ def _run_steps(pipeline: str, force: bool) -> State:
     return Completed(message=verdict)
 
 
-def bring_up_to_date(pipeline: str, name: str, because: str, force: bool) -> State:
-    """One step, as a Prefect task. Its state says what happened: `Completed`, `Cached`, or `Failed` with the reason."""
+def bring_up_to_date(pipeline: str, name: str, because: str, force: bool, after: dict[str, PrefectFuture]) -> State:
+    """One step, as a Prefect task. Its state says what happened: `Completed`, `Cached`, or `Failed` with the reason.
+
+    Args:
+        after: the steps that it needs, which have ended.
+    """
     if stopping.is_set():
         return Cancelled(message="the run was stopped before this step")
+    missing = [name for name, future in after.items() if not future.state.is_completed()]
+    if missing:
+        return Failed(name="NotRun", message=f"it needs {missing[0]}")
     address, started, said = f"{name}@{pipeline}", time.monotonic(), ""
 
     def function() -> None:

@@ -56,7 +56,10 @@ def test_a_failed_step_says_why_in_its_state_and_nothing_is_lost(workspace, pref
     assert flow["name"] == "Failed"
     assert "diverged" in flow["message"]
     assert "diverged" in steps["fit"]["message"]
-    assert "Running" not in {state["name"] for state in steps.values()}
+    eventually(lambda: not {"RUNNING", "PENDING"} & {step["type"] for step in last_run(prefect_server)[1].values()})
+    _, steps = last_run(prefect_server)
+    assert {name for name, state in steps.items() if state["name"] == "NotRun"} == {"reload_best", "evaluate"}
+    assert steps["reload_best"]["message"] == "it needs fit"
 
     workspace.set(linear__compile__learning_rate=0.01)
     workspace.flow("linear")
