@@ -92,6 +92,10 @@ def test_a_database_that_cannot_be_written_is_named(workspace, tmp_path):
     assert f"{tmp_path}/prefect.db" in said
     assert "Traceback" not in said
 
+    said = workspace.run("python", "-m", "flows.server", "ui", code=1, PREFECT_HOME=str(tmp_path))
+    assert f"Prefect's database {tmp_path}/prefect.db cannot be written (Is a directory)" in said
+    assert "Traceback" not in said
+
 
 @pytest.mark.skipif(DEBIAN_FOLDER.is_dir(), reason=f"the dataset is installed here, in {DEBIAN_FOLDER}")
 def test_load_is_tried_again_and_then_names_every_place(workspace, prefect_server, tmp_path):
