@@ -225,5 +225,6 @@ def test_a_server_that_goes_away_does_not_take_the_training_with_it(served):
     served.processes[0].terminate()
     said = process.communicate(timeout=240)[0]
     assert "could not be told" in said, said
+    assert said.count("its progress is not shown") == 1
     assert "Traceback" not in said
     assert "up to date" in served.workspace.dvc("status", "evaluate@linear")
