@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ruamel.yaml import YAML
+from ruamel.yaml import YAML, RoundTripRepresenter
 
 from flows.params import FILE
 from tasks.base import UserError
@@ -45,6 +45,8 @@ def workspace(pipeline: str, changes: dict[str, dict]) -> Iterator[None]:
         try:
             _dvc("cache", "dir", "--local", cache)
             yaml = YAML()
+            # What is not changed stays as it is written: null, a list in one line, quotes, long lines.
+            yaml.Representer, yaml.default_flow_style, yaml.preserve_quotes, yaml.width = _Null, None, True, 4096
             content = yaml.load(Path(FILE))
             for section, values in changes.items():
                 content[pipeline][section].update(values)
@@ -52,6 +54,13 @@ def workspace(pipeline: str, changes: dict[str, dict]) -> Iterator[None]:
             yield
         finally:
             os.chdir(origin)
+
+
+class _Null(RoundTripRepresenter):
+    """Writes null as a word; ruamel's own leaves the value empty."""
+
+
+_Null.add_representer(type(None), lambda self, _: self.represent_scalar("tag:yaml.org,2002:null", "null"))
 
 
 def save(name: str, stages: list[str]) -> None:

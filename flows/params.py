@@ -6,13 +6,11 @@ import difflib
 import importlib
 import json
 import operator
-from collections.abc import Callable
 from functools import cache, reduce
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import Field, ValidationError, create_model, model_serializer
-from pydantic.json_schema import SkipJsonSchema
 from ruamel.yaml import YAML, YAMLError
 
 from tasks.base import Section, UserError
@@ -53,22 +51,28 @@ def _model() -> type[Section]:
 
 
 class _Form(Section):
-    """A part of a form: what is left empty is not there."""
+    """A part of a form: what is left empty is not there. A null is a value, where params.yaml may have one."""
 
-    @model_serializer(mode="wrap")
-    def _filled(self, serialize: Callable) -> dict:
-        return {key: value for key, value in serialize(self).items() if value is not None}
+    @model_serializer
+    def _filled(self) -> dict[str, Any]:
+        return {key: getattr(self, key) for key in type(self).model_fields if key in self.model_fields_set}
 
 
 def form() -> type[Section]:
     """Every parameter of every step, none of them needed: what a form asks for. What is left out stays as it is."""
 
+    def shown(schema: dict) -> None:
+        """As Prefect's form needs it: a list of words where it would show a constant or a switch that is on or off."""
+        schema.pop("default", None)  # it would be filled in
+        if schema.get("type") == "boolean":
+            del schema["type"]
+        for each in schema.get("anyOf", [schema]):
+            if "const" in each:
+                each["enum"] = [each.pop("const")]
+
     def optional(kind: Any, description: str) -> Any:
-        # No default in the schema either: the form would fill it in.
-        extra = {"description": description, "json_schema_extra": lambda schema: schema.pop("default", None)}
-        if kind is bool:  # for which the form knows no "left out", but a null
-            return bool | None, Field(None, description=description)
-        return kind | SkipJsonSchema[None], Field(None, **extra)
+        kind = Literal[True, False] if kind is bool else kind
+        return kind, Field(None, description=description, json_schema_extra=shown)
 
     parts = {}
     for name in STEPS:

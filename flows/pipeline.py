@@ -9,11 +9,13 @@ from contextlib import nullcontext
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.exceptions import CancelledRun, FailedRun
 from prefect.futures import PrefectFuture, wait
 from prefect.runtime import flow_run, task_run
 from prefect.states import Cancelled, Completed, Failed, State
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
+from prefect.utilities.annotations import allow_failure, quote
 
 from flows import experiment, memory, params, records, step
 from tasks.base import Stopped, TryAgain, UserError, stopping
@@ -21,6 +23,10 @@ from tasks.base import Stopped, TryAgain, UserError, stopping
 log = logging.getLogger("flows")  # shown in the terminal and in Prefect's UI, as that of the steps
 for name in ("flows", "tasks"):
     logging.getLogger(name).setLevel(logging.INFO)
+# Prefect logs a run that was cancelled or has failed as a defect too, with a traceback through its own code.
+logging.getLogger("prefect.flow_runs").addFilter(
+    lambda record: not (record.exc_info and isinstance(record.exc_info[1], CancelledRun | FailedRun))
+)
 RETRIES = 2  # of a step that could not reach something outside: only `load` can say so
 Changes = params.form()
 NOTHING = Changes()
@@ -98,8 +104,10 @@ def _run_steps(pipeline: str, force: bool) -> State:
         )
         first, *more = planned.reasons or [""]
         because = f"{first}; {len(more)} more" if more else first
-        after = [futures[name] for name in planned.after]
-        futures[planned.step] = as_task.submit(pipeline, planned.step, because, force, wait_for=after)
+        after = {name: futures[name] for name in planned.after}
+        # What needs a step that has failed says so and ends; Prefect would leave it pending for ever.
+        ended = [allow_failure(future) for future in after.values()]
+        futures[planned.step] = as_task.submit(pipeline, planned.step, because, force, quote(after), wait_for=ended)
     wait(list(futures.values()))
     states = {name: future.state for name, future in futures.items()}
     if stopping.is_set():
@@ -116,10 +124,17 @@ def _run_steps(pipeline: str, force: bool) -> State:
     return Completed(message=verdict)
 
 
-def bring_up_to_date(pipeline: str, name: str, because: str, force: bool) -> State:
-    """One step, as a Prefect task. Its state says what happened: `Completed`, `Cached`, or `Failed` with the reason."""
+def bring_up_to_date(pipeline: str, name: str, because: str, force: bool, after: dict[str, PrefectFuture]) -> State:
+    """One step, as a Prefect task. Its state says what happened: `Completed`, `Cached`, or `Failed` with the reason.
+
+    Args:
+        after: the steps that it needs, which have ended.
+    """
     if stopping.is_set():
         return Cancelled(message="the run was stopped before this step")
+    missing = [name for name, future in after.items() if not future.state.is_completed()]
+    if missing:
+        return Failed(name="NotRun", message=f"it needs {missing[0]}")
     address, started, said = f"{name}@{pipeline}", time.monotonic(), ""
 
     def function() -> None:

@@ -96,12 +96,14 @@ def _close(run: UUID) -> None:
 @contextmanager
 def progress(pipeline: str) -> Iterator[None]:
     """Around a step: what it tells of its progress is an artifact of its task."""
-    artifact = None
+    artifact, away = None, False
 
     def tell(done: float, text: str) -> None:
-        nonlocal artifact
-        if not answers():  # Prefect's client would try again for a minute, and the training wait for it
-            log.warning("Prefect's server does not answer: the training goes on, and its progress is not shown")
+        nonlocal artifact, away
+        before, away = away, not answers()
+        if away:  # Prefect's client would try again for a minute, and the training wait for it
+            if not before:
+                log.warning("Prefect's server does not answer: the training goes on, and its progress is not shown")
             return
         try:
             if artifact is None:

@@ -140,6 +140,20 @@ def _home() -> Path:
     return home
 
 
+def _check_database() -> None:
+    """Name a database file that cannot be written; Prefect ends with a traceback that does not."""
+    if "PREFECT_SERVER_DATABASE_CONNECTION_URL" in os.environ:
+        return
+    file = _home() / "prefect.db"
+    try:
+        file.open("ab").close()
+    except OSError as error:
+        raise UserError(
+            f"Prefect's database {file} cannot be written ({error.strerror}): make it writable, or set PREFECT_HOME to "
+            "another folder."
+        ) from None
+
+
 def _address_file() -> Path:
     return _home() / "ui-address"
 
@@ -188,6 +202,7 @@ def ui() -> None:
     with open(_address_file(), "a+", encoding="utf-8") as file:
         if not lock(file):
             raise UserError(f"The UI of this project runs already: {_address_file().read_text()[:-4]}")
+        _check_database()
         file.truncate(0)
         file.write(f"{url}/api")
         file.flush()

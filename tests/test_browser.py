@@ -60,8 +60,14 @@ def shot(page, name: str) -> None:
         page.screenshot(path=Path(SHOTS, name))
 
 
-def field(page, title: str):
-    return page.locator(f'.schema-form-property:has(> .p-label__header :text-is("{title} (Optional)")) input')
+def field(page, title: str, kind: str = "input"):
+    return page.locator(f'.schema-form-property:has(> .p-label__header :text-is("{title} (Optional)")) {kind}')
+
+
+def choose(page, title: str, value: str) -> None:
+    field(page, title, "button.p-select-button__control").focus()
+    page.keyboard.press("ArrowDown")
+    page.locator(".p-select-option__text").get_by_text(value, exact=True).click()
 
 
 def look_for(served, page, run: str, artifact: str):
@@ -90,10 +96,14 @@ def test_a_person_changes_a_parameter_starts_a_run_watches_it_and_reads_the_repo
     page.get_by_text(re.compile("-5 is less than or equal to the minimum of 0")).first.wait_for()
 
     field(page, "Epochs").fill("12")
+    choose(page, "Class Weights", "balanced")
+    choose(page, "Flip", "true")
     shot(page, "ui-form.png")
     page.get_by_role("button", name="Submit").click()
     page.get_by_role("link", name="fashion epochs 12").first.click(timeout=120_000)  # its name once it has begun
     (run,) = served.post("flow_runs/filter", {"limit": 1, "sort": "EXPECTED_START_TIME_DESC"})
+    changes = {"epochs": 12, "class_weights": "balanced", "flip": True}  # and nothing of what was left empty
+    assert run["parameters"]["changes"] == {"fit": changes}
     eventually(lambda: "fashion-progress" in served.artifacts(run["id"]), 120)
     look_for(served, page, run["id"], "fashion-progress")
     progress = served.artifacts(run["id"])["fashion-progress"]

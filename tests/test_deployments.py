@@ -64,8 +64,13 @@ def test_a_run_shows_its_steps_its_pictures_and_a_report(served):
     data = re.search(r"raw.npz\n *hash: md5\n *md5: (\w+)", (served.workspace.path / "dvc.lock").read_text())[1]
     for text in (commit, data, "| fit.epochs | 300 |", "duration", "| test_mse |"):
         assert text in report
-    log = served.post("logs/filter", {"logs": {"flow_run_id": {"any_": [run]}}, "limit": 200})
-    assert any("epoch 300/300" in line["message"] for line in log)
+    assert any("epoch 300/300" in line for line in log_of(served, run))
+
+
+def log_of(served, run: str) -> list[str]:
+    """What the log of a run has."""
+    found = served.post("logs/filter", {"logs": {"flow_run_id": {"any_": [run]}}, "limit": 200})
+    return [line["message"] for line in found]
 
 
 def test_a_run_that_finds_nothing_changed_ends_in_seconds_and_says_so(served):
@@ -120,9 +125,11 @@ def test_a_wrong_value_is_refused_before_a_run_exists(served, changes, says):
 
 
 def test_a_wrong_combination_ends_the_run_at_once_with_the_keys_path(served):
-    state = served.ended(served.run("linear-experiment", changes={"build": {"output_units": 3}}))
+    run = served.run("linear-experiment", changes={"build": {"output_units": 3}})
+    state = served.ended(run)
     assert state["name"] == "Failed"
     assert "build.output_units" in state["message"]
+    assert not [line for line in log_of(served, run) if "Traceback" in line]
 
 
 def test_the_command_line_does_the_same(served):
@@ -155,6 +162,8 @@ def test_a_cancelled_run_stops_within_a_batch_with_all_its_processes(served):
     eventually(lambda: not worker.children(recursive=True), 30)
     assert time.monotonic() - began < 25
     eventually(lambda: not {"RUNNING", "PENDING"} & {step["type"] for step in served.steps(run).values()}, 60)
+    assert any("stopped in epoch" in line for line in log_of(served, run))
+    assert not [line for line in log_of(served, run) if "Traceback" in line]
     served.workspace.set(linear__fit__epochs=300)
     assert served.ended(served.run("linear"))["name"] == "Completed"
 
@@ -216,5 +225,6 @@ def test_a_server_that_goes_away_does_not_take_the_training_with_it(served):
     served.processes[0].terminate()
     said = process.communicate(timeout=240)[0]
     assert "could not be told" in said, said
+    assert said.count("its progress is not shown") == 1
     assert "Traceback" not in said
     assert "up to date" in served.workspace.dvc("status", "evaluate@linear")

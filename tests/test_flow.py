@@ -6,11 +6,14 @@ import os
 import re
 import signal
 import time
+from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tasks.fashion_mnist import DEBIAN_FOLDER
+from tests.conftest import eventually
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +57,10 @@ def test_a_failed_step_says_why_in_its_state_and_nothing_is_lost(workspace, pref
     assert flow["name"] == "Failed"
     assert "diverged" in flow["message"]
     assert "diverged" in steps["fit"]["message"]
-    assert "Running" not in {state["name"] for state in steps.values()}
+    eventually(lambda: not {"RUNNING", "PENDING"} & {step["type"] for step in last_run(prefect_server)[1].values()})
+    _, steps = last_run(prefect_server)
+    assert {name for name, state in steps.items() if state["name"] == "NotRun"} == {"reload_best", "evaluate"}
+    assert steps["reload_best"]["message"] == "it needs fit"
 
     workspace.set(linear__compile__learning_rate=0.01)
     workspace.flow("linear")
@@ -107,6 +113,10 @@ def test_a_database_that_cannot_be_written_is_named(workspace, tmp_path):
     assert "Prefect's server did not start" in said
     assert "unable to open database file" in said
     assert f"{tmp_path}/prefect.db" in said
+    assert "Traceback" not in said
+
+    said = workspace.run("python", "-m", "flows.server", "ui", code=1, PREFECT_HOME=str(tmp_path))
+    assert f"Prefect's database {tmp_path}/prefect.db cannot be written (Is a directory)" in said
     assert "Traceback" not in said
 
 
@@ -196,6 +206,33 @@ def test_a_second_run_in_the_same_folder_waits_for_the_first_and_finds_its_work_
     assert f"(process {first.pid}" in said
     assert said.count(" cached ") == 8
     workspace.set(linear__fit__epochs=3, linear__fit__batch_size=32)
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGKILL", "SIGKILL of all"])
+def test_a_killed_dvc_repro_leaves_no_process_and_its_run_is_closed_as_crashed(workspace, prefect_server, how):
+    workspace.set(linear__fit__epochs=5000, linear__fit__batch_size=3)
+    process = workspace.start("dvc", "repro", "fit@linear")
+    wait_for(process, "/5000: ")
+    kill = os.killpg if "all" in how else os.kill
+    kill(process.pid, getattr(signal, how.split()[0]))
+    process.communicate(timeout=60)
+    eventually(lambda: not at_work_in(workspace.path))
+    assert not list(workspace.path.glob(".dvc/tmp/repro-*"))
+    flow, steps = last_run(prefect_server)
+    assert (flow["type"], flow["message"]) == ("CRASHED", "fit: dvc repro was killed")
+    assert steps["fit"]["type"] == "CRASHED"
+    assert not {"RUNNING", "PENDING"} & {state["type"] for state in steps.values()}
+    workspace.set(linear__fit__epochs=3, linear__fit__batch_size=32)
+    workspace.dvc("repro", "fit@linear")
+
+
+def at_work_in(folder: Path) -> list[str]:
+    """The processes that were started in a folder and have not ended."""
+    return [
+        each.info["name"]
+        for each in psutil.process_iter(["name", "cwd", "status"])
+        if each.info["cwd"] == str(folder) and each.info["status"] != psutil.STATUS_ZOMBIE
+    ]
 
 
 def wait_for(process, text: str) -> None:

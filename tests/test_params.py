@@ -262,3 +262,21 @@ def test_a_whole_number_is_a_number(write):
 def test_parameters_cannot_be_changed_after_they_were_checked():
     with pytest.raises(ValueError, match="frozen"):
         read("linear").fit.epochs = 5
+
+
+def test_the_form_has_a_list_to_choose_from_where_a_constant_or_a_switch_could_not_be_left_out():
+    form = flows.params.form().model_json_schema()
+    sections = form["$defs"].values()
+    parts = [each for part in sections for key in part["properties"].values() for each in key.get("anyOf", [key])]
+    assert not [each for each in parts if "const" in each or each.get("type") == "boolean" or "default" in each]
+    fit = form["$defs"]["fit_parameters"]["properties"]
+    assert fit["class_weights"]["anyOf"] == [{"enum": ["balanced"], "type": "string"}, {"type": "null"}]
+    assert fit["flip"]["enum"] == [True, False]
+
+
+def test_the_form_tells_null_from_what_was_left_out():
+    changes = flows.params.form().model_validate({"fit": {"class_weights": None, "flip": False}, "load": {}})
+    assert changes.model_dump() == {"load": {}, "fit": {"class_weights": None, "flip": False}}
+    for key in ("epochs", "flip"):
+        with pytest.raises(ValueError, match=key):
+            flows.params.form().model_validate({"fit": {key: None}})
