@@ -244,9 +244,7 @@ def test_what_is_no_number_is_refused_and_nothing_is_written(tmp_path):
 def test_what_has_no_deviation_in_float64_is_refused(tmp_path):
     x = np.array([[-1e300], [1e300], [0.0]])
     folder = raw(tmp_path, "regression", x_train=x, y_train=np.zeros(3), x_test=x, y_test=np.zeros(3))
-    with pytest.raises(
-        UserError, match=r"normalize\.scale is `standard`: the squares of some numbers
-    ):
+    with pytest.raises(UserError, match=r"normalize\.scale is `standard`: the squares of some numbers"):
         normalize(folder, Params(scale="standard", validation="none", seed=0))
 
 
