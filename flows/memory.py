@@ -14,7 +14,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from dvc.exceptions import CacheLinkError, DvcException, ReproductionError
 from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.rwlock import RWLockFileCorruptedError
-from dvc.stage.cache import _get_cache_hash
+from dvc.stage.cache import StageCache, _get_cache_hash, _get_stage_hash
 from dvc.stage.serialize import to_single_stage_lockfile
 from dvc.utils.serialize import ParseError, YAMLFileCorruptedError
 from dvc.utils.serialize import _common as serialize
@@ -74,7 +74,18 @@ def _dump_whole(path, data, dumper, fs=None, **options) -> None:
     os.replace(part, path)
 
 
+_load_entry = StageCache._load
+
+
+def _load_entry_if_any(self: StageCache, stage) -> dict | None:
+    if key := _get_stage_hash(stage):
+        with suppress(OSError):  # it is not there, or not empty
+            os.rmdir(self._get_cache_dir(key))
+    return _load_entry(self, stage)
+
+
 dvc.stage.run.cmd_run = _run_here
+StageCache._load = _load_entry_if_any  # a kill may leave a folder without its entry, for which DVC has no word
 serialize._dump_data = _dump_whole  # DVC writes dvc.lock in its place: a kill would leave half of it
 logging.getLogger("dvc").setLevel(logging.WARNING)  # each "Updating lock file" would be a line in the terminal
 

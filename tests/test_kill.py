@@ -65,7 +65,10 @@ def forget(workspace) -> None:
 
 
 def lend_a_hand(workspace) -> bool:
-    """DVC itself writes dvc.lock and its rwlock in their places. After a kill in such a moment, do what README says."""
+    """DVC itself writes dvc.lock and its rwlock in their places, and leaves folders of its run cache without content.
+
+    After a kill in such a moment, do what README says.
+    """
     helped = False
     lock, rwlock = workspace.path / "dvc.lock", workspace.path / ".dvc" / "tmp" / "rwlock"
     try:
@@ -82,6 +85,10 @@ def lend_a_hand(workspace) -> bool:
     except ValueError:
         rwlock.unlink()
         helped = True
+    for folder in (workspace.path / ".dvc" / "cache" / "runs").glob("*/*"):
+        if not any(folder.iterdir()):
+            folder.rmdir()
+            helped = True
     return helped
 
 
@@ -91,3 +98,14 @@ def test_a_flow_mends_the_lock_file_that_a_kill_left_half(workspaces, prefect_se
     rwlock.parent.mkdir(parents=True, exist_ok=True)
     rwlock.write_text("{")
     assert "done in" in workspace.flow("linear")
+
+
+def test_a_flow_passes_over_what_a_kill_left_of_the_run_cache(workspaces, prefect_server):
+    workspace = workspaces("empty", PREFECT_API_URL=prefect_server)
+    workspace.flow("linear")
+    whole = workspace.bytes("linear")
+    for entry in workspace.path.glob(".dvc/cache/runs/*/*/*"):
+        entry.unlink()
+    workspace.run("git", "checkout", "-q", "dvc.lock")  # so that DVC looks for entries
+    assert "done in" in workspace.flow("linear")
+    assert workspace.bytes("linear") == whole
