@@ -49,7 +49,7 @@ test-ui: tools .venv/installed ## the tests in a real browser and on PostgreSQL:
 	@python -m pytest tests/test_browser.py tests/test_team.py
 
 soak: .venv/installed ## kill both drivers 200 times and compare bytes (half an hour): KILLS=100 pytest tests/test_kill.py
-	@KILLS=100 python -m pytest -n 2 tests/test_kill.py -s
+	@KILLS=100 python -m pytest -n 2 tests/test_kill.py -rP
 
 verify: .venv/installed ## run the last commit again in a clean place and compare every hash: python flows/verify.py
 	@python flows/verify.py
