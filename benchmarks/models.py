@@ -32,7 +32,8 @@ MODELS = {  # a pipeline, and what is changed of it
     ),
 }
 FLIPPED = """
-import json, sys, keras, numpy as np
+import keras
+import numpy as np
 model = keras.models.load_model("model.keras")
 with np.load("normalized.npz") as rows:
     x, y = rows["x_test"], rows["y_test"]
