@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import io
 import json
 import logging
 import os
@@ -30,6 +31,7 @@ from tasks.base import Stopped, UserError, stopping, watchers
 log = logging.getLogger("flows")
 
 UNCHANGED = "nothing has changed"
+LARGEST = 70_000  # bytes of a picture in a page, whose text is then below 100 KB
 SCORES = ("loss", "accuracy", "accuracy_without_leaked", "mae", "mse", "mse_without_leaked", "r2")  # said in one line
 PICTURES = {  # of a pipeline's folder: its title
     "samples.png": "What the model sees",
@@ -202,7 +204,17 @@ def _key(pipeline: str, name: str) -> str:
 
 
 def _picture(path: Path, title: str) -> str:
-    return f"![{title}](data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()})"
+    """For a page: photographs as JPEG, as large PNG files would slow it."""
+    content, kind = path.read_bytes(), "png"
+    for quality in (85, 60, 35, 10):
+        if len(content) <= LARGEST:
+            break
+        from PIL import Image  # here: few pictures need it
+
+        smaller, kind = io.BytesIO(), "jpeg"
+        Image.open(path).convert("RGB").save(smaller, format="jpeg", quality=quality)
+        content = smaller.getvalue()
+    return f"![{title}](data:image/{kind};base64,{base64.b64encode(content).decode()})"
 
 
 def _checks(folder: Path) -> str:
