@@ -10,7 +10,8 @@ import numpy as np
 from tasks.base import Stopped, log, stopping
 
 TEST, SAMPLE = 256, 500  # rows at most: of the test rows that are compared at once, and to find a direction
-BLOCK = 2**22  # values at most of the rows that are looked at at once, of either side
+BLOCK = 2**22  # values at most of the training rows that are looked at at once; of the test rows four times as many
+WIDE = 4096  # values of a row: with more, the products of float32 leave too many pairs open
 MOST = 5 * 10**12  # multiplications: about a minute on two cores
 EVERY = 2.0  # seconds between two lines of progress
 ROUNDING = 2.0**-22  # of one number in float32, with room
@@ -30,7 +31,8 @@ def find(train: np.ndarray, test: np.ndarray, near: float) -> Twins:
 
     Rows that are near are near in every single direction. So the rows are sorted along the one in which they vary most,
     and a block of test rows is compared only with the training rows between two bounds: by a product of matrices in
-    float32 on all cores; then what may be near, as far as rounding allows, by its differences in float64.
+    float32 on all cores (of wide rows float64); then what may be nearest, as far as rounding allows, by its differences
+    in float64.
 
     Args:
         train, test: rows of one shape, float32 and finite.
@@ -54,7 +56,7 @@ def find(train: np.ndarray, test: np.ndarray, near: float) -> Twins:
     rows = rows[np.argsort(own[rows], kind="stable")]
 
     distance, nearest, told = np.full(len(test), np.inf), np.zeros(len(test), int), time.monotonic()
-    together = min(TEST, size)
+    together, kind = min(TEST, 4 * size), np.float64 if width > WIDE else np.float32
     for begin in range(0, len(rows), together):
         some = rows[begin : begin + together]
         for first in range(low[some].min(), high[some].max(), size):
@@ -66,7 +68,8 @@ def find(train: np.ndarray, test: np.ndarray, near: float) -> Twins:
             others = order[first : min(first + size, high[some].max())]
             # What has a twin looks for a nearer one; what has an equal one looks for none.
             within = np.where(distance[some] > 0, np.minimum(distance[some], near) ** 2 * width, -np.inf)
-            i, j = _candidates(test[some] - centre, train[others] - centre, within)
+            sides = ((side - centre).astype(kind, copy=False) for side in (test[some], train[others]))
+            i, j = _candidates(*sides, within)
             for k in range(0, len(i), size):
                 _keep(some[i[k : k + size]], others[j[k : k + size]], train, test, distance, nearest)
     found = np.flatnonzero(distance <= near)
@@ -84,11 +87,12 @@ def _direction(rows: np.ndarray) -> np.ndarray:
 
 
 def _candidates(a: np.ndarray, b: np.ndarray, within: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which rows of a and b may be near: each row of a says what the square of their distance is at most."""
+    """Which rows of b may be nearest to those of a: each row of a says what the square of their distance is at most."""
     square_a, square_b = (np.einsum("ij,ij->i", rows, rows) for rows in (a, b))
-    rounding = ROUNDING * (a.shape[1] + 8) * (square_a.max() + square_b.max())
-    least = (square_a - within - rounding) / 2
-    return np.nonzero(a @ b.T >= (least[:, None] + square_b / 2))
+    rounding = 2 * np.finfo(a.dtype).eps * (a.shape[1] + 8) * (square_a.max() + square_b.max())
+    closeness = a @ b.T - square_b / 2  # half of what the square of the distance is short of square_a
+    least = np.maximum((square_a - within - rounding) / 2, closeness.max(axis=1) - rounding)
+    return np.nonzero(closeness >= least[:, None])
 
 
 def _keep(i: np.ndarray, j: np.ndarray, train, test, distance: np.ndarray, nearest: np.ndarray) -> None:

@@ -272,6 +272,25 @@ def test_numbers_to_predict_have_no_classes_and_no_contradictions():
     assert found["duplicates across train and test"]["rows"] == [row]
 
 
+@pytest.mark.parametrize("width", [784, twins.WIDE + 1])
+def test_of_many_near_rows_the_nearest_is_found_and_of_wide_ones_few_pairs_are_measured(monkeypatch, width):
+    random = np.random.default_rng(0)
+    faces = random.random((6, width), np.float32)
+    train, test = (
+        faces[random.integers(0, 6, count)] + random.normal(0, 0.01, (count, width)).astype(np.float32)
+        for count in (300, 90)
+    )
+    train[50] = test[3] = train[7]  # equal ones: the first counts
+    measured, keep = [], twins._keep
+    monkeypatch.setattr(twins, "_keep", lambda i, *more: (measured.append(len(i)), keep(i, *more)))
+    found = twins.find(train, test, near=0.05)
+    apart = np.sqrt(((test[:, None].astype(float) - train[None]) ** 2).mean(axis=2))
+    by_row = np.argsort(found.test)
+    assert found.train[by_row].tolist() == apart.argmin(axis=1).tolist()
+    np.testing.assert_allclose(found.distance[by_row], apart.min(axis=1), atol=1e-12)
+    assert width <= twins.WIDE or sum(measured) < (apart <= 0.05).sum() / 5
+
+
 def test_fashion_mnist_has_no_equal_pair_and_five_near_twins(tmp_path):
     folder = Folder(tmp_path)
     load(folder, fashion_mnist.Params(source="fashion_mnist", folder=None))
