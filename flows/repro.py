@@ -1,7 +1,8 @@
-"""A `dvc repro` in the terminal, shown in Prefect's UI as a run with its steps, if PREFECT_API_URL names a server.
+"""A `dvc repro` in the terminal: its steps stop when it is killed, and Prefect's UI shows it as a run with its steps.
 
-DVC starts a process for each step and tells nobody when it begins and ends. So each step leaves a line, and a process
-of its own, which the first step starts, tells the server; it ends when DVC's does.
+The second only if PREFECT_API_URL names a server. DVC starts a process for each step and tells nobody when it begins
+and ends. So each step leaves a line, and a process of its own, which the first step starts, tells the server; it ends
+when DVC's does.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -18,13 +20,31 @@ import psutil
 
 from flows import server
 from flows.params import ROOT
+from tasks.base import stopping
+
+
+def stop_with_dvc() -> None:
+    """Let this step stop when `dvc repro` is killed: nobody waits for its result any more.
+
+    A signal of the kernel would not do: between the two there may be a shell, which lives on.
+    """
+    dvc = _dvc()
+    if dvc is None:
+        return
+
+    def watch() -> None:
+        while _runs(dvc.pid):
+            time.sleep(0.3)
+        stopping.set()
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def tell(pipeline: str, step: str, state: str, message: str = "") -> None:
     """Leave a line for the server, and see to it that someone reads them."""
     if not os.environ.get("PREFECT_API_URL"):
         return
-    dvc = next(filter(_is_dvc, psutil.Process().parents()), None)
+    dvc = _dvc()
     if dvc is None:  # it was killed, and its run is closed already
         return
     file = Path(".dvc", "tmp", f"repro-{dvc.pid}-{dvc.create_time():.0f}.jsonl")
@@ -40,6 +60,11 @@ def tell(pipeline: str, step: str, state: str, message: str = "") -> None:
     line = json.dumps({"pipeline": pipeline, "step": step, "state": state, "message": message})
     with open(file, "a", encoding="utf-8") as lines:
         lines.write(line + "\n")
+
+
+def _dvc() -> psutil.Process | None:
+    """The process of the `dvc` command that this one works for."""
+    return next(filter(_is_dvc, psutil.Process().parents()), None)
 
 
 def _is_dvc(process: psutil.Process) -> bool:

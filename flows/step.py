@@ -14,7 +14,6 @@ from pathlib import Path
 
 from flows import environment, params, repro
 from flows.params import ROOT
-from flows.server import die_with_parent
 from tasks.base import Folder, Stopped, UserError, stopping
 from tasks.own_model import FOLDER
 
@@ -124,7 +123,7 @@ def main(step: str, pipeline: str) -> int:
     """As a stage of `dvc repro`: lines on the terminal, an exit code, and the old outputs back in place on failure."""
     logging.basicConfig(level=logging.INFO, format="  %(message)s", stream=sys.stdout)
     stop_on_signals()
-    die_with_parent()  # when `dvc repro` is killed, nobody waits for this process any more
+    repro.stop_with_dvc()
     repro.tell(pipeline, step, "Running")
     try:
         said = run(step, pipeline)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -208,15 +209,16 @@ def test_a_second_run_in_the_same_folder_waits_for_the_first_and_finds_its_work_
     workspace.set(linear__fit__epochs=3, linear__fit__batch_size=32)
 
 
+@pytest.mark.parametrize("shell", ["bash", "sh"])  # dash, Debian's sh, stays between DVC and the step
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGKILL", "SIGKILL of all"])
-def test_a_killed_dvc_repro_leaves_no_process_and_its_run_is_closed_as_crashed(workspace, prefect_server, how):
-    workspace.set(linear__fit__epochs=5000, linear__fit__batch_size=3)
-    process = workspace.start("dvc", "repro", "fit@linear")
-    wait_for(process, "/5000: ")
+def test_a_killed_dvc_repro_leaves_no_process_and_its_run_is_closed_as_crashed(workspace, prefect_server, how, shell):
+    workspace.set(linear__fit__epochs=40_000, linear__fit__batch_size=3)  # a minute: it does not end by itself
+    process = workspace.start("dvc", "repro", "fit@linear", SHELL=shutil.which(shell))
+    wait_for(process, "/40000: ")
     kill = os.killpg if "all" in how else os.kill
     kill(process.pid, getattr(signal, how.split()[0]))
     process.communicate(timeout=60)
-    eventually(lambda: not at_work_in(workspace.path))
+    eventually(lambda: not at_work_in(workspace.path), 20)
     assert not list(workspace.path.glob(".dvc/tmp/repro-*"))
     flow, steps = last_run(prefect_server)
     assert (flow["type"], flow["message"]) == ("CRASHED", "fit: dvc repro was killed")
@@ -236,10 +238,12 @@ def at_work_in(folder: Path) -> list[str]:
 
 
 def wait_for(process, text: str) -> None:
+    said = []
     for line in process.stdout:
+        said.append(line)
         if text in line:
             return
-    raise AssertionError(f"the command ended without saying {text!r}")
+    raise AssertionError(f"the command ended without saying {text!r}, but this:\n{''.join(said)}")
 
 
 def test_without_a_server_the_flow_starts_its_own(workspaces):
