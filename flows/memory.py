@@ -14,7 +14,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -211,9 +211,15 @@ def put_back(address: str) -> None:
                     Path(out.fs_path).write_bytes(kept.stdout)
 
 
-def plan(pipeline: str, force: bool = False) -> list[Plan]:
-    """The steps of a pipeline in an order that works, with what `bring_up_to_date` would do to each, and why."""
-    with _repository() as repo, repo.lock:
+def plan(pipeline: str, force: bool = False, locked: bool = True) -> list[Plan]:
+    """The steps of a pipeline in an order that works, with what `bring_up_to_date` would do to each, and why.
+
+    Args:
+        pipeline: a section of `params.yaml`.
+        force: whether all steps are to run.
+        locked: whether DVC's lock is held meanwhile. Then no other run changes anything, nor can one begin.
+    """
+    with _repository() as repo, repo.lock if locked else nullcontext():
         order, plans = repo.index.graph, []
         stages = [stage for stage in repo.index.stages if stage.addressing.endswith(f"@{pipeline}")]
         missing = {f"{step}@{pipeline}" for step in STEPS} - {stage.addressing for stage in stages}

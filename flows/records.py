@@ -285,8 +285,8 @@ class DvcRun:
 
     def end(self) -> None:
         """Note how the run has ended, as its steps tell; a step that has not ended was killed."""
-        with suppress(UserError):  # another run may be at work by now
-            for planned in memory.plan(self.pipeline):
+        with suppress(UserError):  # another run may be at work by now, and must not wait for this
+            for planned in memory.plan(self.pipeline, locked=False):
                 if planned.action == memory.UNCHANGED and planned.step not in self.states:
                     self.step(planned.step, "Cached", UNCHANGED)
         for name, state in self.states.items():

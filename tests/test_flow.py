@@ -7,11 +7,13 @@ import re
 import shutil
 import signal
 import time
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
+from zc.lockfile import LockFile
 
 from tasks.fashion_mnist import DEBIAN_FOLDER
 from tests.conftest import eventually
@@ -217,8 +219,10 @@ def test_a_killed_dvc_repro_leaves_no_process_and_its_run_is_closed_as_crashed(w
     wait_for(process, "/40000: ")
     kill = os.killpg if "all" in how else os.kill
     kill(process.pid, getattr(signal, how.split()[0]))
-    process.communicate(timeout=60)
-    eventually(lambda: not at_work_in(workspace.path), 20)
+    process.wait(timeout=60)
+    with closing(LockFile(str(workspace.path / ".dvc" / "tmp" / "lock"))):  # as the next `dvc` command has it
+        eventually(lambda: not at_work_in(workspace.path), 20)
+    process.communicate()
     assert not list(workspace.path.glob(".dvc/tmp/repro-*"))
     flow, steps = last_run(prefect_server)
     assert (flow["type"], flow["message"]) == ("CRASHED", "fit: dvc repro was killed")
