@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 class Run(NamedTuple):
     seconds: float
+    processor: float  # seconds of all cores together: they do not grow when others use the machine
     mib: float  # the largest process of it
     output: str
 
@@ -43,7 +44,7 @@ def timed(command: list[str], folder: Path, **env: str) -> Run:
         said = output.read()
     if status:
         sys.exit(f"{' '.join(command)} failed:\n{said}")
-    return Run(seconds, used.ru_maxrss / 1024, said)
+    return Run(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, said)
 
 
 def clone(place: Path, changes: dict[str, object]) -> Path:
