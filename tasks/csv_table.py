@@ -86,6 +86,9 @@ def _table(file: Path, params: Params):
     _check_columns(file, names, table, params)
     if not len(table):
         raise UserError(f"{file} has column names and no rows. Expected some.")
+    for name in filter(None, (params.target, params.group)):
+        if pd.api.types.is_string_dtype(table[name]):  # `yes ` is `yes`, and blanks are nothing
+            table[name] = table[name].str.strip().replace("", None)
     return table
 
 

@@ -59,14 +59,18 @@ class Hidden(Stack):
             found += self._active(dense, units) + self._dropped()
         return found
 
-    def _active(self, layer, *arguments, **options) -> list:
-        """A layer with its activation, and with batch normalization between the two where it is asked for."""
+    def _active(self, layer, *arguments, pooling: tuple = (), **options) -> list:
+        """A layer with its activation, and with batch normalization between the two where it is asked for.
+
+        Normalization comes after the pooling, if there is one: a quarter of the values is left for it.
+        """
         from tasks.network import keras
 
         if not self.batch_norm:
-            return [layer(*arguments, **options, activation=self.activation, dtype=self.dtype_policy)]
+            return [layer(*arguments, **options, activation=self.activation, dtype=self.dtype_policy), *pooling]
         return [
             layer(*arguments, **options, use_bias=False, dtype=self.dtype_policy),  # the normalization has one
+            *pooling,
             keras.layers.BatchNormalization(momentum=MOMENTUM, dtype=self.dtype_policy),
             keras.layers.Activation(self.activation, dtype=self.dtype_policy),
         ]
@@ -92,7 +96,7 @@ class Mlp(Hidden):
 
 
 class Cnn(Hidden):
-    """Blocks of 3 x 3 convolutions, for images. Between two blocks height and width are halved."""
+    """Blocks of 3 x 3 convolutions, for images. Each halves height and width, the last one only before `flatten`."""
 
     family: Literal["cnn"]
     filters: list[Units] = Field(min_length=1, description="Filters of the convolutions, a number for each block.")
@@ -112,17 +116,18 @@ class Cnn(Hidden):
 
         found = [keras.layers.Reshape((*shape, 1))] if len(shape) == 2 else []  # gray: one channel
         side = min(shape[:2])
-        for number, filters in enumerate(self.filters):
-            if number and side >= 2:
-                found += [keras.layers.MaxPooling2D(2, dtype=self.dtype_policy), *self._dropped()]
-                side //= 2
-            for _ in range(self.convolutions):
+        for number, filters in enumerate(self.filters, start=1):
+            last = number == len(self.filters)
+            for _ in range(self.convolutions - 1):
                 found += self._active(keras.layers.Conv2D, filters, 3, padding="same")
-        if self.head == "average":
-            found.append(keras.layers.GlobalAveragePooling2D(dtype=self.dtype_policy))
-        else:
-            found += [keras.layers.MaxPooling2D(2, dtype=self.dtype_policy)] if side >= 2 else []
-            found.append(keras.layers.Flatten())
+            pooling = ()
+            if side >= 2 and not (last and self.head == "average"):
+                pooling = (keras.layers.MaxPooling2D(2, dtype=self.dtype_policy),)
+                side //= 2
+            found += self._active(keras.layers.Conv2D, filters, 3, padding="same", pooling=pooling)
+            found += [] if last else self._dropped()
+        average = keras.layers.GlobalAveragePooling2D(dtype=self.dtype_policy)
+        found.append(average if self.head == "average" else keras.layers.Flatten())
         return found + self._dropped() + self._dense()
 
 

@@ -161,6 +161,10 @@ def test_batch_norm_comes_before_the_activation_and_dropout_after_it(tmp_path):
             {"filters": [4], "batch_norm": True, "dropout": 0.1},
             "Reshape Conv2D BatchNormalization Activation GlobalAveragePooling2D Dropout Dense",
         ),
+        (  # normalization has a quarter of the work after the pooling
+            {"filters": [4], "batch_norm": True, "head": "flatten"},
+            "Reshape Conv2D MaxPooling2D BatchNormalization Activation Flatten Dense",
+        ),
     ],
 )
 def test_a_cnn_is_blocks_of_convolutions_and_a_head(tmp_path, asked, expected):

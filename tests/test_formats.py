@@ -183,6 +183,15 @@ def test_csv_targets_become_classes_and_keep_their_names(tmp_path, target, kind,
     assert [names[label] for label in found["y_train"]] == expected
 
 
+def test_csv_words_are_the_same_with_blanks_around_them(tmp_path):
+    lines = table(target=lambda row: ["yes", " yes ", "no", "no\t"][row % 4])
+    loaded(tmp_path / "out", of_csv(put_csv(tmp_path / "in.csv", *lines)))
+    assert normalized(tmp_path / "out")["class_names"] == ["no", "yes"]
+    put_csv(tmp_path / "in.csv", *lines[:-1], "1,2,  ")
+    with pytest.raises(UserError, match="missing values: y 1; the first in row"):
+        loaded(tmp_path / "out", of_csv(tmp_path / "in.csv"))
+
+
 def test_csv_numbers_to_predict_are_numbers_though_they_are_whole(tmp_path):
     file = put_csv(tmp_path / "in.csv", *(line.replace(",", ";") for line in table(target=lambda row: 10 * row)))
     found = loaded(tmp_path / "out", of_csv(file, task="regression", separator=";"))
