@@ -39,17 +39,17 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(driver, w
             said = process.communicate(timeout=draw.uniform(0.3, longest))[0]
             assert process.returncode == 0, said
             assert workspace.bytes("linear") == whole
-            resumed += "continuing in epoch" in said
             forget(workspace)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+            said = process.communicate()[0]
             kills += 1
             if driver == "dvc":  # the flow needs none
                 hands += lend_a_hand(workspace)
             # Whatever has a final name is whole: what a run that was never killed writes, or what was there before.
             now = {path: digest for path, digest in workspace.bytes("linear").items() if path in whole and "/" in path}
             assert now.items() <= whole.items() | before.items()
+        resumed += "continuing in epoch" in said
     said = workspace.run(*COMMANDS[driver])
     resumed += "continuing in epoch" in said
     assert workspace.bytes("linear") == whole
