@@ -60,7 +60,6 @@ def run_pipeline(pipeline: str, force: bool = False, changes: Changes = NOTHING)
     """
     if threading.current_thread() is threading.main_thread():
         step.stop_on_signals()
-    records.sign()
     asked = _changed(changes)
     try:
         if not asked:
