@@ -95,12 +95,14 @@ def _run(pipeline: str, options: argparse.Namespace) -> int:
     if any(step.action == memory.RUN and "tasks/network.py" in code(step.step) for step in planned):
         # TensorFlow takes long to import: begin now, while Prefect's server starts in another process.
         threading.Thread(target=importlib.import_module, args=("tasks.network",), daemon=True).start()
+    from flows import records
     from flows.pipeline import run_pipeline
 
     if not prefect_server.ready():
         console.print("[dim]Prefect's server is starting. The first time it needs up to a minute.[/]")
         prefect_server.wait()
-    state = run_pipeline(pipeline, options.force, return_state=True)
+    with records.signed():
+        state = run_pipeline(pipeline, options.force, return_state=True)
     if not state.is_completed():
         mark = Text("failed", "red") if state.is_failed() else Text("stopped", "yellow")
         console.print(

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.context import TagsContext
 from prefect.exceptions import CancelledRun, FailedRun
 from prefect.futures import PrefectFuture, wait
 from prefect.runtime import flow_run, task_run
@@ -60,6 +61,7 @@ def run_pipeline(pipeline: str, force: bool = False, changes: Changes = NOTHING)
     """
     if threading.current_thread() is threading.main_thread():
         step.stop_on_signals()
+    records.sign()
     asked = _changed(changes)
     try:
         if not asked:
@@ -107,7 +109,9 @@ def _run_steps(pipeline: str, force: bool) -> State:
         after = {name: futures[name] for name in planned.after}
         # What needs a step that has failed says so and ends; Prefect would leave it pending for ever.
         ended = [allow_failure(future) for future in after.values()]
-        futures[planned.step] = as_task.submit(pipeline, planned.step, because, force, quote(after), wait_for=ended)
+        arguments = pipeline, planned.step, because, force, quote(after)
+        with TagsContext():  # the run's tag is not its tasks': for each of theirs Prefect needs the server at their end
+            futures[planned.step] = as_task.submit(*arguments, wait_for=ended)
     wait(list(futures.values()))
     states = {name: future.state for name, future in futures.items()}
     if stopping.is_set():

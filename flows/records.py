@@ -8,6 +8,7 @@ import io
 import json
 import logging
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,12 +16,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import UUID
 
-from prefect import Flow, task
+import psutil
+from prefect import Flow, tags, task
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas import State, StateType
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.exceptions import ObjectNotFound
+from prefect.client.schemas.filters import FlowRunFilter
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Crashed, Failed, Running
 
@@ -44,55 +45,65 @@ PICTURES = {  # of a pipeline's folder: its title
 }
 
 
+def signed() -> tags:
+    """Around the start of a flow run: it has a tag from which a later run can tell whether its process still lives."""
+    return tags(_signature())
+
+
+def sign() -> None:
+    """The same for a run that someone else, such as a worker, has started."""
+    if _signature() not in flow_run.tags:
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(UUID(flow_run.id), tags=[*flow_run.tags, _signature()])
+
+
+def _signature() -> str:
+    return f"process {os.getpid()} on {platform.node()}"
+
+
 @contextmanager
 def only_run(pipeline: str) -> Iterator[None]:
-    """Around a flow run: wait until no other is at work on the pipeline in this folder; close the record of a dead one.
+    """Around a flow run: wait until no other is at work on the pipeline in this folder; close the records of dead ones.
 
     Raises:
         Stopped: the wait was.
     """
-    file = Path("data", pipeline, ".resume", "flow-run.json")
+    file = Path("data", pipeline, ".resume", "run.lock")
     file.parent.mkdir(parents=True, exist_ok=True)
     with open(file, "a+", encoding="utf-8") as held:  # its lock ends with the process, however that ends
         told = False
         while not lock(held):
             if not told:
-                log.info("another run is at work here (process %s): this one waits for it", _left(file)[1])
+                log.info("another run is at work here (process %s): this one waits for it", file.read_text())
                 told = True
             if stopping.wait(0.5):
                 raise Stopped("stopped while it waited for another run")
-        dead, _ = _left(file)
-        if dead:
-            _close(dead)
         held.truncate(0)
-        json.dump({"flow run": flow_run.id, "process": os.getpid()}, held)
+        held.write(str(os.getpid()))
         held.flush()
-        try:
-            yield
-        finally:
-            held.truncate(0)
+        _close_dead()
+        yield
 
 
-def _left(file: Path) -> tuple[UUID | None, int | None]:
-    """The flow run that a file names, and its process; a kill may have left half of it."""
-    try:
-        left = json.loads(file.read_bytes())
-        return UUID(left["flow run"]), left["process"]
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return None, None
+def _close_dead() -> None:
+    """What killed processes of this machine have left unfinished in the server's books has crashed."""
+    dead = Crashed(message="its process was killed")
+    unfinished = FlowRunFilter(state={"type": {"any_": [StateType.RUNNING, StateType.PENDING]}})
+    with get_client(sync_client=True) as client:
+        for run in client.read_flow_runs(flow_run_filter=unfinished):
+            if str(run.id) != flow_run.id and any(map(_of_a_dead_process, run.tags)):
+                for step in client.read_task_runs(flow_run_filter=FlowRunFilter(id={"any_": [run.id]})):
+                    if not step.state.is_final():
+                        client.set_task_run_state(step.id, dead, force=True)
+                client.set_flow_run_state(run.id, dead, force=True)
 
 
-def _close(run: UUID) -> None:
-    """What a killed process left `Running` in the server's books has crashed."""
-    dead = Crashed(message="its process was killed; the next run went on from there")
-    with get_client(sync_client=True) as client, suppress(ObjectNotFound):  # it may be another server's
-        if client.read_flow_run(run).state.is_final():
-            return
-        chosen = FlowRunFilter(id=FlowRunFilterId(any_=[run]))
-        for step in client.read_task_runs(flow_run_filter=chosen):
-            if not step.state.is_final():
-                client.set_task_run_state(step.id, dead, force=True)
-        client.set_flow_run_state(run, dead, force=True)
+def _of_a_dead_process(tag: str) -> bool:
+    number, _, machine = tag.removeprefix("process ").partition(" on ")
+    if machine != platform.node() or not number.isdigit():
+        return False
+    # In a container the numbers begin anew with each start: this process may have got a dead one's.
+    return int(number) == os.getpid() or not psutil.pid_exists(int(number))
 
 
 @contextmanager
@@ -265,8 +276,9 @@ class DvcRun:
     def __init__(self, flow: Flow, pipeline: str) -> None:
         self.pipeline, self.states, self.ids = pipeline, {}, {}
         self.client = get_client(sync_client=True)
-        about = {"name": f"{pipeline} (dvc repro)", "parameters": {"pipeline": pipeline}, "tags": ["dvc repro"]}
-        self.run = self.client.create_flow_run(flow, state=Running(), **about).id
+        about = {"name": f"{pipeline} (dvc repro)", "parameters": {"pipeline": pipeline}}
+        found = self.client.create_flow_run(flow, state=Running(), tags=["dvc repro", _signature()], **about)
+        self.run = found.id
 
     def step(self, name: str, state: str, message: str) -> None:
         """Note that a step has begun (`Running`) or ended."""

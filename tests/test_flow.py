@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 import signal
+import subprocess
 import time
 from contextlib import closing
 from pathlib import Path
@@ -194,6 +196,25 @@ def test_a_killed_run_is_closed_as_crashed_by_the_next_one(workspace, prefect_se
     assert {step["name"]: step["state"]["type"] for step in steps}["fit"] == "CRASHED"
     assert not {"RUNNING", "PENDING"} & {step["state"]["type"] for step in steps}
     workspace.set(linear__fit__epochs=3, linear__fit__batch_size=32)
+
+
+@pytest.mark.parametrize("state", ["PENDING", "RUNNING"])  # a kill may come before the flow's first line
+def test_a_run_is_closed_as_crashed_if_its_process_is_dead_and_only_then(workspace, prefect_server, state):
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    alive, elsewhere = os.getpid(), f"process {dead.pid} on elsewhere"
+    last = httpx.post(f"{prefect_server}/flow_runs/filter", json={"limit": 1, "sort": "START_TIME_DESC"}).json()[0]
+    ids = [
+        httpx.post(
+            f"{prefect_server}/flow_runs/",
+            json={"flow_id": last["flow_id"], "state": {"type": state}, "tags": ["mine", tag]},
+        ).json()["id"]
+        for tag in (*(f"process {process} on {platform.node()}" for process in (dead.pid, alive)), elsewhere)
+    ]
+    workspace.flow("linear")
+    runs = [httpx.get(f"{prefect_server}/flow_runs/{id}").json() for id in ids]
+    assert [run["state"]["type"] for run in runs] == ["CRASHED", state, state]
+    assert runs[0]["state"]["message"] == "its process was killed"
 
 
 def test_a_second_run_in_the_same_folder_waits_for_the_first_and_finds_its_work_done(workspace):

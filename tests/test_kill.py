@@ -10,10 +10,13 @@ import signal
 import subprocess
 import time
 
+import httpx
 import pytest
 from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from ruamel.yaml import YAML, YAMLError
 from voluptuous import Invalid
+
+from tests.conftest import eventually
 
 KILLS = int(os.environ.get("KILLS", "2"))  # for each driver
 LONGEST = 25.0  # seconds: about what a run takes here, from nothing to its end
@@ -26,6 +29,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(driver, w
     # Long enough that a quarter of the kills or so fall into the training.
     workspace.set(linear__fit__epochs=3000, linear__fit__save_every=0.1)
     workspace.run("git", "commit", "-qam", "Save often")
+    others = unfinished(prefect_server)
     started = time.monotonic()
     workspace.run(*COMMANDS[driver])
     longest = min(LONGEST, time.monotonic() - started)
@@ -57,7 +61,13 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(driver, w
     assert workspace.bytes("linear") == whole
     assert "up to date" in workspace.dvc("status", "visualize@linear", "evaluate@linear")
     assert not list(workspace.path.glob("data/linear/.resume/fit.npz"))
+    eventually(lambda: unfinished(prefect_server) <= others)  # each run that was killed is closed
     print(f"{driver}: {kills} kills, {resumed} runs continued a training, {hands} times a hand was needed")
+
+
+def unfinished(server: str) -> set[str]:
+    chosen = {"flow_runs": {"state": {"type": {"any_": ["PENDING", "RUNNING"]}}}}
+    return {run["id"] for run in httpx.post(f"{server}/flow_runs/filter", json=chosen).json()}
 
 
 def forget(workspace) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from flows import records, step
+from flows import step
 from flows.params import ROOT
 from tasks import build, fit, normalize
 from tasks.base import UserError
@@ -107,12 +107,6 @@ def test_a_pipeline_that_dvc_yaml_lost_is_missed_and_not_taken_for_done(workspac
         "warning params.yaml has `linear`, which dvc.yaml does not know: `dvc repro` passes it over."
     )
     graph.write_text(before)
-
-
-@pytest.mark.parametrize("left", [b"\xff\xfe", b"[]", b'{"flow run": 3}', b'{"flow run": "x", "process": 1}'])
-def test_a_damaged_note_of_the_last_run_stops_no_other(left, tmp_path):
-    (tmp_path / "flow-run.json").write_bytes(left)
-    assert records._left(tmp_path / "flow-run.json") == (None, None)
 
 
 @pytest.mark.parametrize(
