@@ -6,6 +6,8 @@ python -m flows.step fit fashion
 from __future__ import annotations
 
 import ast
+import atexit
+import gc
 import logging
 import signal
 import sys
@@ -22,6 +24,9 @@ SMALLER = {
     "build": "Make the model smaller: build.hidden, build.filters, or what build.function returns.",
     "fit": "Lower fit.batch_size, or make the model smaller: build.hidden, build.filters or build.function.",
 }  # what to do where memory is short
+
+# At its end Python would look through half a million objects for garbage, a second with TensorFlow's.
+atexit.register(gc.freeze)
 
 
 def run(step: str, pipeline: str, force: bool = False) -> str:

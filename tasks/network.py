@@ -11,6 +11,7 @@ import random
 import re
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,6 +22,7 @@ from tasks.base import Folder
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # What TensorFlow says before its own log level counts, and that it looked for a graphics card and found none.
 NOISE = re.compile(rb"^(WARNING: All log messages before absl|[IW]\d{4} |E\d{4} .*cuInit)")
+HIDDEN = ("matplotlib", "pandas", "scipy", "sklearn")  # what Keras and TensorFlow import if it is there
 ROWS, VALUES = 256, 2**22  # that a model is asked about at once, at most: of images the layers' outputs are large
 
 
@@ -43,7 +45,27 @@ def _without_noise() -> Iterator[None]:
                     os.write(2, line)
 
 
-with _without_noise():
+class _Absent:
+    """Hides from Keras, while this thread imports it, what it imports only for wrappers and pictures of its own.
+
+    It does without them where they are not installed. They take as long as TensorFlow itself.
+    """
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+
+    def __enter__(self) -> None:
+        sys.meta_path.insert(0, self)
+
+    def __exit__(self, *error: object) -> None:
+        sys.meta_path.remove(self)
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name in HIDDEN and threading.get_ident() == self.thread:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+with _without_noise(), _Absent():
     import keras
     import tensorflow as tf
 
@@ -81,7 +103,18 @@ def in_batches(x: np.ndarray, y: np.ndarray, least: int = 1) -> tf.data.Dataset:
             batch.set_shape((None, *array.shape[1:]))
         return tuple(found)
 
-    return tf.data.Dataset.range(0, len(x), size).map(read).prefetch(2)
+    return ahead(tf.data.Dataset.range(0, len(x), size).map(read))
+
+
+def ahead(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Two elements are ready before they are asked for.
+
+    There is nothing that tf.data could tune. Its tuner sleeps for up to a minute, is not always woken when the training
+    is over, and Keras's `fit` would wait for it.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.prefetch(2).with_options(options)
 
 
 def _seeded(config, draws: random.Random):

@@ -15,7 +15,7 @@ import rich
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tasks.base import Folder, Stopped, UserError, log, stopping, watchers
-from tasks.network import keras, tf
+from tasks.network import ahead, keras, tf
 
 RISING = 0.25  # share of the updates in which the learning rate of `one_cycle` rises
 
@@ -59,7 +59,7 @@ class Batches:
             return blocks.concatenate(tf.data.Dataset.from_tensors((rest[None], 1))) if self.rest else blocks
 
         blocks = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(order).skip(first)
-        return blocks.map(self._with_inputs).prefetch(2)
+        return ahead(blocks.map(self._with_inputs))
 
     def _with_inputs(self, batches, count):
         """A block with what is to be read from the disk for it."""

@@ -6,6 +6,7 @@ import csv
 import json
 import random
 import shutil
+import subprocess
 import sys
 import threading
 from contextlib import contextmanager
@@ -576,9 +577,34 @@ def test_fewer_epochs_do_not_take_a_later_state(whole, watch, tmp_path):
     assert history(folder)["val_loss"] == history(whole)["val_loss"][:1]
 
 
+def test_nothing_is_left_to_a_tuner_for_which_keras_would_wait_at_the_end():
+    from tasks.network import in_batches
+    from tasks.training import Batches
+
+    x, y = np.zeros((8, 2), np.float32), np.zeros(8, np.uint8)
+    for dataset in (Batches(x, y, 2, 2, 0).dataset(range(3), 0), in_batches(x, y, 2)):
+        assert dataset.options().autotune.enabled is False  # the wait itself comes in some runs only
+
+
 def test_history_has_every_digit(whole):
     about = json.loads(str(np.load(whole.scratch("fit.npz"))["about"]))
     assert [row["val_loss"] for row in about["history"]] == history(whole)["val_loss"]
+
+
+def test_keras_does_not_import_what_nothing_here_uses_and_others_may():
+    code = (
+        "import importlib, sys, threading\n"
+        "thread = threading.Thread(target=importlib.import_module, args=('tasks.network',))\n"
+        "thread.start()\n"
+        "while 'tensorflow' not in sys.modules: pass\n"
+        "import {}\n"
+        "thread.join()\n"
+        "print([name for name in ('matplotlib', 'pandas', 'scipy', 'sklearn') if name in sys.modules])\n"
+        "import pandas, sklearn.metrics"
+    )
+    for meanwhile, found in (("json", []), ("matplotlib", ["matplotlib"])):
+        command = [sys.executable, "-W", "ignore", "-c", code.format(meanwhile)]
+        assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() == str(found)
 
 
 def test_what_other_threads_draw_does_not_change_the_weights(tmp_path):
