@@ -19,6 +19,7 @@ import sys
 from typing import NamedTuple
 
 from common import ROOT, Run, clone, need, scratch, timed
+from ruamel.yaml import YAML
 
 
 class Way(NamedTuple):
@@ -61,7 +62,7 @@ print(model.count_params(), (both.argmax(axis=1) == y).mean())
 class Result(NamedTuple):
     run: Run
     accuracy: float  # of the test rows
-    flipped: float | None  # the same, where the model is asked twice, also with flipped images
+    flipped: float | None  # the same, where a model trained with flipped images is asked twice, also with those
     parameters: int | None
 
 
@@ -78,7 +79,8 @@ def ours(place, seed: int, way: Way) -> Result:
     folder = made / "data" / way.pipeline
     accuracy = json.loads((folder / "metrics.json").read_text())["test_accuracy"]
     parameters, flipped = timed([sys.executable, "-W", "ignore", "-c", FLIPPED], folder).output.split()[-2:]
-    return Result(run, accuracy, float(flipped), int(parameters))
+    mirrored = YAML(typ="safe").load(made / "params.yaml")[way.pipeline]["fit"]["flip"]
+    return Result(run, accuracy, float(flipped) if mirrored else None, int(parameters))
 
 
 def main() -> None:
