@@ -61,7 +61,7 @@ def run_pipeline(pipeline: str, force: bool = False, changes: Changes = NOTHING)
     """
     if threading.current_thread() is threading.main_thread():
         step.stop_on_signals()
-    records.sign()
+    records.begin()
     asked = _changed(changes)
     try:
         if not asked:

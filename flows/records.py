@@ -16,7 +16,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import UUID
 
-import psutil
 from prefect import Flow, tags, task
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
 from prefect.client.orchestration import get_client
@@ -26,6 +25,7 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Crashed, Failed, Running
 
 from flows import memory, params
+from flows.repro import lives
 from flows.server import answers, lock
 from tasks.base import Stopped, UserError, stopping, watchers
 
@@ -50,20 +50,36 @@ def signed() -> tags:
     return tags(_signature())
 
 
-def sign() -> None:
-    """The same for a run that someone else, such as a worker, has started."""
-    if _signature() not in flow_run.tags:
-        with get_client(sync_client=True) as client:
+def begin() -> None:
+    """At the start of a flow run: sign it if another, such as a worker, has made it; close those that were killed."""
+    dead = Crashed(message="its process was killed")
+    unfinished = FlowRunFilter(state={"type": {"any_": [StateType.RUNNING, StateType.PENDING]}})
+    with get_client(sync_client=True) as client:
+        if _signature() not in flow_run.tags:
             client.update_flow_run(UUID(flow_run.id), tags=[*flow_run.tags, _signature()])
+        for run in client.read_flow_runs(flow_run_filter=unfinished):
+            if str(run.id) != flow_run.id and any(map(_of_a_dead_process, run.tags)):
+                for step in client.read_task_runs(flow_run_filter=FlowRunFilter(id={"any_": [run.id]})):
+                    if not step.state.is_final():
+                        client.set_task_run_state(step.id, dead, force=True)
+                client.set_flow_run_state(run.id, dead, force=True)
 
 
 def _signature() -> str:
     return f"process {os.getpid()} on {platform.node()}"
 
 
+def _of_a_dead_process(tag: str) -> bool:
+    number, _, machine = tag.removeprefix("process ").partition(" on ")
+    if machine != platform.node() or not number.isdigit():
+        return False
+    # In a container the numbers begin anew with each start: this process may have got a dead one's.
+    return int(number) == os.getpid() or not lives(int(number))
+
+
 @contextmanager
 def only_run(pipeline: str) -> Iterator[None]:
-    """Around a flow run: wait until no other is at work on the pipeline in this folder; close the records of dead ones.
+    """Around a flow run: wait until no other is at work on the pipeline in this folder.
 
     Raises:
         Stopped: the wait was.
@@ -81,29 +97,7 @@ def only_run(pipeline: str) -> Iterator[None]:
         held.truncate(0)
         held.write(str(os.getpid()))
         held.flush()
-        _close_dead()
         yield
-
-
-def _close_dead() -> None:
-    """What killed processes of this machine have left unfinished in the server's books has crashed."""
-    dead = Crashed(message="its process was killed")
-    unfinished = FlowRunFilter(state={"type": {"any_": [StateType.RUNNING, StateType.PENDING]}})
-    with get_client(sync_client=True) as client:
-        for run in client.read_flow_runs(flow_run_filter=unfinished):
-            if str(run.id) != flow_run.id and any(map(_of_a_dead_process, run.tags)):
-                for step in client.read_task_runs(flow_run_filter=FlowRunFilter(id={"any_": [run.id]})):
-                    if not step.state.is_final():
-                        client.set_task_run_state(step.id, dead, force=True)
-                client.set_flow_run_state(run.id, dead, force=True)
-
-
-def _of_a_dead_process(tag: str) -> bool:
-    number, _, machine = tag.removeprefix("process ").partition(" on ")
-    if machine != platform.node() or not number.isdigit():
-        return False
-    # In a container the numbers begin anew with each start: this process may have got a dead one's.
-    return int(number) == os.getpid() or not psutil.pid_exists(int(number))
 
 
 @contextmanager

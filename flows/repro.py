@@ -33,7 +33,7 @@ def stop_with_dvc() -> None:
         return
 
     def watch() -> None:
-        while _runs(dvc.pid):
+        while lives(dvc.pid):
             time.sleep(0.3)
         stopping.set()
 
@@ -73,7 +73,7 @@ def _is_dvc(process: psutil.Process) -> bool:
     return False
 
 
-def _runs(process: int) -> bool:
+def lives(process: int) -> bool:
     with suppress(psutil.NoSuchProcess):
         return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
     return False
@@ -89,7 +89,7 @@ def main(dvc: int, file: Path) -> None:
     try:
         with open(file, encoding="utf-8") as lines:
             while True:
-                running = _runs(dvc)
+                running = lives(dvc)
                 for line in lines.readlines():
                     said = json.loads(line)
                     if said["pipeline"] not in runs:

@@ -200,20 +200,22 @@ def test_a_killed_run_is_closed_as_crashed_by_the_next_one(workspace, prefect_se
 
 @pytest.mark.parametrize("state", ["PENDING", "RUNNING"])  # a kill may come before the flow's first line
 def test_a_run_is_closed_as_crashed_if_its_process_is_dead_and_only_then(workspace, prefect_server, state):
-    dead = subprocess.Popen(["true"])
-    dead.wait()
-    alive, elsewhere = os.getpid(), f"process {dead.pid} on elsewhere"
+    gone, zombie = subprocess.Popen(["true"]), subprocess.Popen(["true"])
+    gone.wait()
+    os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and nobody has asked how
+    here = [f"process {process} on {platform.node()}" for process in (gone.pid, zombie.pid, os.getpid())]
     last = httpx.post(f"{prefect_server}/flow_runs/filter", json={"limit": 1, "sort": "START_TIME_DESC"}).json()[0]
     ids = [
         httpx.post(
             f"{prefect_server}/flow_runs/",
             json={"flow_id": last["flow_id"], "state": {"type": state}, "tags": ["mine", tag]},
         ).json()["id"]
-        for tag in (*(f"process {process} on {platform.node()}" for process in (dead.pid, alive)), elsewhere)
+        for tag in (*here, f"process {gone.pid} on elsewhere")
     ]
     workspace.flow("linear")
     runs = [httpx.get(f"{prefect_server}/flow_runs/{id}").json() for id in ids]
-    assert [run["state"]["type"] for run in runs] == ["CRASHED", state, state]
+    assert [run["state"]["type"] for run in runs] == ["CRASHED", "CRASHED", state, state]
+    zombie.wait()
     assert runs[0]["state"]["message"] == "its process was killed"
 
 
