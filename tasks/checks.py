@@ -10,18 +10,23 @@ from hashlib import blake2b
 
 import numpy as np
 
-from tasks.arrays import blocks
+from tasks.arrays import blocks, classes_of
 from tasks.base import UserError, log
-from tasks.splits import classes_of
 
-LISTED = 20  # rows or features that are named; the count beside them is of all
+NAMED = 20  # classes or features in a sentence
+LISTED = 1000  # rows; the count beside them is of all
 UNEVEN = 10  # times as many rows of the largest class as of the smallest draw a warning
 
 Arrays = dict[str, np.ndarray]  # by split: train, test
 
 
 def check(
-    x: Arrays, y: Arrays, held: np.ndarray, names: Sequence[str], features: Sequence[str] | None
+    x: Arrays,
+    y: Arrays,
+    held: np.ndarray,
+    names: Sequence[str],
+    features: Sequence[str] | None,
+    places: Sequence[str] | None = None,
 ) -> tuple[list[dict], np.ndarray]:
     """Look at the data as `load` left them.
 
@@ -30,10 +35,12 @@ def check(
         held: a mask of the training rows that are held out to validate on.
         names: of the classes; none for numbers to predict.
         features: their names, if they have any.
+        places: of all rows, those to train on first, where they are from, in words.
 
     Returns:
         Of each check `check`, `result` (`ok` or `warning`), `says`, and where there are any `count` and `rows`, which
-        are numbered from 0 as in `raw.npz`; and a mask of the test rows whose inputs are those of a training row.
+        are named by their places, or else numbered from 0 as in `raw.npz`; and a mask of the test rows whose inputs are
+        those of a training row.
 
     Raises:
         UserError: nothing can be trained on these data.
@@ -43,7 +50,8 @@ def check(
         found += _classes(y, held, names)
     found.append(_constant(x["train"], features))
     first = first_of_equals(x["train"], x["test"])
-    found += _equals(first, first_of_equals(x["test"]), _in_words(y, names), classes=bool(names))
+    places = places or [f"{split} {row}" for split in x for row in range(len(x[split]))]
+    found += _equals(first, first_of_equals(x["test"]), _in_words(y, names), places, classes=bool(names))
     for each in found:
         if each["result"] == "warning":
             log.warning("%s: %s", each["check"], each["says"])
@@ -181,13 +189,16 @@ def _constant(x: np.ndarray, features: Sequence[str] | None) -> dict:
     return _entry("constant features", says, True, count=len(places))
 
 
-def _equals(first: np.ndarray, first_test: np.ndarray, labels: list[str], classes: bool) -> list[dict]:
+def _equals(
+    first: np.ndarray, first_test: np.ndarray, labels: list[str], places: Sequence[str], classes: bool
+) -> list[dict]:
     """Rows with the same inputs: in one split, in both, and with different labels.
 
     Args:
         first: of each row, training rows before test rows, the first row with the same inputs.
         first_test: the same among the test rows alone.
         labels: of all rows, in words.
+        places: of all rows.
         classes: whether labels that differ are a contradiction; numbers to predict may vary.
     """
     test = len(first_test)
@@ -195,8 +206,7 @@ def _equals(first: np.ndarray, first_test: np.ndarray, labels: list[str], classe
 
     def entry(check: str, says: str, found: np.ndarray, first: np.ndarray = first, none: str = "none") -> dict:
         def row(number: int, what: str) -> dict:
-            name = f"train {number}" if number < train else f"test {number - train}"
-            return {what: name, f"{what} label": labels[number]}
+            return {what: str(places[number]), f"{what} label": labels[number]}
 
         rows = [row(first[number], "first") | row(number, "row") for number in found[:LISTED]]
         return _entry(check, f"{len(found):,} {says}" if rows else none, bool(rows), count=len(found), rows=rows)
@@ -238,4 +248,4 @@ def _feature(place: Iterable[int], features: Sequence[str] | None) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED:,} more" if len(names) > LISTED else "")
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")

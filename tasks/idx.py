@@ -14,14 +14,14 @@ import numpy as np
 from pydantic import Field
 
 from tasks.base import UserError
-from tasks.dataset import Dataset, Own, check_given, existing, numbered, rows_to_test
+from tasks.dataset import Dataset, Labelled, arranged, check_given, existing, numbered, numbered_rows
 
 NAME = re.compile(r"(?P<prefix>.*?)(?P<split>train|t10k|test)-(?P<kind>images|labels)[-.]idx[13]-ubyte(\.gz)?")
 EXPECTED = "IDX files such as train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz"
 DIMENSIONS = {"images": 3, "labels": 1}
 
 
-class Params(Own):
+class Params(Labelled):
     source: Literal["idx"] = Field(description="Where the data is from, or the kind of its files.")
     prefix: str = Field(description="What the files' names begin with, such as `emnist-letters-`; mostly nothing: ''.")
     transpose: bool = Field(description="Whether the files have columns before rows, as EMNIST's.")
@@ -38,11 +38,15 @@ def find(params: Params) -> Dataset:
     for kind in ("images", "labels"):
         if ("train", kind) not in files:
             raise UserError(_missing(folder, params.prefix, kind))
-    given = ("test", "images") in files and ("test", "labels") in files
+    given = ("test", "images") in files
+    if given != (("test", "labels") in files):
+        raise UserError(f"{folder} has test {'images' if given else 'labels'} alone. Expected both files, or neither.")
     check_given(params, given, "t10k or test images and labels")
     x, y = {}, {}
     for split in ("train", "test") if given else ("train",):
         x[split], y[split] = (_read(files[split, kind], DIMENSIONS[kind]) for kind in ("images", "labels"))
+        if not x[split].size:
+            raise UserError(f"{files[split, 'images']} has no images. Expected some: get it again.")
         if len(x[split]) != len(y[split]):
             raise UserError(
                 f"{files[split, 'images']} has {len(x[split]):,} images, but {files[split, 'labels'].name} has "
@@ -54,11 +58,7 @@ def find(params: Params) -> Dataset:
         sizes = " and ".join(f"{height} x {width}" for _, height, width in (x["train"].shape, x["test"].shape))
         raise UserError(f"{folder}: the images to train and to test on are {sizes}. Expected one size.")
     y, names = numbered(y, str(folder))
-    if not given:
-        mask = rows_to_test(params, y["train"], names=names)
-        x, y = ({"train": a["train"][~mask], "test": a["train"][mask]} for a in (x, y))
-    arrays = {"x_train": x["train"], "y_train": y["train"], "x_test": x["test"], "y_test": y["test"]}
-    return Dataset(arrays, str(params.path), names)
+    return Dataset(arranged(params, {"x": x, "y": y, "from": numbered_rows(y)}, names), str(params.path), names)
 
 
 def sets(folder: Path) -> dict[str, dict[tuple[str, str], Path]]:

@@ -10,10 +10,10 @@ from pydantic import Field
 
 from tasks.arrays import empty
 from tasks.base import Stopped, UserError, log, stopping
-from tasks.dataset import SPLITS, Dataset, Own, check_given, existing, numbered, rows_to_test
+from tasks.dataset import SPLITS, Dataset, Own, arranged, check_given, existing, numbered, some
 
 ENDINGS = (".png", ".jpg", ".jpeg")
-EXPECTED = "a folder with a sub-folder of PNG or JPEG files for each class, or two such folders, `train` and `test`"
+EXPECTED = "a folder with a sub-folder of PNG or JPEG files for each class, or such folders `train`, `val` and `test`"
 CHANNELS = {"gray": ("L", ()), "rgb": ("RGB", (3,))}  # Pillow's mode, and what it adds to the shape
 DEEP = ("I", "F")  # Pillow's modes of more than 8 bits a channel
 
@@ -32,48 +32,57 @@ def find(params: Params) -> Dataset:
     Raises:
         UserError: the folders are not as expected, or an image cannot be read.
     """
-    files, y, names = listed(params)
-    x = {split: _pixels(files[split], params) for split in SPLITS}
-    return Dataset({f"{name}_{split}": a[split] for split in SPLITS for name, a in (("x", x), ("y", y))},
-                   str(params.path), names)  # fmt: skip
+    arrays, names = listed(params)
+    for split in ("train", "test"):
+        arrays[f"x_{split}"] = _pixels([Path(params.path, name) for name in arrays[f"from_{split}"]], params)
+    return Dataset(arrays, str(params.path), names)
 
 
-def listed(params: Params) -> tuple[dict[str, list[Path]], dict[str, np.ndarray], list[str]]:
-    """The image files of each split, their labels, and the classes' names."""
+def listed(params: Params) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The image files of each split, named from the folder on, with their labels, arranged; and the classes' names."""
     folder = existing(params.path, EXPECTED, folder=True)
-    given = all((folder / split).is_dir() for split in SPLITS)
-    check_given(params, given, "sub-folders `train` and `test`")
-    files: dict[str, list[Path]] = {}
+    splits = {split: folder / split for split in SPLITS if (folder / split).is_dir()}
+    if "train" not in splits or len(splits) == 1:  # one of them alone is a class of that name
+        splits = {"train": folder}
+    else:
+        _left_out(folder, [path for path in _seen(folder) if path not in splits.values()])
+    check_given(params, "test" in splits, "sub-folders `train` and `test`")
+    files: dict[str, np.ndarray] = {}
     labels: dict[str, np.ndarray] = {}
-    for split in SPLITS if given else SPLITS[:1]:
-        found = _classes(folder / split if given else folder)
+    for split, place in splits.items():
+        found = _classes(place)
         # One of each class in turn, so that the first rows, which are drawn, show them all.
         turns = sorted((turn, name, file) for name, group in found.items() for turn, file in enumerate(group))
-        files[split] = [file for _, _, file in turns]
+        files[split] = np.array([file.relative_to(folder).as_posix() for _, _, file in turns])
         labels[split] = np.array([name for _, name, _ in turns])
     y, names = numbered(labels, str(folder))
-    if not given:
-        mask = rows_to_test(params, y["train"], names=names)
-        y = {"train": y["train"][~mask], "test": y["train"][mask]}
-        train, test = ([files["train"][row] for row in np.flatnonzero(rows)] for rows in (~mask, mask))
-        files = {"train": train, "test": test}
-    return files, y, names
+    return arranged(params, {"y": y, "from": files}, names), names
 
 
 def _classes(folder: Path) -> dict[str, list[Path]]:
     """The image files of each class, both sorted by name."""
-    classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    classes = [path for path in _seen(folder) if path.is_dir()]
     if not classes:
         raise UserError(f"{folder} has no sub-folders. Expected {EXPECTED}.")
+    _left_out(folder, [path for path in _seen(folder) if not path.is_dir()])
     found = {}
     for path in classes:
-        inside = sorted(file for file in path.iterdir() if not file.name.startswith("."))
-        found[path.name] = [file for file in inside if file.suffix.lower() in ENDINGS and file.is_file()]
-        if not found[path.name]:
+        inside = _seen(path)
+        found[path.name] = images = [file for file in inside if file.suffix.lower() in ENDINGS and file.is_file()]
+        if not images:
             raise UserError(f"{path} has no image: no file ends in {', '.join(ENDINGS)}. Expected {EXPECTED}.")
-        if len(found[path.name]) < len(inside):
-            log.warning("%s: %d entries are no PNG or JPEG, and left out", path, len(inside) - len(found[path.name]))
+        _left_out(path, sorted(set(inside) - set(images)))
     return found
+
+
+def _seen(folder: Path) -> list[Path]:
+    """What is in a folder, without what is hidden or what a Mac puts into a zip file."""
+    return sorted(path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX")))
+
+
+def _left_out(folder: Path, others: list[Path]) -> None:
+    if others:
+        log.warning("%s: left out %s. Expected %s", folder, some([path.name for path in others]), EXPECTED)
 
 
 def _pixels(files: list[Path], params: Params) -> np.ndarray:
@@ -97,15 +106,19 @@ def _pixels(files: list[Path], params: Params) -> np.ndarray:
 
 
 def _image(file: Path, mode: str):
-    """An image as a person sees it: cameras note which side is up, and do not turn the pixels."""
+    """An image as a person sees it on paper, upright and on white: a camera may only note which side is up."""
     from PIL import Image, ImageOps
 
     try:
         with Image.open(file) as image:
             if not image.mode.startswith(DEEP):
-                return ImageOps.exif_transpose(image).convert(mode)
+                image = ImageOps.exif_transpose(image)
+                if image.has_transparency_data:
+                    image = image.convert("RGBA")
+                    image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+                return image.convert(mode)
             deep = image.mode
     except Exception as error:  # Pillow raises many kinds for a damaged file
-        why = (str(error) or type(error).__name__).replace(repr(str(file)), "it")
+        why = (str(error) or type(error).__name__).replace(f" {str(file)!r}", "")
         raise UserError(f"{file} cannot be read as an image: {why}. Replace it, or take it away.") from None
     raise UserError(f"{file} has more than 8 bits a channel (Pillow's mode {deep}). Convert it to 8 bits.")

@@ -13,7 +13,7 @@ from pydantic import Field
 from tasks import csv_table, fashion_mnist, idx, images, line, npz
 from tasks.arrays import write_arrays
 from tasks.base import Folder, UserError, log
-from tasks.dataset import identities
+from tasks.dataset import identities, named
 
 SOURCES = {
     "fashion_mnist": fashion_mnist,
@@ -30,7 +30,9 @@ Params = Annotated[reduce(or_, (module.Params for module in SOURCES.values())), 
 def load(folder: Folder, params: Params) -> str:
     """Write `raw.npz`: `x_train y_train x_test y_test` as `keras.datasets` names them, and `class_names`.
 
-    Where there are any also `feature_names`, of a table's columns, and `group_train`: rows of one group stay together.
+    Where there are any also `feature_names`, of a table's columns; `group_train`, a number for each row's group;
+    `given_train`, a mask of the training rows that are given to validate on; and `from_train` and `from_test`, in words
+    where each row is from.
 
     Args:
         folder: the pipeline's folder.
@@ -44,7 +46,7 @@ def load(folder: Folder, params: Params) -> str:
     found = SOURCES[params.source].find(params)
     if own and identities(own) != before:
         raise UserError(f"{params.path} changed while it was read: what was read belongs to neither. Run again.")
-    names = {"class_names": np.array(found.class_names, dtype=np.str_)}
+    names = {"class_names": np.array(named(params, found.class_names), dtype=np.str_)}
     if found.feature_names:
         names["feature_names"] = np.array(found.feature_names, dtype=np.str_)
     write_arrays(folder, "raw.npz", **found.arrays, **names)

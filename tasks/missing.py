@@ -37,12 +37,12 @@ def checked(file: Path, table, needed: list[str], features: list[str], how: str)
     return table[~rows]
 
 
-def fill(path: Path, x: dict[str, np.ndarray], features: list[str], how: str) -> None:
+def fill(path: Path, x_train: np.ndarray, x_test: np.ndarray, features: list[str], how: str) -> None:
     """Missing features become what is usual among the training rows: the test rows may not have a say."""
     for column, name in enumerate(features):
-        known = x["train"][:, column][~np.isnan(x["train"][:, column])]
+        known = x_train[:, column][~np.isnan(x_train[:, column])]
         if not len(known):
             raise UserError(f"{path}: the column {name} has no value in any training row. Put it into load.ignore.")
         usual = known.mean() if how == "mean" else np.median(known)
-        for values in x.values():
+        for values in (x_train, x_test):
             values[np.isnan(values[:, column]), column] = usual

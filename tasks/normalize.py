@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -11,7 +11,7 @@ from pydantic import Field
 from tasks.arrays import blocks, empty, read_arrays, write_arrays
 from tasks.base import Folder, Section, UserError, log
 from tasks.checks import check, finite
-from tasks.splits import held_out
+from tasks.splits import Amount, held_out
 
 
 class Params(Section):
@@ -19,8 +19,9 @@ class Params(Section):
         description="`pixels` divides by 255; `standard` gives each feature the mean 0 and the deviation 1 over the "
         "training rows; `none` leaves the values."
     )
-    validation: Annotated[int, Field(gt=0)] | Literal["test", "none"] = Field(
-        description="Training rows to hold out, classes in proportion; or `test` for the test rows; or `none`."
+    validation: Amount | Literal["given", "test", "none"] = Field(
+        description="Training rows to hold out, or a share of them such as 0.2, classes in proportion; `given` for "
+        "those that the data has, `test` for the test rows, or `none`."
     )
     seed: int = Field(ge=0, lt=2**32, description="Which rows are held out.")
 
@@ -29,25 +30,27 @@ def normalize(folder: Folder, params: Params) -> str:
     """Read `raw.npz`; write `normalized.npz` (`x_* y_*` for train, val and test), `schema.json` and `checks.json`.
 
     The inputs are float32. `row_train` and `row_val` say where these rows stand in the `x_train` of `raw.npz`; where
-    the test rows validate, there is no `row_val`. `leaked_test` is a mask of the test rows that are training rows too.
+    the test rows validate, there is no `row_val`. `leaked_test` is a mask of the test rows that are training rows too,
+    and `from_train` and `from_test` are those of `raw.npz`.
 
     Args:
         folder: the pipeline's folder.
         params: see `Params`.
 
     Raises:
-        UserError: nothing can be trained on the data, more rows are to be held out than there are, or pixels lie
-            outside 0 to 255.
+        UserError: nothing can be trained on the data, the validation rows cannot be had, or pixels lie outside 0 to
+            255.
     """
-    x_train, y_train, x_test, y_test, names, features, groups = read_arrays(
-        folder, "raw.npz", "x_train", "y_train", "x_test", "y_test", "class_names", "feature_names?", "group_train?"
-    )
+    x_train, y_train, x_test, y_test, names, features, groups, given, from_train, from_test = read_arrays(
+        folder, "raw.npz", "x_train", "y_train", "x_test", "y_test", "class_names", "feature_names?", "group_train?",
+        "given_train?", "from_train?", "from_test?",
+    )  # fmt: skip
+    places = {} if from_train is None else {"from_train": from_train, "from_test": from_test}
     kind, classes = _labels(y_train)
     names = [str(name) for name in names] or [str(k) for k in range(classes)]
-    count = params.validation if isinstance(params.validation, int) else 0
-    rows = held_out("normalize.validation", y_train, count, params.seed, groups)
+    rows = _validation(params, y_train, groups, names, given)
     splits = {"train": x_train, "test": x_test}, {"train": y_train, "test": y_test}
-    checks, leaked = check(*splits, rows, names, features)
+    checks, leaked = check(*splits, rows, names, features, [*from_train, *from_test] if places else None)
 
     before = [float(x_train.min()), float(x_train.max())]
     subtract, divide = _scaling(params.scale, x_train, x_test, rows)
@@ -56,7 +59,8 @@ def normalize(folder: Folder, params: Params) -> str:
     scaled = []
     for name, x, numbers in parts:
         scaled.append(_scaled(x, numbers, subtract, divide))
-        advice = "Its numbers are too large for float32: set `scale: standard`."
+        way = "divide them" if params.scale == "standard" else "set `scale: standard`"
+        advice = f"Its numbers are too large for float32: {way}."
         finite(f"Scaled, {name}", scaled[-1], features, advice, numbers)
     x_train, x_val, x_test = scaled
     trained = [part for part in (x_train, x_val) if len(part)]
@@ -70,7 +74,7 @@ def normalize(folder: Folder, params: Params) -> str:
     write_arrays(
         folder, "normalized.npz",
         x_train=x_train, y_train=y_train[kept], x_val=x_val, y_val=y_val, x_test=x_test, y_test=y_test,
-        row_train=kept, **row_val, leaked_test=leaked,
+        row_train=kept, **row_val, leaked_test=leaked, **places,
     )  # fmt: skip
     schema = {
         "labels": kind,
@@ -82,11 +86,29 @@ def normalize(folder: Folder, params: Params) -> str:
         # What new data needs too: (x - subtract) / divide, for each feature, or for each colour of an image.
         "scaling": {"subtract": subtract.tolist(), "divide": divide.tolist()},
     }
+    if kind == "regression" and params.scale == "standard":
+        # The model's last layer answers in the labels' own unit, whatever that is; see `build`.
+        numbers = y_train[kept].astype(np.float64)
+        schema["target"] = {"mean": numbers.mean(), "deviation": numbers.std() or 1.0}
     if features is not None:
         schema["feature_names"] = features.tolist()
     folder.write_json("schema.json", schema)
     folder.write_json("checks.json", checks)
     return f"{len(x_train):,} to train on, {len(x_val):,} to validate on, {len(x_test):,} to test"
+
+
+def _validation(params: Params, y: np.ndarray, groups, names: list[str], given: np.ndarray | None) -> np.ndarray:
+    """A mask of the training rows that are held out to validate on."""
+    if (params.validation == "given") != (given is not None):
+        there = "no validation rows. Set a share of the training rows: `validation: 0.2`"
+        if given is not None:
+            there = "validation rows of its own. Set `validation: given`"
+        raise UserError(f"normalize.validation is `{params.validation}`, but the data has {there}.")
+    if given is not None:
+        return given
+    if params.validation in ("test", "none"):
+        return np.zeros(len(y), bool)
+    return held_out("normalize.validation", params.validation, y, params.seed, groups, names)
 
 
 def _labels(y: np.ndarray) -> tuple[str, int]:
@@ -111,6 +133,11 @@ def _scaling(scale: str, x_train: np.ndarray, x_test: np.ndarray, held: np.ndarr
                 f"normalize.scale is `pixels`, but {name} lies between {x.min():g} and {x.max():g}, "
                 "not between 0 and 255. Set `scale: none` or `standard`, or correct the data."
             )
+    if x_train.max() <= 1:
+        raise UserError(
+            f"normalize.scale is `pixels`, but x_train lies between {x_train.min():g} and {x_train.max():g}: little "
+            "would be left of it, divided by 255. Set `scale: none`."
+        )
     return np.zeros(1), np.full(1, 255.0)
 
 
@@ -137,8 +164,8 @@ def _scaled(x: np.ndarray, rows: np.ndarray, subtract: np.ndarray, divide: np.nd
     scaled = empty((len(rows), *x.shape[1:]), np.float32)
     for some in blocks(scaled):
         values = x[rows[some]]
-        # Large numbers that differ little, such as dates, would lose the difference if converted first.
-        values = values if values.dtype == np.float64 else values.astype(np.float32, copy=False)
+        # Large numbers that differ little, such as dates, would lose the difference as float32.
+        values = values.astype(np.result_type(values.dtype, np.float32), copy=False)
         if subtract.any():
             values -= subtract.astype(values.dtype)
         if (divide != 1).any():

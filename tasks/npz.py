@@ -9,13 +9,24 @@ import numpy as np
 from pydantic import Field
 
 from tasks.base import UserError
-from tasks.dataset import SPLITS, Dataset, Own, check_given, existing, numbered, rows_to_test, to_predict
+from tasks.dataset import (
+    SPLITS,
+    Dataset,
+    Labelled,
+    arranged,
+    check_given,
+    distinct,
+    existing,
+    numbered,
+    numbered_rows,
+    to_predict,
+)
 
-EXPECTED = "an .npz file with x_train and y_train, and perhaps x_test and y_test"
+EXPECTED = "an .npz file with x_train and y_train, and perhaps x_val and y_val, x_test and y_test"
 SHAPES = "(rows, features), (rows, height, width) or (rows, height, width, 3)"
 
 
-class Params(Own):
+class Params(Labelled):
     source: Literal["npz"] = Field(description="Where the data is from, or the kind of its files.")
     task: Literal["classes", "regression"] = Field(description="Whether y are classes or numbers to predict.")
 
@@ -37,16 +48,12 @@ def find(params: Params) -> Dataset:
             raise UserError(f"{path}: x_{split} has {len(x[split]):,} rows and y_{split} {rows:,}. Expected as many.")
         if x[split].shape[1:] != x["train"].shape[1:]:
             raise UserError(
-                f"{path}: a row of x_test has the shape {x[split].shape[1:]}, one of x_train {x['train'].shape[1:]}. "
-                "Expected the same."
+                f"{path}: a row of x_{split} has the shape {x[split].shape[1:]}, one of x_train "
+                f"{x['train'].shape[1:]}. Expected the same."
             )
     labels = {split: arrays[f"y_{split}"] for split in splits}
     y, names = _numbers(path, labels) if params.task == "regression" else _classes(path, labels)
-    if "test" not in splits:
-        mask = rows_to_test(params, y["train"], names=names)
-        x, y = ({"train": a["train"][~mask], "test": a["train"][mask]} for a in (x, y))
-    return Dataset({f"{name}_{split}": a[split] for split in SPLITS for name, a in (("x", x), ("y", y))},
-                   str(params.path), names)  # fmt: skip
+    return Dataset(arranged(params, {"x": x, "y": y, "from": numbered_rows(y)}, names), str(params.path), names)
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
@@ -58,7 +65,8 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     except Exception as error:  # whatever NumPy and zipfile say of a file that is another or damaged
         why = str(error).splitlines()[0][:120]
         raise UserError(f"{path} cannot be read ({why}). Expected {EXPECTED}, without Python objects.") from None
-    for name in ("x_train", "y_train", *(("x_test", "y_test") if {"x_test", "y_test"} & set(found) else ())):
+    wanted = ("train", *(split for split in SPLITS[1:] if {f"x_{split}", f"y_{split}"} & set(found)))
+    for name in (f"{kind}_{split}" for split in wanted for kind in "xy"):
         if name not in found:
             raise UserError(f"{path}: no array {name}. It has {there}. Expected {EXPECTED}: save it under that name.")
         if found[name].ndim == 0 or not len(found[name]):
@@ -92,13 +100,14 @@ def _numbers(path: Path, labels: dict[str, np.ndarray]) -> tuple[dict[str, np.nd
 
 def _classes(path: Path, labels: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]]:
     if all(y.ndim == 2 and y.shape[1] > 1 for y in labels.values()):
-        return _one_hot(path, labels), []
+        return _one_hot(path, labels), [str(k) for k in range(labels["train"].shape[1])]
     whole = {}
     for split, y in labels.items():
         if y.size != len(y):
-            raise UserError(f"{path}: y_{split} has the shape {y.shape}. Expected ({len(y)},), or one-hot rows.")
+            every = " in all of them" if len({y.ndim for y in labels.values()}) > 1 else ""
+            raise UserError(f"{path}: y_{split} has the shape {y.shape}. Expected ({len(y)},), or one-hot rows{every}.")
         y = y.reshape(-1)
-        bad = np.flatnonzero((y < 0) | (y != np.floor(y)))
+        bad = np.flatnonzero((y < 0) | (y != np.floor(y)) | (y > 2**53))  # float64 has no larger one exactly
         if len(bad):
             raise UserError(
                 f"{path}: y_{split} has the label {y[bad[0]]:g} in row {bad[0]}. Expected classes as whole numbers "
@@ -115,6 +124,7 @@ def _one_hot(path: Path, labels: dict[str, np.ndarray]) -> dict[str, np.ndarray]
             raise UserError(f"{path}: row {bad[0]} of y_{split} is no one-hot row. Expected a single 1 among zeros.")
         if y.shape[1] != labels["train"].shape[1]:
             raise UserError(
-                f"{path}: y_train has {labels['train'].shape[1]} classes, y_test {y.shape[1]}. Expected as many."
+                f"{path}: y_train has {labels['train'].shape[1]} classes, y_{split} {y.shape[1]}. Expected as many."
             )
+    distinct({split: y.argmax(axis=1) for split, y in labels.items()}, str(path))
     return {split: y.astype(np.uint8) for split, y in labels.items()}

@@ -3,45 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
+from tasks.arrays import classes_of
 from tasks.base import UserError
 
+Amount = Annotated[int, Field(gt=0)] | Annotated[float, Field(gt=0, lt=1)]  # rows, or a share of them
 
-def held_out(key: str, y: np.ndarray, count: int, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
+
+def held_out(
+    key: str,
+    amount: int | float,
+    y: np.ndarray,
+    seed: int,
+    groups: np.ndarray | None = None,
+    names: Sequence[str] = (),
+) -> np.ndarray:
     """A mask of the rows that are held out, drawn by seed, with every class in the proportion that it has in `y`.
 
     Args:
         key: the key of `params.yaml` that asks for it, for messages.
+        amount: how many rows, or which share of them. With groups as near to it as whole groups allow.
         y: classes as integers or one-hot rows. Numbers to predict have no proportion: they are drawn evenly.
-        count: how many rows. With groups as near to it as whole groups allow.
         seed: of the draw.
         groups: of each row an integer. Rows of one group stay together.
+        names: of the classes, for messages.
 
     Raises:
-        UserError: nothing would be left to train on.
+        UserError: no row would be held out or left, or no row of a class.
     """
+    count = amount if isinstance(amount, int) else round(amount * len(y))
+    if not 0 < count < len(y):
+        raise UserError(
+            f"{key} is {amount:g}: of {len(y):,} rows that is {count:,}. Expected some on each side: set "
+            f"{'fewer' if count else 'more'}."
+        )
     labels = classes_of(y)
-    if count >= len(labels):
-        raise UserError(f"{key} is {count:,}, but there are {len(labels):,} training rows. Hold out fewer.")
-    return _rows(labels, count, seed) if groups is None else _groups(key, labels, count, seed, groups)
-
-
-def lost(y: np.ndarray, mask: np.ndarray, names: Sequence[str]) -> str | None:
-    """The first class of which every row is held out, by its name."""
-    labels = classes_of(y)
-    missing = np.setdiff1d(labels, labels[~mask])
-    if not len(missing):
-        return None
-    return str(names[missing[0]] if len(names) else missing[0])
-
-
-def classes_of(y: np.ndarray) -> np.ndarray:
-    """One integer a row: the class, or 0 for numbers to predict."""
-    if y.ndim == 2 and y.shape[1] > 1:
-        return y.argmax(axis=1)
-    return np.zeros(len(y), int) if np.issubdtype(y.dtype, np.floating) else y.reshape(-1)
+    mask = _rows(labels, count, seed) if groups is None else _groups(key, labels, count, seed, groups)
+    lost = np.setdiff1d(labels, labels[~mask])
+    if len(lost):
+        raise UserError(
+            f"{key} is {amount:g}, and leaves no row of the class `{names[lost[0]] if len(names) else lost[0]}` to "
+            f"train on: it has too few {'rows' if groups is None else 'groups'}. Add some, remove the class, or set "
+            "fewer."
+        )
+    return mask
 
 
 def _rows(labels: np.ndarray, count: int, seed: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from tasks.load import load
 ROWS, SIDE = 12, 4
 GIVEN = {"test": "given", "seed": 0}
 SHARE = {"test": 0.25, "seed": 0}
+NAMELESS = {"class_names": None}
 
 
 def packed(array: np.ndarray) -> bytes:
@@ -80,11 +81,13 @@ def table(count: int = ROWS, target=lambda row: row % 2, **columns) -> list[str]
 
 
 def of_idx(path: Path, **how) -> idx.Params:
-    return idx.Params(**{"source": "idx", "path": str(path), "prefix": "", "transpose": False, **GIVEN, **how})
+    return idx.Params(
+        **{"source": "idx", "path": str(path), "prefix": "", "transpose": False, **GIVEN, **NAMELESS, **how}
+    )
 
 
 def of_npz(path: Path, **how) -> npz.Params:
-    return npz.Params(**{"source": "npz", "path": str(path), "task": "classes", **GIVEN, **how})
+    return npz.Params(**{"source": "npz", "path": str(path), "task": "classes", **GIVEN, **NAMELESS, **how})
 
 
 def of_images(path: Path, **how) -> images.Params:
@@ -93,7 +96,7 @@ def of_images(path: Path, **how) -> images.Params:
 
 def of_csv(path: Path, **how) -> csv_table.Params:
     usual = {"source": "csv", "path": str(path), "separator": ",", "target": "y", "task": "classes", "group": None,
-             "ignore": [], "missing": "refuse", **SHARE}  # fmt: skip
+             "ignore": [], "missing": "refuse", **SHARE, **NAMELESS}  # fmt: skip
     return csv_table.Params(**{**usual, **how})
 
 

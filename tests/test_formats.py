@@ -111,6 +111,25 @@ def normalized(path: Path, **how) -> dict:
     return json.loads((path / "schema.json").read_text())
 
 
+NAMES = ["Trouser", "Coat, long", "Bag"]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        lambda p: of_idx(put_idx(p / "in", first=1), class_names=NAMES),
+        lambda p: of_npz(put_npz(p / "in.npz", x_train=rows()[0], y_train=rows()[1]), **SHARE, class_names=NAMES),
+        lambda p: of_npz(put_npz(p / "in.npz", x_train=rows()[0], y_train=np.eye(3)[rows()[1]]), **SHARE,
+                         class_names=NAMES),
+        lambda p: of_csv(put_csv(p / "in.csv", *table(target=lambda row: row % 3)), class_names=NAMES),
+    ],
+    ids=["idx", "integers", "one-hot", "csv"],
+)  # fmt: skip
+def test_classes_that_are_numbers_get_the_names_of_params_yaml(tmp_path, params):
+    assert loaded(tmp_path / "out", params(tmp_path))["class_names"].tolist() == NAMES
+    assert normalized(tmp_path / "out")["class_names"] == NAMES
+
+
 @pytest.mark.parametrize("color", ["gray", "rgb"])
 def test_images_of_mixed_sizes_and_kinds_get_one_size_and_the_folders_names(tmp_path, color):
     found = loaded(tmp_path / "out", of_images(put_images(tmp_path / "in"), color=color, test=0.2))
@@ -148,10 +167,116 @@ def test_a_photograph_is_turned_as_its_camera_says(tmp_path):
     assert found["x_train"][0, 5:].max() < 15
 
 
+def test_what_is_transparent_is_white(tmp_path):
+    for name, ink in (("a", 0), ("b", 60)):
+        for number, mode in enumerate(("RGBA", "LA", "P", "L")):
+            image = Image.new("RGBA", (6, 6), (0, 0, 0, 0))
+            image.paste((ink, ink, ink, 255), (0, 0, 3, 6))
+            image = image if mode == "RGBA" else image.convert(mode)
+            file = tmp_path / "in" / name / f"{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            image.save(file, **({"transparency": image.getpixel((5, 0))} if mode == "P" else {}))
+    found = loaded(tmp_path / "out", of_images(tmp_path / "in", color="gray", size=[6, 6]))
+    for split in ("train", "test"):
+        for row, label in zip(found[f"x_{split}"], found[f"y_{split}"], strict=True):
+            assert set(row[:, :3].flat) <= {60 * label, 51}  # 51: the palette's nearest
+    assert (found["x_train"][:, :, 3:] == 255).sum() >= 6 * 18 - 2 * 18  # but for images without transparency
+
+
+def test_what_a_mac_zips_is_passed_over(tmp_path):
+    put_image(put_images(tmp_path / "in") / "__MACOSX/cat/._0.png")
+    assert loaded(tmp_path / "out", of_images(tmp_path / "in", test=0.2))["class_names"].tolist() == ["cat", "dog"]
+
+
 def test_other_files_beside_images_are_told_and_left_out(tmp_path, caplog):
     (put_images(tmp_path / "in") / "cat" / "notes.txt").write_text("x")
+    (tmp_path / "in/labels.csv").write_text("x")
     assert len(loaded(tmp_path / "out", of_images(tmp_path / "in", test=0.2))["x_train"]) == 8
-    assert "1 entries are no PNG or JPEG, and left out" in caplog.text
+    assert "/in: left out labels.csv. Expected a folder with" in caplog.text
+    assert "/in/cat: left out notes.txt. Expected" in caplog.text
+
+
+def test_a_folder_beside_train_and_test_is_told_and_left_out(tmp_path, caplog):
+    for split in ("train", "test", "valid"):
+        put_images(tmp_path / "in" / split, count=1)
+    assert len(loaded(tmp_path / "out", of_images(tmp_path / "in", test="given"))["x_train"]) == 2
+    assert "/in: left out valid. Expected a folder with" in caplog.text
+
+
+def given_images(path: Path, test: bool):
+    for split, color in (("train", 10), ("val", 50), ("test", 99))[: 2 + test]:
+        for name in ("b", "a"):
+            for number in range(4):
+                put_image(path / "in" / split / name / f"{number}.png", mode="L", color=color + number)
+    return of_images(path / "in", color="gray", size=[2, 2], test="given" if test else 0.25)
+
+
+def given_arrays(path: Path, test: bool, y=lambda rows: np.arange(rows) % 2):
+    splits = (("train", 10), ("val", 50), ("test", 99))[: 2 + test]
+    pixels = np.arange(8, dtype=np.uint8)[:, None, None] // 2 + np.zeros((2, 2), np.uint8)
+    x = {f"x_{split}": color + pixels for split, color in splits}
+    file = put_npz(path / "in.npz", **x, **{f"y_{split}": y(8) for split, _ in splits})
+    return of_npz(file, test="given" if test else 0.25)
+
+
+def given_tables(path: Path, test: bool):
+    for split, color in (("train", 10), ("val", 50), ("test", 99))[: 2 + test]:
+        put_csv(path / "in" / f"{split}.csv", "a,y", *(f"{color + row // 2},{row % 2}" for row in range(8)))
+    return of_csv(path / "in", test="given" if test else 0.25)
+
+
+@pytest.mark.parametrize("test", [True, False], ids=["test rows given", "test rows held out"])
+@pytest.mark.parametrize(
+    "put",
+    [given_images, given_arrays, lambda p, test: given_arrays(p, test, lambda rows: np.eye(2)[np.arange(rows) % 2]),
+     given_tables],
+    ids=["images", "integers", "one-hot", "csv"],
+)  # fmt: skip
+def test_validation_rows_that_are_given_are_those_that_choose_the_checkpoint(tmp_path, put, test):
+    before = loaded(tmp_path / "out", put(tmp_path, test))
+    assert before["given_train"].sum() == 8
+    assert normalized(tmp_path / "out", validation="given")["rows"] == {
+        "train": 8 if test else 6, "val": 8, "test": 8 if test else 2,
+    }  # fmt: skip
+    with np.load(tmp_path / "out/normalized.npz") as found:
+        for split, between in {"train": (10, 13), "val": (50, 53), "test": (99, 102) if test else (10, 13)}.items():
+            assert between[0] <= found[f"x_{split}"].min() <= found[f"x_{split}"].max() <= between[1]
+            labels = found[f"y_{split}"]
+            assert len(np.unique(labels.argmax(axis=1) if labels.ndim > 1 else labels)) == 2
+
+
+def test_a_share_of_rows_is_held_out_or_a_number_of_them(tmp_path):
+    lines = table(40)
+    for test, validation, expected in ((0.25, 0.1, (27, 3, 10)), (10, 3, (27, 3, 10)), (2, 0.5, (19, 19, 2))):
+        loaded(tmp_path / "out", of_csv(put_csv(tmp_path / "in.csv", *lines), test=test))
+        found = normalized(tmp_path / "out", scale="standard", validation=validation)["rows"]
+        assert (found["train"], found["val"], found["test"]) == expected
+
+
+def test_classes_of_a_csv_are_its_words_unless_all_are_whole_numbers(tmp_path):
+    for words, expected in (
+        ("01 1 02", ["01", "02", "1"]),
+        ("10 9 -1", ["-1", "9", "10"]),
+        ("1.0 2.0 3", ["1", "2", "3"]),
+        ("True False True", ["False", "True"]),
+        ("9007199254740993 9007199254740992 1", ["1", "9007199254740992", "9007199254740993"]),
+    ):
+        classes = words.split()
+        lines = table(12, target=lambda row, classes=classes: classes[row % 3])
+        found = loaded(tmp_path / "out", of_csv(put_csv(tmp_path / "in.csv", *lines)))
+        assert found["class_names"].tolist() == expected
+        numbers = np.concatenate([found["y_train"], found["y_test"]])
+        rows = np.concatenate([found["x_train"], found["x_test"]])[:, 0].astype(int)
+        assert [float(expected[k]) if "." in words else expected[k] for k in numbers] == [
+            float(classes[row % 3]) if "." in words else classes[row % 3] for row in rows
+        ]
+
+
+def test_among_numbers_none_is_a_missing_value(tmp_path):
+    lines = table(12, target=lambda row: ("None", 1, 2)[row % 3])
+    found = loaded(tmp_path / "out", of_csv(put_csv(tmp_path / "in.csv", *lines), missing="drop"))
+    assert found["class_names"].tolist() == ["1", "2"]
+    assert len(found["x_train"]) + len(found["x_test"]) == 8
 
 
 def test_csv_has_features_in_order_and_their_names(tmp_path):
@@ -255,7 +380,7 @@ def test_a_group_is_never_on_both_sides(tmp_path, seed):
 def test_groups_of_many_sizes_come_near_to_what_was_asked_for(count):
     random = np.random.default_rng(count)
     groups = np.repeat(np.arange(20), random.integers(1, 10, 20))[:100]
-    mask = held_out("key", random.integers(0, 3, len(groups)), count, 0, groups)
+    mask = held_out("key", count, random.integers(0, 3, len(groups)), 0, groups)
     assert not set(groups[mask]) & set(groups[~mask])
     assert 0 < mask.sum() < len(groups)
     assert abs(mask.sum() - count) <= 9
@@ -269,6 +394,31 @@ def test_the_split_is_repeatable_stratified_and_follows_the_seed(tmp_path):
     first, same, other = (each["x_test"][:, 0].tolist() for each in found)
     assert first == same != other
     assert all(np.bincount(each["y_test"]).tolist() == [6, 2] for each in found)
+
+
+def test_groups_and_classes_are_read_as_they_are_written_whatever_else_is_in_the_file(tmp_path):
+    train = table(12, patient=lambda row: f"{row:03}")
+    test = [*table(3, patient=lambda row: f"{row + 50:03}"), "1,2,control,0"]
+    put_csv(tmp_path / "in/train.csv", *train)
+    for more, shared in (("1,2,003,1", "003"), ("1,2,3,1", None)):
+        put_csv(tmp_path / "in/test.csv", *test, more)
+        params = of_csv(tmp_path / "in", group="patient", test="given")
+        if shared is None:
+            loaded(tmp_path / "out", params)
+        else:
+            with pytest.raises(UserError, match=f"the group {shared} of the column patient has rows in both train"):
+                loaded(tmp_path / "out", params)
+
+
+@pytest.mark.parametrize("kind", [np.int64, ">f8", ">i4", np.longdouble, np.uint32])
+def test_large_numbers_of_any_type_that_differ_little_are_told_apart(tmp_path, kind):
+    x = (1_700_000_000 + np.arange(60)).reshape(-1, 1).astype(kind)
+    file = put_npz(tmp_path / "in.npz", x_train=x, y_train=np.arange(60) % 2)
+    loaded(tmp_path / "out", of_npz(file, test=0.25))
+    normalized(tmp_path / "out", scale="standard", validation=9)
+    with np.load(tmp_path / "out/normalized.npz") as found:
+        every = np.concatenate([found[f"x_{split}"] for split in ("train", "val", "test")])
+    assert len(np.unique(every)) == 60
 
 
 def test_standard_scale_knows_the_training_rows_alone(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -89,7 +90,7 @@ def test_held_out_rows_have_the_classes_proportions(tmp_path, labels, seed):
     assert schema(folder)["rows"] == {"train": TRAIN - HELD, "val": HELD, "test": TEST}
 
 
-@pytest.mark.parametrize("held", [1, 7, 59])
+@pytest.mark.parametrize("held", [1, 7, 40])
 def test_split_is_disjoint_and_complete_and_keeps_each_rows_label(tmp_path, held):
     folder = raw(tmp_path)
     normalize(folder, Params(scale="pixels", validation=held, seed=3))
@@ -107,6 +108,8 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_other_rows(tmp_path):
     folders = [raw(tmp_path / name) for name in "abc"]
     for folder, seed in zip(folders, (0, 0, 1), strict=True):
         normalize(folder, Params(scale="pixels", validation=HELD, seed=seed))
+    with zipfile.ZipFile(folders[0].path / "normalized.npz") as file:  # Python's versions differ in longer headers
+        assert {(entry.extract_version, entry.extra) for entry in file.infolist()} == {(20, b"")}
     one, same, other = ((folder.path / "normalized.npz").read_bytes() for folder in folders)
     assert one == same
     assert one != other
@@ -139,12 +142,58 @@ def test_validation_none_holds_out_nothing(tmp_path, caplog):
     assert not [record for record in caplog.records if record.levelname == "WARNING"]
 
 
+@pytest.mark.parametrize("scale", ["standard", "none"])
+def test_numbers_to_predict_have_the_mean_and_deviation_of_the_rows_to_train_on_in_the_schema(tmp_path, scale):
+    folder = raw(tmp_path)
+    arrays = dict(np.load(folder.path / "raw.npz"))
+    numbers_to_predict = {f"y_{split}": arrays[f"y_{split}"] * np.float32(1000) for split in ("train", "test")}
+    np.savez(folder.path / "raw.npz", **{**arrays, **numbers_to_predict, "class_names": np.array([], "U1")})
+    normalize(folder, Params(scale=scale, validation=HELD, seed=0))
+    if scale == "none":
+        assert "target" not in schema(folder)
+    else:
+        y = result(folder)["y_train"]
+        assert schema(folder)["target"] == pytest.approx({"mean": y.mean(), "deviation": y.std()})
+
+
+def test_pixels_between_0_and_1_are_not_divided_again(tmp_path):
+    folder = raw(tmp_path)
+    arrays = dict(np.load(folder.path / "raw.npz"))
+    for split in ("x_train", "x_test"):
+        arrays[split] = arrays[split] / arrays["x_train"].max()
+    np.savez(folder.path / "raw.npz", **arrays)
+    with pytest.raises(UserError, match=r"`pixels`, but x_train lies between 0 and 1: .* Set `scale: none`"):
+        normalize(folder, PIXELS)
+
+
 @pytest.mark.parametrize("held", [TRAIN, TRAIN + 1])
 def test_holding_out_every_row_is_refused(tmp_path, held):
     folder = raw(tmp_path)
-    with pytest.raises(UserError, match=rf"normalize\.validation is {held}, but there are {TRAIN} training rows"):
+    with pytest.raises(
+        UserError,
+        match=rf"normalize\.validation is {held}: of {TRAIN} rows that is {held}\. .*: set fewer",
+    ):
         normalize(folder, Params(scale="pixels", validation=held, seed=0))
     assert [path.name for path in tmp_path.iterdir()] == ["raw.npz"]
+
+
+def test_a_class_of_which_no_row_would_be_left_to_train_on_is_refused(tmp_path):
+    folder = raw(tmp_path)
+    with pytest.raises(UserError, match=r"validation is 59, and leaves no row of the class `shoe` to train on: it has"):
+        normalize(folder, Params(scale="pixels", validation=59, seed=3))
+
+
+def test_validation_rows_must_be_given_where_they_are_asked_for(tmp_path):
+    folder = raw(tmp_path)
+    with pytest.raises(UserError, match=r"is `given`, but the data has no validation rows\. Set .* `validation: 0\.2`"):
+        normalize(folder, Params(scale="pixels", validation="given", seed=0))
+    arrays = dict(np.load(folder.path / "raw.npz"))
+    np.savez(folder.path / "raw.npz", **arrays, given_train=np.arange(TRAIN) < HELD)
+    for other in (HELD, 0.5, "test", "none"):
+        with pytest.raises(UserError, match=rf"is `{other}`, but the data has .* of its own\. Set `validation: given`"):
+            normalize(folder, Params(scale="pixels", validation=other, seed=0))
+    normalize(folder, Params(scale="pixels", validation="given", seed=0))
+    assert numbers(result(folder)["x_val"]) == list(range(HELD))
 
 
 @pytest.mark.parametrize("split", ["x_train", "x_test"])

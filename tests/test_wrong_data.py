@@ -25,6 +25,7 @@ from tests.own import (
     packed,
     put_csv,
     put_idx,
+    put_image,
     put_images,
     put_npz,
     rows,
@@ -134,6 +135,12 @@ WRONG = {
         idx(zipped("t10k-images-idx3-ubyte.gz", packed(np.zeros((6, 5, 4))))), r"are 4 x 4 and 5 x 4\. Expected one si",
     ),
     "one class": (idx(zipped(LABELS, packed(Y * 0))), r"the class `1` has test rows and no training rows"),
+    "no images": (
+        idx(lambda f: [zipped(n, packed(a[:0]))(f) for n, a in ((IMAGES, X), (LABELS, Y))]), rf"{IMAGES} has no images",
+    ),
+    "half a test set": (
+        idx(lambda f: (f / "t10k-labels-idx1-ubyte.gz").unlink(), **SHARE), r"/in has test images alone\. Expected",
+    ),
     "test rows and a share": (idx(lambda f: 0, **SHARE), r"load\.test is 0\.25, but .*/in has test rows of its own"),
     # NPZ
     "no npz": (lambda path: of_npz(put_csv(path / "in.npz", "hello")), r"in\.npz cannot be read \(.*\)\. Expected an"),
@@ -172,7 +179,27 @@ WRONG = {
     "numbers beyond float32": (
         arrays({**SHARE, "task": "regression"}, y_train=with_value(Y, 1e300)), r"predict is 1e\+300 in size",
     ),
+    "one-hot rows of one class": (arrays(y_train=np.eye(3)[Y * 0]), r"has one class only, `0`"),
+    "one-hot class only to test": (
+        given(y_train=np.eye(3)[Y % 2], y_test=np.eye(3)[Y]), r"the class `2` has test rows and no training rows",
+    ),
+    "class only to validate": (
+        arrays(x_val=X, y_val=Y + 1), r"the class `3` has validation rows and no training rows\. Add some, or remove",
+    ),
+    "one-hot to train and integers to test": (
+        given(y_train=np.eye(3)[Y]), r"y_train has the shape \(12, 3\)\. Expected .*, or one-hot rows in all of them",
+    ),
+    "x_val alone": (arrays(x_val=X), r"no array y_val\. It has x_train, y_train, x_val"),
     "share of no row": (arrays({"test": 0.01}), r"load\.test is 0\.01: of 12 rows that is 0\. Expected some on each"),
+    "fewer names than classes": (
+        arrays({**SHARE, "class_names": ["a", "b"]}), r"class_names has 2 names, but .* has 3 classes: 0, 1, 2\.",
+    ),
+    "a name twice": (
+        arrays({**SHARE, "class_names": ["a", "b", "a"]}), r"class_names has `a` twice\. Expected another name",
+    ),
+    "names for numbers": (
+        arrays({**SHARE, "task": "regression", "class_names": ["a"]}), r"has 1 names, but numbers are to be pred",
+    ),
     # images
     "no folders": (folders(emptied), r"/in has no sub-folders\. Expected a folder with a sub-folder of PNG or JPEG"),
     "empty class": (folders(lambda f: (f / "emu").mkdir()), r"/in/emu has no image: no file ends in \.png, \.jpg"),
@@ -223,6 +250,20 @@ WRONG = {
     "numbers to predict beyond float32": (
         lines(*table(target=lambda row: "-2e40"), task="regression"), r"predict is 2e\+40 in size",
     ),
+    "numbers to predict that float32 cannot tell apart": (
+        lines(*table(target=lambda row: 1_700_000_000 + row / 4), task="regression"),
+        r"to predict lie between 1700000000 and 1700000003\. Float32, .* Expected numbers nearer to 0",
+    ),
+    "one number to predict": (
+        lines(*table(target=lambda row: 0.1), task="regression"), r"every number to predict is 0\.1: there is no",
+    ),
+    "a word that may be none": (
+        lines(*table(target=lambda row: ("None", "light", "heavy")[row % 3])),
+        r"y has `None` in 4 rows, the first in row 1: is that a word, or a missing value\? Write the word otherwise",
+    ),
+    "a name that is not UTF-8": (
+        folders(lambda f: put_image(f / "cat/caf\udce9.png")), r"/in/cat: the name 'caf\\udce9\.png' is not UTF-8\.",
+    ),
     "one target": (lines(*table(target=lambda row: "yes")), r"in\.csv has one class only, `yes`"),
     "one group": (lines(*table(g=lambda row: "all"), group="g"), r"load\.test: all rows are of one group"),
     "class in one group": (
@@ -238,7 +279,18 @@ WRONG = {
     ),
     "no test.csv": (
         lambda path: put_csv(path / "in/train.csv", *table()) and of_csv(path / "in", test="given"),
-        r"there is no .*/in/test\.csv\. Expected a \.csv file .* or a folder with train\.csv and test\.csv",
+        r"load\.test is `given`, but .*/in has no test rows \(test\.csv in a folder\)\. Set a share",
+    ),
+    "no train.csv": (
+        lambda path: put_csv(path / "in/test.csv", *table()) and of_csv(path / "in", test="given"),
+        r"there is no .*/in/train\.csv\. Expected a \.csv file .* or a folder with train\.csv",
+    ),
+    "group to validate and to test": (
+        lambda path: [
+            put_csv(path / f"in/{split}.csv", *table(g=lambda row, split=split: split[:1] if split == "train" else "v"))
+            for split in ("train", "val", "test")
+        ] and of_csv(path / "in", test="given", group="g"),
+        r"the group v of the column g has rows in both val\.csv and test\.csv",
     ),
 }  # fmt: skip
 
@@ -252,7 +304,7 @@ def test_what_cannot_be_used_is_named_with_what_to_do(tmp_path, kind):
     assert re.search(expected, said), said
     assert len(said.splitlines()) == 1
     assert re.search(
-        r"Expected|expected|Set|set|Get|Correct|Fill|Make|Add|Move|Put|Convert|rename|Replace|Save", said
+        r"Expected|expected|Set|set|Get|Correct|Fill|Make|Add|Move|Put|Convert|[Rr]ename|Replace|Save|Write", said
     ), said
     assert not (tmp_path / "out").exists()
 
@@ -279,7 +331,7 @@ def test_reading_many_images_can_be_stopped(tmp_path):
 
 
 CSV = {"source": "csv", "path": "in.csv", "separator": ",", "target": "y", "task": "classes", "group": None,
-       "ignore": [], "missing": "refuse", "test": 0.2, "seed": 0}  # fmt: skip
+       "ignore": [], "missing": "refuse", "test": 0.2, "seed": 0, "class_names": None}  # fmt: skip
 PICTURES = {"source": "images", "path": "in", "size": [8, 8], "color": "gray", "test": 0.2, "seed": 0}
 SOURCES = "`fashion_mnist`, `line`, `idx`, `npz`, `images`, `csv`"
 SECTIONS = {
@@ -291,13 +343,15 @@ SECTIONS = {
     "key of another source": ({**CSV, "folder": None}, r"\.folder: unknown key\. Known here: source, path, .*, missin"),
     "missing key": ({k: v for k, v in CSV.items() if k != "target"}, r"\.target: missing\. Every key must be there"),
     "wrong word": ({**CSV, "missing": "meen"}, r"\.missing: got 'meen', expected `refuse`, .* Did you mean `mean`\?"),
-    "share above 1": ({**CSV, "test": 20}, r"\.test: got 20, expected a number above 0 and below 1, or `given`\."),
+    "share above 1": ({**CSV, "test": 1.5}, r"\.test: got 1.5, expected a whole number above 0, or a numb"),
     "empty path": ({**CSV, "path": ""}, r"\.path: got '', expected a text with content\."),
     "text in a list": ({**CSV, "ignore": "id"}, r"\.ignore: got 'id', expected a list, each of it a text"),
     "three sizes": ({**PICTURES, "size": [8, 8, 3]}, r"\.size: got \[8, 8, 3\], expected a list of 2, each of it a wh"),
     "one size": ({**PICTURES, "size": 8}, r"\.size: got 8, expected a list of 2, each of it a whole number above 0\."),
     "no size": ({**PICTURES, "size": [8, 0]}, r"\.size\.1: got 0, expected a whole number above 0\."),
     "other color": ({**PICTURES, "color": "grey"}, r"\.color: got 'grey', expected `gray`, `rgb`\. .* `gray`\?"),
+    "number as a name": ({**CSV, "class_names": [0]}, r"\.class_names\.0: got 0, expected a text with content\."),
+    "names of folders": ({**PICTURES, "class_names": None}, r"\.class_names: unknown key\."),
     "no section": ([1], r": got \[1\], expected a section with keys\."),
 }  # fmt: skip
 
