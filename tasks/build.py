@@ -7,13 +7,16 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tasks.base import Folder
+from tasks.base import Folder, log
 from tasks.families import Cnn, Function, Linear, Mlp
 from tasks.labels import choose
 from tasks.own_model import own_model
 
 # One of the families' own sections: `family` says which, and each has its own keys.
 Params = Annotated[Mlp | Cnn | Linear | Function, Field(discriminator="family")]
+
+
+NO_CHANGE = ("Flatten", "Reshape", "Dropout", "BatchNormalization", "GlobalAveragePooling2D")  # none that is not linear
 
 
 def build(folder: Folder, params: Params) -> str:
@@ -41,6 +44,12 @@ def build(folder: Folder, params: Params) -> str:
         for layer in params.layers(tuple(schema["input_shape"])):
             model.add(layer)
         model.add(keras.layers.Dense(head.units, activation=head.activation))
+        if target := schema.get("target"):  # else the units of y would decide how well it is learnt
+            model.add(keras.layers.Rescaling(target["deviation"], target["mean"]))
+
+    row = linear_in_a_row(model)
+    if row > 1:
+        log.warning("%d layers in a row have no activation between them: together they are one linear layer", row)
 
     from tasks import diagram, figures  # here: Matplotlib takes a second
 
@@ -50,3 +59,24 @@ def build(folder: Folder, params: Params) -> str:
     folder.write_json("architecture.json", json.loads(model.to_json()))
     figures.save(folder, "model.png", diagram.draw(model))
     return f"{len(model.layers)} layers, {model.count_params():,} parameters"
+
+
+def linear_in_a_row(model) -> int:
+    """Of how many layers with weights, at most, one follows the other with no activation between them.
+
+    Args:
+        model: a Keras model; of one that is no `Sequential` layers need not follow one another, so none are counted.
+    """
+    from tasks.network import keras
+
+    if not isinstance(model, keras.Sequential):
+        return 0
+    row = longest = 0
+    for layer in model.layers:
+        kind = type(layer).__name__
+        if kind == "Dense" or kind.startswith("Conv"):
+            row += 1
+            longest = max(longest, row)
+        if kind not in NO_CHANGE and getattr(layer, "activation", None) is not keras.activations.linear:
+            row = 0
+    return longest

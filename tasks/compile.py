@@ -41,7 +41,8 @@ def compile(folder: Folder, params: Params) -> str:
         UserError: the loss cannot work with the labels and the output layer.
     """
     schema = folder.read_json("schema.json")
-    output = folder.read_json("architecture.json")["config"]["layers"][-1]["config"]
+    layers = folder.read_json("architecture.json")["config"]["layers"]
+    output = next(layer["config"] for layer in reversed(layers) if layer["class_name"] == "Dense")
     head = choose(schema, output["units"], output["activation"], params.loss)
     # Written without Keras: to import TensorFlow would take seconds, to say three words.
     optimizer = {

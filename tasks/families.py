@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tasks.base import Section, UserError, log
+from tasks.base import Section, UserError
 
 Activation = Literal["relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid", "linear"]
 Units = Annotated[int, Field(gt=0, le=10**9)]
@@ -87,11 +87,6 @@ class Mlp(Hidden):
     family: Literal["mlp"]
 
     def layers(self, shape: tuple[int, ...]) -> list:
-        if self.hidden and self.activation == "linear":
-            log.warning(
-                "build.activation is `linear`: %d linear layers in a row are together one linear layer",
-                len(self.hidden) + 1,
-            )
         return _flat(shape) + self._dense()
 
 

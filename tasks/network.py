@@ -48,7 +48,7 @@ def _without_noise() -> Iterator[None]:
 class _Absent:
     """Hides from Keras, while this thread imports it, what it imports only for wrappers and pictures of its own.
 
-    It does without them where they are not installed. They take as long as TensorFlow itself.
+    It does without them where they are not installed. To import them takes nearly as long as TensorFlow itself.
     """
 
     def __init__(self) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from tasks.base import UserError, log
@@ -57,11 +59,10 @@ def _function(name: str):
     for known in [known for known in sys.modules if known.partition(".")[0] == FOLDER]:
         del sys.modules[known]
     importlib.invalidate_caches()
-    others, bytecode = set(sys.modules), sys.dont_write_bytecode
+    bytecode = sys.dont_write_bytecode
     sys.path.insert(0, os.getcwd())
-    sys.dont_write_bytecode = (
-        True  # Python trusts one of the same size and second, and a file may be edited twice in it
-    )
+    # Python trusts one of the same size and second, and a file may be edited twice in it.
+    sys.dont_write_bytecode = True
     try:
         module = importlib.import_module(file)
     except FAILED as error:
@@ -69,14 +70,11 @@ def _function(name: str):
     finally:
         sys.path.pop(0)
         sys.dont_write_bytecode = bytecode
-    for new in set(sys.modules) - others:
-        where = Path(getattr(sys.modules[new], "__file__", None) or sys.prefix)
-        inside = where.is_relative_to(Path.cwd()) and not where.is_relative_to(sys.prefix)
-        if inside and not where.is_relative_to(Path.cwd() / FOLDER):
-            raise UserError(
-                f"build.function: {path.as_posix()} imports {where.relative_to(Path.cwd()).as_posix()}, whose changes "
-                f"DVC would not see. Move it into the folder `{FOLDER}`."
-            )
+    for name, place in _outside():
+        raise UserError(
+            f"build.function: {place} imports {name}, whose changes DVC would not see. Move it into the folder "
+            f"`{FOLDER}`."
+        )
     if not callable(getattr(module, function, None)):
         known = [word for word, value in vars(module).items() if callable(value) and not word.startswith("_")]
         raise UserError(
@@ -85,13 +83,28 @@ def _function(name: str):
     return getattr(module, function)
 
 
+def _outside() -> Iterator[tuple[str, str]]:
+    """What the user's modules import of the project that is not in their folder, and which of them does."""
+    for module in [module for known, module in sys.modules.items() if known.partition(".")[0] == FOLDER]:
+        if not getattr(module, "__file__", None):  # the folder itself
+            continue
+        for node in ast.walk(ast.parse(Path(module.__file__).read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
+            for name in names:
+                top = name.partition(".")[0]
+                if top != FOLDER and (Path(top).is_dir() or Path(f"{top}.py").is_file()):
+                    yield name, Path(module.__file__).relative_to(Path.cwd()).as_posix()
+
+
 def _check(name: str, model, schema: dict) -> None:
     """Refuse a model that the later steps could not use."""
     from tasks.network import keras
 
     fix = f"Correct what {name} returns."
     shape = (None, *schema["input_shape"])
-    if not model.built or len(getattr(model, "inputs", ())) != 1 or len(model.outputs) != 1:
+    one = model.built and len(getattr(model, "inputs", ())) == len(model.outputs) == 1
+    if not one or isinstance(model.compute_output_shape(model.input_shape), dict):
         raise UserError(
             f"build.function: the model must have one input and one output. Begin with keras.Input({shape[1:]}). {fix}"
         )
@@ -106,7 +119,12 @@ def _check(name: str, model, schema: dict) -> None:
             f"build.function: the last layer is {type(last).__name__}, of shape {last.output.shape}. Expected "
             f"Dense(units, activation) on flat rows: the loss follows from its activation. {fix}"
         )
-    choose(schema, last.units, keras.activations.serialize(last.activation), fix=fix)
+    kept = [layer.name for layer in model._flatten_layers() if layer.weights and _has_its_own(layer)]
+    if kept:
+        raise UserError(
+            f"build.function: the layer {kept[0]} has weights that training does not learn. They would be lost, as the "
+            f"other steps draw all weights anew. Make it trainable, or give it the numbers as arguments. {fix}"
+        )
     if getattr(model, "optimizer", None):
         log.warning("%s returned a compiled model: `compile` in params.yaml says how it is trained", name)
     config = json.loads(model.to_json())
@@ -122,6 +140,12 @@ def _check(name: str, model, schema: dict) -> None:
             "architecture.json, without your code: no layers, activations or functions of your own, and no Lambda. "
             "Put it together from Keras's own layers and keras.ops."
         )
+    choose(schema, last.units, keras.activations.serialize(last.activation), fix=fix)
+
+
+def _has_its_own(layer) -> bool:
+    """Whether a layer is frozen, or learns from data before the training, as Normalization does."""
+    return hasattr(layer, "adapt") or not (layer.trainable or hasattr(layer, "layers"))
 
 
 def _foreign(config) -> str:

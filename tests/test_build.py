@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import matplotlib.image
+import numpy as np
 import pytest
 
 from flows import step
@@ -75,6 +76,21 @@ def test_mixed_precision_is_for_the_hidden_layers_alone(tmp_path):
     assert policies == ["mixed_bfloat16", "float32"]
 
 
+def test_numbers_to_predict_are_answered_in_their_own_unit(tmp_path):
+    from tasks.compile import compile
+    from tasks.network import assemble
+
+    folder = tiny.normalized(tmp_path, "regression")
+    schema = folder.read_json("schema.json") | {"target": {"mean": 5e6, "deviation": 1000.0}}
+    folder.write_json("schema.json", schema)
+    build(folder, tiny.BUILD)
+    compile(folder, tiny.COMPILE)
+    assert layers(folder)[-1][0] == "Rescaling"
+    answers = assemble(folder, seed=0).predict(np.zeros((1, 1), np.float32), verbose=0)
+    assert answers.tolist() == [[5e6]]
+    assert folder.read_json("compile.json")["loss"] == "mse"
+
+
 def test_output_layer_may_be_chosen(tmp_path):
     folder = tiny.normalized(tmp_path, "binary")
     build(folder, tiny.changed(tiny.BUILD, output_activation="softmax"))
@@ -86,8 +102,24 @@ def test_linear_layers_in_a_row_draw_a_warning(tmp_path, caplog, hidden, warned)
     folder = tiny.normalized(tmp_path)
     build(folder, tiny.changed(tiny.BUILD, hidden=hidden, activation="linear"))
     warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
-    text = f"build.activation is `linear`: {len(hidden) + 1} linear layers in a row are together one linear layer"
+    text = f"{len(hidden) + 1} layers in a row have no activation between them: together they are one linear layer"
     assert warnings == [text] * warned
+
+
+def test_layers_of_any_family_are_looked_at_for_that(tmp_path, caplog, monkeypatch):
+    def said() -> list[str]:
+        found = [record.message for record in caplog.records if record.levelname == "WARNING"]
+        caplog.clear()
+        return found
+
+    folder = tiny.normalized(tmp_path)
+    for family, how in ((tiny.CNN, {"head": "flatten"}), (tiny.BUILD, {"batch_norm": True, "dropout": 0.5})):
+        build(folder, tiny.changed(family, activation="linear", **how))
+        assert len(said()) == (family is tiny.BUILD)  # the pooling between convolutions is not linear
+    build(folder, tiny.changed(tiny.CNN, activation="linear", convolutions=2))
+    assert "3 layers in a row have no activation" in said()[0]
+    build(folder, tiny.changed(tiny.CNN, convolutions=2, batch_norm=True, dropout=0.5))
+    assert not said()
 
 
 def test_other_activations_draw_no_warning(tmp_path, caplog):
@@ -292,7 +324,18 @@ WRONG = {
     "not flattened": (stack("Dense(3, 'softmax')"), {}, r"last layer is Dense, of shape \(None, 4, 3\)"),
     "own layer": (OWN_LAYER, {}, r"cannot be made from its configuration: Own is not one of Keras's own\. The other"),
     "lambda": (stack("Flatten()", "Lambda(lambda x: x)", "Dense(3, 'softmax')"), {}, r"Lambda is not one of Keras's o"),
-    "helper": ("import beside\n" + USUAL, {"beside": ""}, r"imports beside\.py, whose changes DVC would not see\. Mo"),
+    "frozen": (stack("Flatten()", "Dense(4, trainable=False)", "Dense(3, 'softmax')"), {}, r"layer dense has weight"),
+    "adapted": (stack("Normalization()", "Flatten()", "Dense(3, 'softmax')"), {}, r"layer normalization has weights"),
+    "named output": (
+        "def made(schema):\n    x = keras.Input((4, 4))\n    y = keras.layers.Dense(3)(keras.layers.Flatten()(x))\n"
+        "    return keras.Model(x, {'y': y})\n",
+        {}, r"the model must have one input and one output",
+    ),
+    "activation of one's own": (
+        "def mine(x):\n    return x\n" + stack("Flatten()", "Dense(3, mine)"), {}, r"mine is not one of Keras's own\.",
+    ),
+    "a step": ("from tasks.twins import TEST\n" + USUAL, {"tasks__twins": ""}, r"models/mine\.py imports tasks\.t"),
+    "helper": ("import beside\n" + USUAL, {"beside": ""}, r"imports beside, whose changes DVC would not see\. Move"),
 }  # fmt: skip
 
 

@@ -71,6 +71,7 @@ def normalized(path: Path, labels: str = "classes", **counts: int) -> Folder:
         "classes": classes,
         "class_names": [f"kind {k}" for k in range(classes)],
         "input_shape": list(arrays["x_train"].shape[1:]),
+        "scaling": {"subtract": [0.0], "divide": [1.0]},
     }
     folder.write_json("schema.json", schema)
     return folder
