@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from tasks.arrays import read_arrays
+from tasks.arrays import classes_of, read_arrays
 from tasks.base import Folder, Section, UserError, log
 
 ROOM = 2**27  # bytes of inputs in a block, where they are read from the disk
@@ -25,8 +25,9 @@ class Params(Section):
     patience: Annotated[int, Field(gt=0)] | None = Field(
         description="Stop after so many epochs in a row that have not lowered what is monitored; null never does."
     )
-    class_weights: Literal["balanced"] | None = Field(
-        description="`balanced` makes the rows of each class count as much as those of any other; null, each row."
+    class_weights: Literal["balanced"] | list[Annotated[float, Field(gt=0)]] | None = Field(
+        description="`balanced` makes the rows of each class count as much as those of any other; a list has a number "
+        "for each class, how much a row of it counts; null, each row the same."
     )
     flip: bool = Field(description="Turn images left to right while training, each of them or not.")
     shift: int = Field(ge=0, description="Move images while training, each by at most so many pixels; 0 does not.")
@@ -71,7 +72,7 @@ def fit(folder: Folder, params: Params) -> str:
     if block == "auto":
         block = half_a_second(multiply_adds(model), params.batch_size)
         block = max(1, min(block, ROOM // (params.batch_size * x[:1].nbytes)))
-    weights = balanced(y) if params.class_weights else None
+    weights = None if params.class_weights is None else row_weights(y, params.class_weights)
     if params.jit_compile and slow_with_xla(model):
         log.warning(
             "fit.jit_compile is true: on a CPU XLA makes convolutions and dropout many times slower. Set it to false"
@@ -125,13 +126,29 @@ def _check(folder: Folder, params: Params, shape: tuple[int, ...]) -> None:
         raise UserError(
             f"fit.shift is {params.shift}, but the images are {shape[0]} x {shape[1]} pixels. Expected a few pixels."
         )
-    if params.class_weights and "crossentropy" not in folder.read_json("compile.json")["loss"]:
-        raise UserError("fit.class_weights is `balanced`, but a number is to be predicted. Set it to null.")
+    if params.class_weights is None:
+        return
+    if "crossentropy" not in folder.read_json("compile.json")["loss"]:
+        raise UserError("fit.class_weights is for classes, but a number is to be predicted. Set it to null.")
+    units = folder.read_json("architecture.json")["config"]["layers"][-1]["config"]["units"]
+    classes = max(units, 2)  # one output tells two classes apart
+    if params.class_weights != "balanced" and len(params.class_weights) != classes:
+        raise UserError(
+            f"fit.class_weights has {len(params.class_weights)} numbers, but there are {classes} classes. Expected a "
+            "number for each, in the order of class_names in schema.json; or `balanced`."
+        )
 
 
-def balanced(y: np.ndarray) -> np.ndarray:
-    """How much each row counts, so that all classes do the same, and the mean is 1. `y`: integers or one-hot rows."""
-    classes = y.argmax(axis=1) if y.ndim == 2 else y.astype(np.int64)
+def row_weights(y: np.ndarray, of_classes: list[float] | Literal["balanced"]) -> np.ndarray:
+    """How much each row counts: what its class does; `balanced`: so that all classes do the same, and the mean is 1.
+
+    Args:
+        y: integers or one-hot rows.
+        of_classes: how much a row of each class counts.
+    """
+    classes = classes_of(y).astype(int)
+    if of_classes != "balanced":
+        return np.array(of_classes)[classes]
     _, place, counts = np.unique(classes, return_inverse=True, return_counts=True)
     return (len(y) / (len(counts) * counts))[place]
 

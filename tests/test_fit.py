@@ -18,7 +18,7 @@ import pytest
 
 from tasks.arrays import write_arrays
 from tasks.base import Folder, Stopped, UserError, stopping, watchers
-from tasks.fit import balanced, fit, half_a_second, multiply_adds, slow_with_xla
+from tasks.fit import fit, half_a_second, multiply_adds, row_weights, slow_with_xla
 from tests import tiny
 from tests.tiny import CNN, FIT, changed
 
@@ -440,9 +440,32 @@ def test_a_training_that_patience_ended_is_not_continued_but_may_be_repeated(wat
 
 def test_balanced_classes_count_the_same():
     y = np.array([0, 0, 0, 0, 0, 0, 2, 2, 5], dtype=np.uint8)
-    weights = balanced(y)
+    weights = row_weights(y, "balanced")
     assert [weights[y == kind].sum() for kind in (0, 2, 5)] == pytest.approx([3, 3, 3])
-    np.testing.assert_array_equal(balanced(np.eye(6)[y]), weights)
+    np.testing.assert_array_equal(row_weights(np.eye(6)[y], "balanced"), weights)
+
+
+@pytest.mark.parametrize("labels", ["classes", "one_hot", "binary"])
+def test_a_class_with_more_weight_is_found_more_often(tmp_path, labels):
+    from tasks.network import keras
+
+    def found(name: str, weights) -> np.ndarray:
+        folder = tiny.compiled(tmp_path / name, labels)
+        fit(folder, changed(FIT, epochs=8, class_weights=weights))
+        model = assemble(folder, seed=0)
+        model.load_weights(folder.path / "best.weights.h5")
+        (x,) = read_arrays(folder, "normalized.npz", "x_test")
+        output = model.predict(x, verbose=0)
+        keras.utils.clear_session()
+        return (1 - output if labels == "binary" else output)[:, 0]
+
+    from tasks.arrays import read_arrays
+    from tasks.network import assemble
+
+    rest = [1.0] * (1 if labels == "binary" else 2)
+    same, alike, more = found("same", None), found("alike", [1.0, *rest]), found("more", [20.0, *rest])
+    np.testing.assert_allclose(alike, same, atol=1e-4)
+    assert more.mean() > same.mean() + 0.2
 
 
 def test_images_are_moved_and_turned_each_by_itself_and_by_the_update_alone():
@@ -472,6 +495,12 @@ def test_images_are_moved_and_turned_each_by_itself_and_by_the_update_alone():
         ("regression", {"shift": 1}, r"fit\.flip and fit\.shift are for images"),
         ("classes", {"shift": tiny.SIDE}, r"fit\.shift is 4, but the images are 4 x 4 pixels\."),
         ("regression", {"class_weights": "balanced"}, r"fit\.class_weights is .* a number is to be predicted\. Set it"),
+        (
+            "classes",
+            {"class_weights": [1.0, 2.0]},
+            r"class_weights has 2 numbers, but there are 3 classes\. Exp",
+        ),
+        ("binary", {"class_weights": [1.0]}, r"class_weights has 1 numbers, but there are 2 classes\. Expected"),
     ],
 )
 def test_what_has_no_meaning_for_the_data_is_refused(tmp_path, labels, how, message):
