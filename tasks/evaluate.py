@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from tasks.arrays import read_arrays
+from tasks.arrays import classes_of, read_arrays
 from tasks.base import Folder, Section, UserError, whole
 
 
@@ -17,7 +17,9 @@ class Params(Section):
         description="What a model of classes must reach on the test rows to pass."
     )
     max_mse: Annotated[float, Field(ge=0)] | None = Field(description="The same for regression: at most this.")
-    predict: list[float] | None = Field(description="Values of x to predict y for (regression on one number).")
+    predict: Annotated[list[float], Field(min_length=1)] | None = Field(
+        description="Values of x to predict y for (regression on one number)."
+    )
 
 
 def evaluate(folder: Folder, params: Params) -> str:
@@ -36,14 +38,16 @@ def evaluate(folder: Folder, params: Params) -> str:
     """
     schema = folder.read_json("schema.json")
     regression = schema["labels"] == "regression"
-    _refuse_what_does_not_fit(params, schema, regression)
+    check_criterion(params, schema["labels"])
+    if params.predict is not None and not (regression and schema["input_shape"] == [1]):
+        raise UserError("evaluate.predict needs a regression on one number. Set `predict: null`.")
 
     import pandas as pd
 
     from tasks import report, scores
     from tasks.network import in_batches, keras
 
-    x, y, leaked = read_arrays(folder, "normalized.npz", "x_test", "y_test", "leaked_test?")
+    x, y, leaked, places = read_arrays(folder, "normalized.npz", "x_test", "y_test", "leaked_test?", "from_test?")
     epochs, saved = folder.read("history.csv"), folder.read("model.keras")
     with whole(epochs):
         history = pd.read_csv(epochs)
@@ -64,17 +68,17 @@ def evaluate(folder: Folder, params: Params) -> str:
         predictions = pd.DataFrame({"actual": actual, "predicted": predicted})
         numbers, table = scores.regression(actual, predicted), pd.DataFrame(columns=scores.COLUMNS)
         name, each, criterion = "mse", (actual.astype(float) - predicted) ** 2, ("max_mse", params.max_mse, operator.le)
-        report.regression(folder, x, predictions, model)
+        report.regression(folder, x, predictions, model, schema)
         report.calibration_of_numbers(folder, actual, predicted)
     else:
         chances = np.hstack([1 - output, output]) if output.shape[1] == 1 else output
         names = np.array(schema["class_names"])
-        actual = y.argmax(axis=1) if schema["labels"] == "one_hot" else y.reshape(-1).astype(int)
+        actual = classes_of(y)
         guess, confidence = chances.argmax(axis=1), chances.max(axis=1)
         predictions = pd.DataFrame({"actual": names[actual], "predicted": names[guess], "confidence": confidence})
         numbers, table = scores.classes(actual, chances), scores.each_class(actual, guess, schema["class_names"])
         name, each, criterion = "accuracy", actual == guess, ("min_accuracy", params.min_accuracy, operator.ge)
-        report.classes(folder, x, actual, guess, confidence, schema)
+        report.classes(folder, x, actual, guess, confidence, schema, places)
         report.calibration_of_classes(folder, actual == guess, confidence, numbers["ece"])
     report.learning_curve(folder, history, best_epoch)
 
@@ -85,11 +89,12 @@ def evaluate(folder: Folder, params: Params) -> str:
     if limit is not None:
         metrics["passed"] = bool(reaches(metrics[f"test_{name}"], limit))
     if params.predict is not None:
-        points = np.array(params.predict, dtype=np.float32).reshape(-1, 1)
+        points = _as_trained(params.predict, schema["scaling"])
         answers = model.predict(points, verbose=0).reshape(-1)
-        metrics["predict"] = {
-            f"{point:g}": float(answer) for point, answer in zip(params.predict, answers, strict=True)
-        }
+        asked = [np.format_float_positional(point, trim="-") for point in params.predict]
+        metrics["predict"] = dict(zip(asked, answers.tolist(), strict=True))
+    if places is not None:
+        predictions.insert(0, "from", places)
     with folder.write("predictions.csv") as path:
         predictions.to_csv(path, index_label="row", lineterminator="\n")
     with folder.write("classes.csv") as path:  # without a row for regression: one graph serves all labels
@@ -99,14 +104,22 @@ def evaluate(folder: Folder, params: Params) -> str:
     return _verdict(name, metrics, f"{key} {limit:g}" if limit is not None else "")
 
 
-def _refuse_what_does_not_fit(params: Params, schema: dict, regression: bool) -> None:
-    if (params.min_accuracy if regression else params.max_mse) is not None:
-        wrong, right = ("min_accuracy", "max_mse") if regression else ("max_mse", "min_accuracy")
-        raise UserError(
-            f"evaluate.{wrong} cannot be measured: the labels are {schema['labels']}. Set it to null, and {right}."
-        )
-    if params.predict is not None and not (regression and schema["input_shape"] == [1]):
-        raise UserError("evaluate.predict needs a regression on one number. Set `predict: null`.")
+def _as_trained(points: list[float], scaling: dict[str, list[float]]) -> np.ndarray:
+    """Values of x as rows of the inputs: scaled as those that the model has seen."""
+    subtract, divide = (np.array(scaling[name]) for name in ("subtract", "divide"))
+    return ((np.array(points).reshape(-1, 1) - subtract) / divide).astype(np.float32)
+
+
+def check_criterion(params: Params, labels: str) -> None:
+    """Refuse what cannot be measured: an accuracy of numbers to predict, or an error of classes.
+
+    Args:
+        params: see `Params`.
+        labels: `regression`, or what classes are given as.
+    """
+    wrong, right = ("min_accuracy", "max_mse") if labels == "regression" else ("max_mse", "min_accuracy")
+    if getattr(params, wrong) is not None:
+        raise UserError(f"evaluate.{wrong} cannot be measured: the labels are {labels}. Set it to null, and {right}.")
 
 
 def _without_leaked(name: str, each: np.ndarray, leaked: np.ndarray | None) -> dict:

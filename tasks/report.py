@@ -34,11 +34,12 @@ def learning_curve(folder: Folder, history, best: int) -> None:
     save(folder, "learning_curve.png", drawn)
 
 
-def classes(folder: Folder, x, actual, guess, confidence, schema: dict) -> None:
+def classes(folder: Folder, x, actual, guess, confidence, schema: dict, places=None) -> None:
     """`predictions.png`: the confusion matrix. `mistakes.png`: the wrong answers that the model was surest of."""
+    from sklearn.metrics import confusion_matrix
+
     names = schema["class_names"]
-    count = np.zeros((len(names), len(names)), int)
-    np.add.at(count, (actual, guess), 1)
+    count = confusion_matrix(actual, guess, labels=range(len(names)))
     share = count / np.maximum(count.sum(axis=1, keepdims=True), 1)
     names, every = [label(name) for name in names], -(-len(names) // MOST_NAMES)
     cell, digits, letters, turned = next(sizes for most, *sizes in CELLS if len(names) <= most * every)
@@ -49,10 +50,10 @@ def classes(folder: Folder, x, actual, guess, confidence, schema: dict) -> None:
     for row, column in zip(*np.nonzero(count), strict=True) if digits else ():
         color = "white" if share[row, column] > 0.5 else "black"
         axes.text(column, row, count[row, column], ha="center", va="center", color=color, fontsize=digits)
-    places = range(0, len(names), every)
+    ticks = range(0, len(names), every)
     aligned = "right" if turned < 90 else "center"
-    axes.set_xticks(places, names[::every], rotation=turned, ha=aligned, fontsize=letters)
-    axes.set_yticks(places, names[::every], fontsize=letters)
+    axes.set_xticks(ticks, names[::every], rotation=turned, ha=aligned, fontsize=letters)
+    axes.set_yticks(ticks, names[::every], fontsize=letters)
     axes.set(xlabel="predicted", ylabel="actual", title=f"{np.trace(count):,} of {count.sum():,} right")
     axes.spines[:].set_visible(False)
     save(folder, "predictions.png", drawn, few_colors=True)
@@ -60,12 +61,15 @@ def classes(folder: Folder, x, actual, guess, confidence, schema: dict) -> None:
     wrong = np.flatnonzero(actual != guess)
     wrong = wrong[np.argsort(-confidence[wrong], kind="stable")][:MISTAKES]
     titles = [f"{names[guess[row]]}, {confidence[row]:.0%} sure\nis {names[actual[row]]}" for row in wrong]
+    if places is not None:
+        titles = [f"{title}\n{label(places[row])}" for title, row in zip(titles, wrong, strict=True)]
     if x.ndim == 2 and len(wrong):
         tables.mistakes(folder, x, actual, guess, wrong, titles, schema)
         return
-    drawn, between = figure(10, 5.4), limits(x)
-    grid = drawn.subplots(2, MISTAKES // 2).flat
-    for axes in grid:
+    across = min(max(len(wrong), 2), MISTAKES // 2)
+    down = -(-max(len(wrong), 1) // across)
+    drawn, between = figure(2 * across, 2.7 * down if len(wrong) else 0.8), limits(x)
+    for axes in drawn.subplots(down, across, squeeze=False).flat:
         axes.set_axis_off()
     for axes, row, title in zip(drawn.axes, wrong, titles, strict=False):
         picture(axes, x[row], between)
@@ -75,7 +79,7 @@ def classes(folder: Folder, x, actual, guess, confidence, schema: dict) -> None:
     save(folder, "mistakes.png", drawn)
 
 
-def regression(folder: Folder, x, predictions, model) -> None:
+def regression(folder: Folder, x, predictions, model, schema: dict) -> None:
     """`predictions.png`: points and the fitted line (or predicted by actual). `mistakes.png`: the residuals."""
     drawn, dot = figure(6, 4), 16 if len(x) <= 500 else 4
     axes = drawn.subplots()
@@ -83,7 +87,7 @@ def regression(folder: Folder, x, predictions, model) -> None:
         across = np.linspace(x.min(), x.max(), 100, dtype=np.float32).reshape(-1, 1)
         axes.plot(across, model.predict(across, verbose=0), color=ORANGE, label="the model")
         axes.scatter(x, predictions["actual"], color=BLUE, s=2 * dot, label="test points", zorder=3)
-        axes.set(xlabel="x", ylabel="y")
+        axes.set(xlabel=tables.single(schema), ylabel="y")
         axes.legend(frameon=False)
     else:
         axes.scatter(predictions["actual"], predictions["predicted"], color=BLUE, s=dot)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.arrays import read_arrays
+from tasks.arrays import classes_of, read_arrays
 from tasks.base import Folder
 from tasks.figures import BLUE, GRAY, ORANGE, figure, label, plain, save
 
@@ -36,7 +36,7 @@ def samples(folder: Folder, x: np.ndarray, y: np.ndarray, schema: dict) -> str:
         rows = np.sort(np.random.default_rng(0).choice(count, DRAWN, replace=False))
         x, y = x[rows], y[rows]
     classes = schema["labels"] != "regression"
-    labels = _class_of(y) if classes else y.reshape(-1)
+    labels = classes_of(y) if classes else y.reshape(-1)
     tells = _tells_classes(x, labels) if classes else _tells_numbers(x, labels)
     shown = np.argsort(-tells, kind="stable")[:FEATURES]
     drawn, panels = _panels(len(shown), 2.1, 2)
@@ -69,7 +69,7 @@ def mistakes(folder: Folder, x, actual, guess, wrong, titles: list[str], schema:
         schema: the content of `schema.json`.
     """
     x_train, y_train = read_arrays(folder, "normalized.npz", "x_train", "y_train")
-    means, deviation = _classes(x_train, _class_of(y_train))
+    means, deviation = _classes(x_train, classes_of(y_train))
     everywhere, names = x_train.mean(axis=0), _names(schema, x.shape[1])  # a class may have no training rows
     bars = min(BARS, x.shape[1])
     drawn, panels = _panels(len(wrong), 2.6, 0.7 + 0.3 * bars)
@@ -104,13 +104,14 @@ def _panels(count: int, width: float, height: float):
     return drawn, panels[:count]
 
 
+def single(schema: dict) -> str:
+    """What the axis of a single feature is called."""
+    scaled = schema["scaling"] != {"subtract": [0.0], "divide": [1.0]}
+    return label(schema.get("feature_names", ["x"])[0]) + ", scaled" * scaled
+
+
 def _names(schema: dict, count: int) -> list[str]:
     return schema.get("feature_names") or [f"feature {number}" for number in range(count)]
-
-
-def _class_of(y: np.ndarray) -> np.ndarray:
-    """The class of each row as a number: `y` has integers or one-hot rows."""
-    return (y.argmax(axis=1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(-1)).astype(int)
 
 
 def _classes(x: np.ndarray, labels: np.ndarray) -> tuple[dict[int, np.ndarray], np.ndarray]:

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from tasks import twins
-from tasks.arrays import empty, read_arrays
+from tasks.arrays import classes_of, empty, read_arrays
 from tasks.base import Folder, Section, log
 
 ROWS, COLUMNS = 2, 5
@@ -42,7 +42,7 @@ def visualize(folder: Folder, params: Params) -> str:
     if params.near:
         says, count, rows = _twins(folder, schema, params.near)
     else:
-        says, count, rows = "not looked for: visualize.near is null", 0, []
+        says, count, rows = f"not looked for: visualize.near is {'null' if params.near is None else 0}", 0, []
     if not rows:
         _sentence(folder, f"near twins: {says}")
     result = "warning" if count else "ok" if params.near else "skipped"
@@ -52,32 +52,31 @@ def visualize(folder: Folder, params: Params) -> str:
 
 
 def _samples(folder: Folder, schema: dict) -> str:
-    from tasks.figures import BLUE, figure, limits, picture, plain, save  # here: Matplotlib takes a second to import
+    from tasks import tables  # here: Matplotlib takes a second to import
+    from tasks.figures import BLUE, figure, label, limits, picture, plain, save
 
     x, y = read_arrays(folder, "normalized.npz", "x_train", "y_train")
     regression = schema["labels"] == "regression"
     if x.ndim == 2 and (x.shape[1] > 1 or not regression):
-        from tasks import tables
-
         return tables.samples(folder, x, y, schema)
     if x.ndim == 2:
         drawn = figure(6, 4)
         axes = drawn.subplots()
         axes.scatter(x[:, 0], y, color=BLUE)
-        axes.set(xlabel=schema.get("feature_names", ["x"])[0], ylabel="y", title=f"{len(x):,} points to train on")
+        axes.set(xlabel=tables.single(schema), ylabel="y", title=f"{len(x):,} points to train on")
         plain(axes)
         save(folder, "samples.png", drawn)
         return f"{len(x):,} points in samples.png"
 
-    labels = y.argmax(axis=1) if schema["labels"] == "one_hot" else y.reshape(-1)
+    labels = y.reshape(-1) if regression else classes_of(y)
     between = limits(x)
     drawn = figure(2 * COLUMNS, 2.3 * ROWS)
     shown = min(len(x), ROWS * COLUMNS)
     for number, axes in enumerate(drawn.subplots(ROWS, COLUMNS).flat):
         axes.set_axis_off()
         if number < shown:
-            label = labels[number]
-            title = f"{label:g}" if regression else f"{schema['class_names'][int(label)]} ({int(label)})"
+            of = labels[number]
+            title = f"{of:g}" if regression else f"{label(schema['class_names'][of])} ({of})"
             picture(axes, x[number], between)
             axes.set_title(title, fontsize=11)
     save(folder, "samples.png", drawn)
@@ -94,10 +93,14 @@ def _twins(folder: Folder, schema: dict, near: float) -> tuple[str, int, list[di
     says = f"{count or 'none'} of {looked:,} test rows{some} within {near:g} of a training row"
     if count or some:
         log.warning("near twins: %s", says)
+    places = read_arrays(folder, "normalized.npz", "from_train?", "from_test?")
     rows = []
     for test, train, distance in zip(found.test[:LISTED], found.train[:LISTED], found.distance[:LISTED], strict=True):
-        labels = {"train label": _label(schema, y_train[train]), "test label": _label(schema, y_test[test])}
-        rows.append({"distance": float(distance), "train": int(train), "test": int(test), **labels})
+        labels = {"train label": _in_words(schema, y_train[train]), "test label": _in_words(schema, y_test[test])}
+        pair = {"distance": float(distance), "train": int(train), "test": int(test), **labels}
+        if places[0] is not None:
+            pair |= {"train from": str(places[0][train]), "test from": str(places[1][test])}
+        rows.append(pair)
     if rows and x_train.ndim > 2:
         _draw_images(folder, rows[:COLUMNS], x_train, x_test)
     elif rows:
@@ -121,10 +124,10 @@ def _training_rows(folder: Folder) -> tuple[np.ndarray, np.ndarray]:
     return tuple(both)
 
 
-def _label(schema: dict, label: np.ndarray) -> str:
+def _in_words(schema: dict, label: np.ndarray) -> str:
     if schema["labels"] == "regression":
         return f"{np.squeeze(label):g}"
-    return schema["class_names"][int(label.argmax() if schema["labels"] == "one_hot" else label)]
+    return schema["class_names"][classes_of(label[None])[0]]
 
 
 def _sentence(folder: Folder, text: str) -> None:
@@ -137,26 +140,27 @@ def _sentence(folder: Folder, text: str) -> None:
 
 def _draw_images(folder: Folder, pairs: list[dict], x_train: np.ndarray, x_test: np.ndarray) -> None:
     """The training images above, the test images below."""
-    from tasks.figures import figure, limits, picture, save
+    from tasks.figures import figure, label, limits, picture, save
 
     between = limits(
         np.stack([x[pair[split]] for pair in pairs for split, x in (("train", x_train), ("test", x_test))])
     )
-    drawn = figure(2 * COLUMNS, 5.2)
-    grid = drawn.subplots(2, COLUMNS)
+    across = max(len(pairs), 2)
+    drawn = figure(2 * across, 5.2)
+    grid = drawn.subplots(2, across)
     for axes in grid.flat:
         axes.set_axis_off()
     for pair, column in zip(pairs, grid.T, strict=False):
         for split, x, axes in zip(("train", "test"), (x_train, x_test), column, strict=True):
             picture(axes, x[pair[split]], between)
-            axes.set_title(f"{pair[f'{split} label']}\n{split} {pair[split]:,}", fontsize=10)
+            axes.set_title(f"{label(pair[f'{split} label'])}\n{split} {pair[split]:,}", fontsize=10)
         column[0].set_title(f"{pair['distance']:.2g} apart\n{column[0].get_title()}", fontsize=10)
     save(folder, "twins.png", drawn)
 
 
 def _draw_features(folder: Folder, pairs: list[dict], x_train, x_test, names: list[str] | None) -> None:
     """The features that differ most, as bars: of the training row, and of the test row."""
-    from tasks.figures import BLUE, ORANGE, figure, plain, save
+    from tasks.figures import BLUE, ORANGE, figure, label, plain, save
 
     rows = [(x_train[pair["train"]], x_test[pair["test"]]) for pair in pairs]
     apart = np.mean([np.abs(one - other) for one, other in rows], axis=0)
@@ -170,10 +174,10 @@ def _draw_features(folder: Folder, pairs: list[dict], x_train, x_test, names: li
         bars += [axes.barh(place + 0.2, other[shown], 0.4, color=ORANGE, label="test")]
         lines = [
             f"{pair['distance']:.2g} apart",
-            *(f"{s} {pair[s]:,}: {pair[f'{s} label']}" for s in ("train", "test")),
+            *(f"{s} {pair[s]:,}: {label(pair[f'{s} label'])}" for s in ("train", "test")),
         ]
         axes.set_title("\n".join(lines), fontsize=9)
-        axes.set_yticks(place, [names[k] if names else f"feature {k}" for k in shown])
+        axes.set_yticks(place, [label(names[k]) if names else f"feature {k}" for k in shown])
         plain(axes)
     axes.invert_yaxis()
     drawn.legend(handles=bars, loc="outside lower center", ncols=2, frameon=False)

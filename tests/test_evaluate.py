@@ -110,7 +110,7 @@ def answering(path, labels: str, actual: list, answers: list, names=(), leaked: 
     write_arrays(folder, "normalized.npz", **arrays, **({} if leaked is None else {"leaked_test": np.array(leaked)}))
     names = list(names) or ([] if labels == "regression" else [f"kind {k}" for k in range(2 if single else x.shape[1])])
     schema = {"labels": labels, "classes": len(names), "class_names": names, "input_shape": list(x.shape[1:])}
-    folder.write_json("schema.json", schema)
+    folder.write_json("schema.json", schema | {"scaling": {"subtract": [0.0], "divide": [1.0]}})
     folder.write_text("history.csv", HISTORY)
     model.save(folder.path / "model.keras")
     return folder
@@ -459,6 +459,26 @@ def test_predict_answers_for_each_x(tmp_path):
     model = keras.models.load_model(folder.path / "model.keras")
     expected = model.predict(np.array([[10.0], [-0.5]], np.float32), verbose=0)[:, 0]
     assert metrics(folder)["predict"] == {"10": float(expected[0]), "-0.5": float(expected[1])}
+
+
+def test_large_values_that_are_asked_for_each_have_an_answer(tmp_path):
+    evaluate(folder := ready(tmp_path, "regression"), tiny.changed(SCORE, predict=[1000001.0, 1000002.0, 0.1]))
+    assert list(metrics(folder)["predict"]) == ["0.1", "1000001", "1000002"]
+
+
+def test_predict_takes_x_as_the_data_have_it_and_the_model_gets_it_scaled(tmp_path, figures):
+    from tasks.network import keras
+
+    folder = ready(tmp_path, "regression")
+    schema = json.loads((folder.path / "schema.json").read_text())
+    scaling = {"subtract": [1_700_000_000.0], "divide": [4.0]}
+    folder.write_json("schema.json", schema | {"scaling": scaling, "feature_names": ["seconds"]})
+    evaluate(folder, tiny.changed(SCORE, predict=[1_700_000_002.0]))
+    model = keras.models.load_model(folder.path / "model.keras")
+    (found,) = metrics(folder)["predict"].values()
+    assert found == float(model.predict(np.array([[0.5]], np.float32), verbose=0)[0, 0])
+    (axes,) = figures[str(folder), "predictions.png"].axes
+    assert axes.get_xlabel() == "seconds, scaled"
 
 
 @pytest.mark.parametrize(
