@@ -20,8 +20,8 @@ run: .venv/installed ## train the Fashion-MNIST pipeline: python flows/fashion.p
 linear: .venv/installed ## train the smallest pipeline: python flows/linear.py
 	@python flows/linear.py
 
-new: .venv/installed ## a pipeline on your own data: make new NAME=digits FROM=path/to/data
-	@python flows/new.py "$(NAME)" "$(FROM)"
+new: .venv/installed ## a pipeline on your own data: make new NAME=digits FROM=path/to/data (and TARGET=column)
+	@python flows/new.py "$(NAME)" "$(FROM)" $(if $(TARGET),--target "$(TARGET)")
 
 train: .venv/installed ## train any pipeline: make train NAME=digits
 	@python flows/train.py "$(NAME)"

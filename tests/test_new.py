@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +31,9 @@ def gray(folder: Path) -> Path:
     return folder
 
 
-def given(folder: Path) -> Path:
-    put_csv(folder / "train.csv", *table(30))
-    put_csv(folder / "test.csv", *table(10))
+def given(folder: Path, train: Sequence[str] = ()) -> Path:
+    put_csv(folder / "train.csv", *(train or table(30)))
+    put_csv(folder / "test.csv", *(HOLES[:11] if train else table(10)))
     return folder
 
 
@@ -70,6 +71,22 @@ FOUND = {
     ),
     "csv with holes": (lambda p: put_csv(p / "in.csv", *HOLES), {"missing": "median"}, "standard", "missing: median"),
     "csv files": (lambda p: given(p / "in"), {"source": "csv", "test": "given"}, "standard", "target: y"),
+    "csv files with a hole in one": (
+        lambda p: given(p / "in", table(30, c=str)), {"missing": "median"}, "standard", "as 1 of 40 rows have missing",
+    ),
+    "npz of features that are bits": (
+        lambda p: put_npz(p / "in.npz", x_train=X.reshape(40, -1) > 99, y_train=Y), {"source": "npz"}, "standard", "",
+    ),
+    "npz of images of bits": (
+        lambda p: put_npz(p / "in.npz", x_train=X > 99, y_train=Y), {"source": "npz"}, "none", "the labels 0, 1,",
+    ),
+    "npz with validation rows": (
+        lambda p: put_npz(p / "in.npz", x_train=X, y_train=Y, x_val=X[:9], y_val=Y[:9]), {"test": 0.2}, "pixels", "",
+    ),
+    "images with validation rows": (
+        lambda p: put_images(p / "in/val", count=2) and put_images(p / "in/train", count=6).parent,
+        {"test": 0.2}, "pixels", "size",
+    ),
 }  # fmt: skip
 
 
@@ -113,6 +130,8 @@ def test_what_is_written_can_be_run(project, monkeypatch, capsys, kind):
     normalize.normalize(Folder("data/mine"), found.normalize)
     counts = json.loads(Path("data/mine/schema.json").read_text())["rows"]
     assert counts["val"] >= 1
+    assert found.normalize.validation == ("given" if "validation" in kind else 0.2)
+    assert found.fit.epochs * -(-counts["train"] // found.fit.batch_size) >= 200
     assert counts["train"] > counts["val"]
 
 
@@ -129,9 +148,12 @@ def test_all_that_was_there_stays_and_the_graph_knows_the_pipeline(project, monk
     params, graph = (project / file.name for file in (PARAMS, GRAPH))
     assert params.read_text().startswith(PARAMS.read_text())
     lines = difflib.ndiff(GRAPH.read_text().splitlines(), graph.read_text().splitlines())
-    assert [line for line in lines if line.startswith("-")] == ["-   - pipelines: [fashion, fashion-cnn, linear]"]
-    content = YAML(typ="safe").load(graph)
-    assert content["vars"] == [{"pipelines": ["fashion", "fashion-cnn", "linear", "mine"]}]
+    content, before = (YAML(typ="safe").load(file) for file in (graph, GRAPH))
+    (pipelines,) = before["vars"]
+    assert [line for line in lines if line.startswith("-")] == [
+        f"-   - pipelines: [{', '.join(pipelines['pipelines'])}]"
+    ]
+    assert content["vars"] == [{"pipelines": [*pipelines["pipelines"], "mine"]}]
     assert content["stages"]["load"]["foreach"]["mine"] == "${mine.load.path}"
     assert sum("mine" in name for plot in content["plots"] for name in plot) == 3
 
@@ -150,7 +172,10 @@ def test_all_that_was_there_stays_and_the_graph_knows_the_pipeline(project, monk
         ("fashion", lambda p: put_idx(p / "in"), r"params\.yaml has a pipeline `fashion` already\. Take another"),
         ("My Data", lambda p: put_idx(p / "in"), r"`My Data` cannot be a pipeline's name\. Expected a small letter"),
         ("item", lambda p: put_idx(p / "in"), r"`item` cannot be a pipeline's name"),
-        ("mine", lambda p: put_idx(p / "../data/mine"), r"mine holds what the pipeline `mine` will write\. M"),
+        ("mine", lambda p: put_idx(p / "../data/mine"), r"`mine` will write into data/mine, and mine is there\. Mo"),
+        ("mine", lambda p: put_csv(p / "../data/mine/in.csv", *table(30)), r"data/mine, and in\.csv is there\. Move"),
+        ("fashion_cnn", lambda p: put_idx(p / "in"), r"UI `fashion_cnn` and `fashion-cnn` would be called the same"),
+        ("true", lambda p: put_idx(p / "in"), r"`true` cannot be a pipeline's name\. .* nothing that YAML reads as an"),
         ("mine", lambda p: p / "no", r"There is no own/no\. Looked for an \.npz file .*; a folder with IDX files"),
         ("mine", lambda p: put_csv(p / "in.txt", "x"), r"own/in\.txt is nothing that load can read\. Looked for an"),
         ("mine", lambda p: put_csv(p / "in/x.txt").parent, r"own/in is nothing that load can read\. Looked for"),
@@ -158,12 +183,13 @@ def test_all_that_was_there_stays_and_the_graph_knows_the_pipeline(project, monk
         ("mine", lambda p: put_csv(p / "in.csv"), r"own/in\.csv cannot be read"),
         ("mine", lambda p: put_csv(p / "in.csv", ",,", "1,2,3"), r"own/in\.csv: no column has a name\. Expected"),
         ("mine", lambda p: put_csv(p / "in.csv", "1.5,2,0", "3,4,1"), r"first line is 1\.5,2,0\. Expected the"),
+        ("mine", lambda p: put_csv(p / "in.csv", "1.5,2.5,Barolo", "3,4,Rioja"), r"first line is 1\.5,2\.5,Bar"),
         ("mine", lambda p: put_csv(p / "in.csv", "a;y", "1,5;0", "2,5;1"), r"a has '1,5' in row 1\. Expected num"),
         ("mine", utf16, r"own/in\.csv is not UTF-8: .* Save it as UTF-8\."),
         ("mine", lambda p: put_images(p / "in", "cat"), r"own/in has one class only, `cat`"),
         ("mine", lambda p: put_npz(p / "in.npz", x=X), r"no array x_train\. It has x\. Expected"),
         ("mine", lambda p: put_csv(p / "in.npz", "x"), r"own/in\.npz cannot be read"),
-        ("mine", lambda p: put_npz(p / "in.npz", x_train=np.array(1), y_train=np.array(1)), r""),
+        ("mine", lambda p: put_npz(p / "in.npz", x_train=np.array(1), y_train=np.array(1)), r"x_train has no rows"),
         ("mine", lambda p: put_csv(p / "in.csv/x.txt").parent, r"own/in\.csv is nothing that load can read"),
     ],
 )  # fmt: skip
@@ -172,6 +198,64 @@ def test_what_cannot_be_a_pipeline_is_refused_and_nothing_is_written(project, mo
     said = capsys.readouterr().err
     assert re.match(f"error .*{expected}", said), said
     assert all(file.read_bytes() == (project / file.name).read_bytes() for file in FILES)
+
+
+def test_a_pipeline_is_taken_out_as_it_was_put_in(project, monkeypatch, capsys):
+    before = [(project / file.name).read_text() for file in FILES]
+    put_csv(project / "own/in.csv", *table(30))
+    for name in ("mine", "mine-too"):
+        assert make(monkeypatch, name, "own/in.csv") == 0
+    both = [(project / file.name).read_text() for file in FILES]
+    assert make(monkeypatch, "mine", "own/in.csv") == 1
+    assert "already. Take another name; or `python flows/new.py mine --remove` takes it out." in capsys.readouterr().err
+    assert make(monkeypatch, "mine", "--remove") == 0
+    assert read("mine-too").load.path == "own/in.csv"
+    assert "mine" not in YAML(typ="safe").load(project / "params.yaml")
+    assert make(monkeypatch, "mine", "own/in.csv") == 0
+    for text, file in zip(both, FILES, strict=True):  # the same, in another order
+        assert sorted((project / file.name).read_text().splitlines()) == sorted(
+            text.replace("mine, mine-too", "mine-too, mine").splitlines()
+        )
+    for name in ("mine", "mine-too"):
+        assert make(monkeypatch, name, "--remove") == 0
+    assert [(project / file.name).read_text() for file in FILES] == before
+    assert make(monkeypatch, "mine", "--remove") == 1
+    assert "There is no pipeline `mine` in params.yaml, dvc.yaml, prefect.yaml." in capsys.readouterr().err
+
+
+def test_what_is_left_of_a_pipeline_that_was_taken_out_by_hand_can_be_taken_out(project, monkeypatch, capsys):
+    before = [(project / file.name).read_text() for file in FILES]
+    put_csv(project / "own/in.csv", *table(30))
+    assert make(monkeypatch, "mine", "own/in.csv") == 0
+    (project / "params.yaml").write_text(before[0])
+    assert make(monkeypatch, "mine", "own/in.csv") == 1
+    assert "dvc.yaml has a pipeline `mine` already" in capsys.readouterr().err
+    assert make(monkeypatch, "mine", "--remove") == 0
+    assert [(project / file.name).read_text() for file in FILES] == before
+
+
+def test_a_person_may_name_the_target_and_the_task(project, monkeypatch, capsys):
+    file = put_csv(
+        project / "own/in.csv", *table(30, name=lambda row: f"wine {row}", target=lambda row: f"2020-01-{row}")
+    )
+    assert make(monkeypatch, "mine", str(file)) == 1
+    assert "y was taken for the column to predict: --target names it." in capsys.readouterr().err
+    assert make(monkeypatch, "mine", str(file), "--target", "z") == 1
+    assert "There is no column `z` to predict. It has a, b, name, y." in capsys.readouterr().err
+    assert make(monkeypatch, "mine", str(file), "--target", "a", "--task", "regression") == 0
+    found = read("mine").load
+    assert (found.target, found.task, found.ignore) == ("a", "regression", ["name", "y"])
+    with pytest.raises(SystemExit):
+        make(monkeypatch, "other")
+    assert "expected either the place of the data or --remove" in capsys.readouterr().err
+
+
+def test_every_key_of_load_says_what_it_is(project, monkeypatch):
+    assert make(monkeypatch, "mine", str(put_csv(project / "own/in.csv", *table(30)))) == 0
+    section = (project / "params.yaml").read_text().partition("\nmine:")[2]
+    lines = section.partition("  load:\n")[2].partition("  normalize:")[0].splitlines()
+    assert len(lines) == len(type(read("mine").load).model_fields)
+    assert all(re.fullmatch(r"    \w+: \S.* # [`a-z].{10,110}", line) for line in lines)
 
 
 @pytest.mark.parametrize("odd", ["?", "1,000", "5%", "3 kg"])
@@ -201,8 +285,7 @@ def test_dvc_reads_the_data_again_when_it_changes_and_no_sooner(workspaces):
     said = workspace.run(*plan)
     assert re.search(r"load +run +own/in\.csv changed", said)
     assert re.search(r"normalize +if changed", said)
-    assert "20 rows" not in workspace.dvc("repro", "normalize@mine")
-    assert "load@mine" in workspace.dvc("repro", "--force", "--single-item", "load@mine")
+    assert "32 + 8 rows" in workspace.dvc("repro", "normalize@mine")
 
     workspace.set(mine__load__test=0.5)
     assert re.search(r"load +run +mine\.load\.test: 0\.2 -> 0\.5\s", workspace.run(*plan))

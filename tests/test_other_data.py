@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
 import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 from sklearn import datasets
 
 from flows import new
@@ -91,6 +93,59 @@ def test_it_is_looked_at_trained_on_and_measured(tmp_path, monkeypatch, name, fo
         run(step, "mine")
     metrics = json.loads((tmp_path / "data/mine/metrics.json").read_text())
     assert metrics[score] >= least, metrics
+
+    data = getattr(datasets, f"load_{name}")()
+    names = getattr(data, "target_names", None) if form is as_csv else None
+    with open(tmp_path / "data/mine/predictions.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:  # each is what stands there from where it is
+        place = row["from"]
+        number = int(re.search(r"\d+(?=\.png$)|\d+$", place)[0])
+        told = {as_csv: f"table.csv {number}", as_images: f"{row['actual']}/{number}.png"}.get(form, f"test {number}")
+        assert place == told
+        label = data.target[number - 1] if form is as_csv else data.target[number]
+        if form in (as_npz, as_idx):
+            label = split(data.target)[1][number]
+        if score == "test_r2":
+            assert float(row["actual"]) == pytest.approx(label)
+        else:
+            assert row["actual"] == str(label if names is None else names[label])
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1e6])
+def test_the_unit_of_numbers_to_predict_does_not_matter(tmp_path, monkeypatch, unit):
+    data = datasets.load_diabetes()
+    data.target = data.target * unit + 10 * unit
+    begin(tmp_path, monkeypatch, as_csv(tmp_path / "own", data))
+    for step in STEPS:
+        run(step, "mine")
+    metrics = json.loads((tmp_path / "data/mine/metrics.json").read_text())
+    assert metrics["test_r2"] >= 0.30, metrics
+    actual = np.loadtxt(tmp_path / "data/mine/predictions.csv", delimiter=",", skiprows=1, usecols=2)
+    assert set(np.round(actual / unit).astype(int)) <= set(np.round(data.target / unit).astype(int))
+
+
+def test_what_few_images_begin_with_learns_to_tell_them_apart(tmp_path, monkeypatch):
+    random = np.random.default_rng(0)
+    for name in ("circle", "square", "triangle"):
+        for number in range(60):
+            side = int(random.integers(24, 64))
+            image = Image.new("RGB", (side, side), tuple(random.integers(0, 60, 3).tolist()))
+            box = (side // 5, side // 5, side - side // 5, side - side // 5)
+            corners = [(box[0], box[3]), (box[2], box[3]), (side // 2, box[1])]
+            color, draw = tuple(random.integers(180, 256, 3).tolist()), ImageDraw.Draw(image)
+            {"circle": draw.ellipse, "square": draw.rectangle}.get(name, draw.polygon)(
+                corners if name == "triangle" else box, fill=color
+            )
+            file = tmp_path / "own" / name / f"{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            image.save(file)
+    begin(tmp_path, monkeypatch, tmp_path / "own")
+    change(tmp_path / "params.yaml", {"mine.load.size": [32, 32]})
+    for step in STEPS:
+        run(step, "mine")
+    metrics = json.loads((tmp_path / "data/mine/metrics.json").read_text())
+    assert metrics["test_accuracy"] >= 0.7, metrics  # of three classes
 
 
 @pytest.mark.parametrize("labels", ["one_hot", "regression"])
