@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, create_model, model_serializer
 from ruamel.yaml import YAML, YAMLError
 
 from tasks.base import Section, UserError
+from tasks.evaluate import check_criterion
 
 ROOT = Path(__file__).resolve().parents[1]
 FILE = "params.yaml"
@@ -34,6 +35,15 @@ def sections(name: str) -> tuple[type[Section], ...]:
     """The models of a step's parameters: one, or as many as `load` has sources and `build` families."""
     model = step(name)[1]
     return (model,) if isinstance(model, type) else get_args(get_args(model)[0])
+
+
+def keys(name: str, section: dict[str, Any]) -> set[str]:
+    """The keys that a step's section has, by what its `source` or `family` says."""
+    models = sections(name)
+    if len(models) > 1:
+        tag = get_args(step(name)[1])[1].discriminator
+        models = [each for each in models if section.get(tag) in get_args(each.model_fields[tag].annotation)]
+    return {key for each in models for key in each.model_fields}
 
 
 @cache
@@ -118,10 +128,13 @@ def read(pipeline: str) -> Any:
             f"{', '.join(content) or 'nothing'}."
         )
     try:
-        return _model().model_validate(_text_keys(content[pipeline]))
+        found = _model().model_validate(_text_keys(content[pipeline]))
     except ValidationError as error:
         lines = dict.fromkeys(_line(pipeline, detail) for detail in error.errors())
         raise UserError("\n".join(lines)) from None
+    numbers = found.load.source == "line" or getattr(found.load, "task", None) == "regression"
+    check_criterion(found.evaluate, "regression" if numbers else "classes")  # before hours of training, not after them
+    return found
 
 
 def _content() -> dict[str, Any]:
@@ -182,7 +195,7 @@ def _line(pipeline: str, error: dict) -> str:
         name, known = error["loc"][-1], list(section.model_fields)
         return f"{where}.{name}: unknown key.{_near(name, known)} Known here: {', '.join(known) or 'no key at all'}."
     if error["type"] == "missing":
-        return f"{where}: missing. Every key must be there; `git diff {FILE}` shows what was taken out."
+        return f"{where}: missing. Every key must be there: expected {_allowed(schema) if schema else 'a section'}."
     found = _shown(error["input"])
     if schema is None:
         return f"{where}: got {found}, expected a section with keys."

@@ -80,10 +80,11 @@ MISTAKES = {
     ),
     "misspelt choice beside a number": (
         "validation: 10000", "validation: tests",
-        [r"fashion\.normalize\.validation: got 'tests', expected a whole number,? above 0,? or `test`.* mean `test`\?"],
+        [r"fashion\.normalize\.validation: got 'tests', expected a whole number above 0, or .*`test`.* mean `test`\?"],
     ),
-    "share for a number of rows": (
-        "validation: 10000", "validation: 0.1", [r"fashion\.normalize\.validation: got 0\.1, expected a whole number"],
+    "neither share nor number of rows": (
+        "validation: 10000", "validation: 1.5",
+        [r"fashion\.normalize\.validation: got 1\.5, .* number above 0, or a number above 0 and below 1, or"],
     ),
     "text for near": ("near: 0.014", "near: 'no'", [r"fashion\.visualize\.near: got 'no', expected .* or null\."]),
     "number for a list": ("hidden: [1024", "hidden: 7 # [", [r"fashion\.build\.hidden: got 7, expected a list"]),
@@ -130,7 +131,7 @@ MISTAKES = {
     "no patience": ("patience: null", "patience: 0", [r"fashion\.fit\.patience: got 0, .* above 0, or null\."]),
     "misspelt class_weights": (
         "class_weights: null", "class_weights: balance",
-        [r"fashion\.fit\.class_weights: got 'balance', expected `balanced`, or null\. Did you mean `balanced`\?"],
+        [r"fashion\.fit\.class_weights: got 'balance', expected `balanced`, or a list, each of it .* `balanced`\?"],
     ),
     "number as a key": ("epochs: 20", "epochs: 20\n    3: 4", [r"fashion\.fit\.3: unknown key\."]),
     "null as a key": ("epochs: 20", "epochs: 20\n    null: 4", [r"fashion\.fit\.null: unknown key\."]),
@@ -254,6 +255,14 @@ def test_shipped_parameters_are_the_values_in_the_file():
     assert found.evaluate.predict is None
 
 
+@pytest.mark.parametrize(("pipeline", "key", "limit"), [("fashion", "max_mse", 0.1), ("linear", "min_accuracy", 0.5)])
+def test_a_criterion_that_cannot_be_measured_is_refused_before_anything_runs(write, pipeline, key, limit):
+    begin = SHIPPED.index(f"\n{pipeline}:")
+    write(SHIPPED[:begin] + SHIPPED[begin:].replace(f"{key}: null", f"{key}: {limit}", 1))
+    with pytest.raises(UserError, match=rf"evaluate\.{key} cannot be measured: the labels are .* Set it to null, and"):
+        read(pipeline)
+
+
 def test_a_whole_number_is_a_number(write):
     write(SHIPPED.replace("learning_rate: 0.001", "learning_rate: 1", 1))
     assert read("fashion").compile.learning_rate == 1.0
@@ -270,7 +279,9 @@ def test_the_form_has_a_list_to_choose_from_where_a_constant_or_a_switch_could_n
     parts = [each for part in sections for key in part["properties"].values() for each in key.get("anyOf", [key])]
     assert not [each for each in parts if "const" in each or each.get("type") == "boolean" or "default" in each]
     fit = form["$defs"]["fit_parameters"]["properties"]
-    assert fit["class_weights"]["anyOf"] == [{"enum": ["balanced"], "type": "string"}, {"type": "null"}]
+    words, numbers, null = fit["class_weights"]["anyOf"]
+    assert (words, null) == ({"enum": ["balanced"], "type": "string"}, {"type": "null"})
+    assert numbers["type"] == "array"
     assert fit["flip"]["enum"] == [True, False]
 
 
