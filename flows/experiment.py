@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML, RoundTripRepresenter
 
-from flows.params import FILE
+from flows.params import FILE, keys
 from tasks.base import UserError
 
 
@@ -48,9 +48,16 @@ def workspace(pipeline: str, changes: dict[str, dict]) -> Iterator[None]:
             # What is not changed stays as it is written: null, a list in one line, quotes, long lines.
             yaml.Representer, yaml.default_flow_style, yaml.preserve_quotes, yaml.width = _Null, None, True, 4096
             content = yaml.load(Path(FILE))
-            for section, values in changes.items():
-                content[pipeline][section].update(values)
+            for name, values in changes.items():
+                section = content[pipeline][name]
+                section.update(values)
+                for key in set(section) - keys(name, section):  # of another source, or family, that it had before
+                    del section[key]
             yaml.dump(content, Path(FILE))
+            data = Path(content[pipeline]["load"].get("path", "."))
+            if not data.exists() and (origin / data).exists():  # git leaves it out
+                data.parent.mkdir(parents=True, exist_ok=True)
+                data.symlink_to(origin / data)
             yield
         finally:
             os.chdir(origin)

@@ -1,4 +1,4 @@
-"""DVC, which decides whether a step runs. The only module that talks to it.
+"""DVC, which decides whether a step runs. The only module that imports it; two others run a command of it.
 
 `dvc.repo.Repo` mirrors the commands, is undocumented and may change: its version is pinned, and a test compares the
 flow with `dvc repro` byte for byte. A step is brought up to date by DVC's own `reproduce`, so that what it checks,
@@ -101,8 +101,11 @@ def _repository() -> Iterator[Repo]:
             while isinstance(error, ReproductionError) and error.__cause__:
                 error = error.__cause__
             if isinstance(error, FileNotFoundError) and error.filename:
-                name = os.path.relpath(error.filename)
-                raise UserError(f"There is no {name}. Correct load.path in params.yaml, or bring it back.") from None
+                name = Path(error.filename)
+                name = name.relative_to(Path.cwd()) if name.is_relative_to(Path.cwd()) else name
+                raise UserError(
+                    f"There is no {name}. Bring it back; or, if load.path names it, correct that in params.yaml."
+                ) from None
             if isinstance(error, OSError):
                 raise UserError(f"{error}. Nothing was recorded; run again when that is mended.") from None
             if not isinstance(error, DvcException):

@@ -33,6 +33,7 @@ log = logging.getLogger("flows")
 
 UNCHANGED = "nothing has changed"
 LARGEST = 70_000  # bytes of a picture in a page, whose text is then below 100 KB
+MOST_ROWS = 100  # of a check, in a page
 SCORES = ("loss", "accuracy", "accuracy_without_leaked", "mae", "mse", "mse_without_leaked", "r2")  # said in one line
 PICTURES = {  # of a pipeline's folder: its title
     "samples.png": "What the model sees",
@@ -229,8 +230,9 @@ def _checks(folder: Path) -> str:
     parts = [_table(("check", "result", "found"), ((each["check"], each["result"], each["says"]) for each in found))]
     for each in found:
         if each.get("rows"):
-            rows = [[_short(value) for value in row.values()] for row in each["rows"]]
-            parts.append(f"**{each['check']}**\n\n{_table(each['rows'][0], rows)}")
+            rows = [[_short(value) for value in row.values()] for row in each["rows"][:MOST_ROWS]]
+            more = f"\n\nThe first {MOST_ROWS}; more are in checks.json." if len(each["rows"]) > MOST_ROWS else ""
+            parts.append(f"**{each['check']}**\n\n{_table(each['rows'][0], rows)}{more}")
     return "\n\n".join(parts)
 
 

@@ -11,15 +11,19 @@ import time
 import httpx
 import psutil
 import pytest
+from ruamel.yaml import YAML
 
 from tests.conftest import Served, eventually
+from tests.own import put_csv, table
 
 
 @pytest.fixture(scope="module")
 def served(workspaces):
     made = Served(workspaces("served"))
     made.workspace.set(linear__fit__epochs=300)
-    made.workspace.run("git", "commit", "-qam", "Longer")
+    put_csv(made.workspace.path / "data/own/in.csv", *table(30, target=lambda row: ("ripe", "raw")[row % 2]))
+    made.workspace.run("python", "flows/new.py", "mine", "data/own/in.csv")
+    made.workspace.run("git", "commit", "-qam", "Longer, and one more pipeline")
     try:
         made.begin()
         yield made
@@ -28,7 +32,9 @@ def served(workspaces):
 
 
 def test_both_pipelines_are_there_with_a_nightly_schedule_that_is_off(served):
-    offered = [f"{name}{kind}" for name in ("fashion", "fashion-cnn", "linear") for kind in ("", "-experiment")]
+    (listed,) = YAML(typ="safe").load(served.workspace.path / "dvc.yaml")["vars"]
+    offered = [f"{name}{kind}" for name in listed["pipelines"] for kind in ("", "-experiment")]
+    assert "fashion" in listed["pipelines"]
     assert sorted(name["name"] for name in served.post("deployments/filter", {})) == sorted(offered)
     (schedule,) = served.deployment("fashion")["schedules"]
     assert schedule["schedule"]["cron"] == "0 3 * * *"
@@ -79,6 +85,15 @@ def test_a_run_that_finds_nothing_changed_ends_in_seconds_and_says_so(served):
     assert state["message"].startswith("nothing has changed: passed, test_loss")
     assert {step["name"] for step in served.steps(run).values()} == {"Cached"}
     assert served.get(f"flow_runs/{run}")["total_run_time"] < 8  # seconds; most of them is the start of Python
+
+
+def test_a_pipeline_on_ones_own_data_is_offered_and_runs_also_as_an_experiment(served):
+    run = served.run("mine")
+    assert served.ended(run)["name"] == "Completed"
+    assert "| ripe |" in served.artifacts(run)["mine-report"]["data"]
+    run = served.run("mine-experiment", changes={"build": {"family": "linear"}, "fit": {"epochs": 2}})
+    assert served.ended(run)["name"] == "Completed", served.state(run)["message"]
+    assert "family: mlp" in (served.workspace.path / "params.yaml").read_text().partition("\nmine:")[2]
 
 
 def test_other_parameters_become_an_experiment_and_leave_params_yaml_alone(served):

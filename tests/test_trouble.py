@@ -178,6 +178,8 @@ def test_a_flow_beside_a_dvc_repro_says_who_holds_the_files_and_nothing_is_lost(
 
 def test_verify_names_the_first_step_file_and_layer_that_differ(workspace, whole):
     workspace.run("git", "commit", "-qam", "Record")
+    said = workspace.run("python", "flows/verify.py", "fasion", code=1)
+    assert said.startswith("The last commit has no run of fasion. It has ")
     assert "to the bit" in workspace.run("python", "flows/verify.py", "fashion")
     file = cached(workspace, "best.weights.h5")
     other = workspace.path / "other.h5"
