@@ -69,7 +69,7 @@ FIT = """
 import json, sys
 from pydantic import TypeAdapter
 from flows.params import step
-from tasks.base import Folder
+from tasks.core.folder import Folder
 for name in ("build", "compile", "fit"):
     function, params = step(name)
     section = TypeAdapter(params).validate_python(json.loads(sys.argv[2])[name])

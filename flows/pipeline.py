@@ -18,8 +18,11 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 from prefect.utilities.annotations import allow_failure, quote
 
-from flows import experiment, memory, params, records, step
-from tasks.base import Stopped, TryAgain, UserError, stopping
+from flows.engine import experiment, step
+from flows.memory import repo as memory
+from flows.project import params
+from flows.server import report as records
+from tasks.core.step import Stopped, TryAgain, UserError, stopping
 
 log = logging.getLogger("flows")  # shown in the terminal and in Prefect's UI, as that of the steps
 for name in ("flows", "tasks"):

@@ -7,10 +7,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tasks.base import Folder, log
-from tasks.families import Cnn, Function, Linear, Mlp
-from tasks.labels import choose
-from tasks.own_model import own_model
+from tasks.core.folder import Folder
+from tasks.core.step import log
+from tasks.families.function import own_model
+from tasks.families.head import choose
+from tasks.families.layers import Cnn, Function, Linear, Mlp
 
 # One of the families' own sections: `family` says which, and each has its own keys.
 Params = Annotated[Mlp | Cnn | Linear | Function, Field(discriminator="family")]
@@ -33,7 +34,7 @@ def build(folder: Folder, params: Params) -> str:
     own = isinstance(params, Function)
     head = None if own else choose(schema, params.output_units, params.output_activation)
 
-    from tasks.network import keras  # here: TensorFlow takes seconds to import
+    from tasks.network.backend import keras  # here: TensorFlow takes seconds to import
 
     keras.utils.clear_session()  # names are counted from one again, so they are the same in every run
     if own:
@@ -51,7 +52,8 @@ def build(folder: Folder, params: Params) -> str:
     if row > 1:
         log.warning("%d layers in a row have no activation between them: together they are one linear layer", row)
 
-    from tasks import diagram, figures  # here: Matplotlib takes a second
+    from tasks.pictures import diagram
+    from tasks.pictures import style as figures  # here: Matplotlib takes a second
 
     lines: list[str] = []
     model.summary(line_length=80, print_fn=lines.append)
@@ -67,7 +69,7 @@ def linear_in_a_row(model) -> int:
     Args:
         model: a Keras model; of one that is no `Sequential` layers need not follow one another, so none are counted.
     """
-    from tasks.network import keras
+    from tasks.network.backend import keras
 
     if not isinstance(model, keras.Sequential):
         return 0

@@ -6,8 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from tasks.base import Folder, Section
-from tasks.labels import choose
+from tasks.core.folder import Folder
+from tasks.core.step import Section
+from tasks.families.head import choose
 
 OPTIMIZERS = {  # the name in params.yaml: Keras's class
     "adam": "Adam",

@@ -8,8 +8,9 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from tasks.arrays import classes_of, read_arrays
-from tasks.base import Folder, Section, UserError, whole
+from tasks.core.arrays import classes_of, read_arrays
+from tasks.core.folder import Folder
+from tasks.core.step import Section, UserError
 
 
 class Params(Section):
@@ -44,15 +45,15 @@ def evaluate(folder: Folder, params: Params) -> str:
 
     import pandas as pd
 
-    from tasks import report, scores
-    from tasks.network import in_batches, keras
+    from tasks.network.backend import in_batches, keras
+    from tasks.pictures import answers as report
+    from tasks.scores import numbers as scores
 
     x, y, leaked, places = read_arrays(folder, "normalized.npz", "x_test", "y_test", "leaked_test?", "from_test?")
-    epochs, saved = folder.read("history.csv"), folder.read("model.keras")
-    with whole(epochs):
+    with folder.reading("history.csv") as epochs:
         history = pd.read_csv(epochs)
         best_epoch = int(history.loc[history["checkpoint"] == 1, "epoch"].iloc[-1])
-    with whole(saved):
+    with folder.reading("model.keras") as saved:
         model = keras.models.load_model(saved)
     measured = model.evaluate(in_batches(x, y), verbose=0, return_dict=True)
     output = model.predict(in_batches(x, y), verbose=0)

@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from tasks.arrays import classes_of, read_arrays
-from tasks.base import Folder, Section, UserError, log
+from tasks.core.arrays import classes_of, read_arrays
+from tasks.core.folder import Folder
+from tasks.core.step import Section, UserError, log
 
 ROOM = 2**27  # bytes of inputs in a block, where they are read from the disk
 
@@ -62,8 +63,8 @@ def fit(folder: Folder, params: Params) -> str:
         )
     _check(folder, params, x.shape[1:])
 
-    from tasks.network import assemble, in_batches, keras  # here: TensorFlow takes seconds to import
-    from tasks.training import Batches, Training, learning_rates
+    from tasks.network.backend import assemble, in_batches, keras  # here: TensorFlow takes seconds to import
+    from tasks.training.state import Batches, Training, learning_rates
 
     model = assemble(folder, params.seed, jit_compile=params.jit_compile)
     # Keras makes the metrics' variables when it first meets data; a saved state has values for them.
@@ -160,7 +161,7 @@ def half_a_second(multiplied: int, batch_size: int) -> int:
 
 def slow_with_xla(model) -> bool:
     """Whether it has convolutions or dropout, and there is no graphics card for them."""
-    from tasks.network import tf
+    from tasks.network.backend import tf
 
     kinds = [type(layer).__name__ for layer in model._flatten_layers()]
     return any("Conv" in kind or "Dropout" in kind for kind in kinds) and not tf.config.list_physical_devices("GPU")

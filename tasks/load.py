@@ -10,10 +10,12 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from tasks import csv_table, fashion_mnist, idx, images, line, npz
-from tasks.arrays import write_arrays
-from tasks.base import Folder, UserError, log
-from tasks.dataset import identities, named
+from tasks.core.arrays import write_arrays
+from tasks.core.folder import Folder
+from tasks.core.step import UserError, log
+from tasks.sources import csv as csv_table
+from tasks.sources import fashion_mnist, idx, images, line, npz
+from tasks.sources.base import identities, named
 
 SOURCES = {
     "fashion_mnist": fashion_mnist,

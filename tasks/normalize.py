@@ -8,10 +8,11 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from tasks.arrays import blocks, empty, read_arrays, write_arrays
-from tasks.base import Folder, Section, UserError, log
-from tasks.checks import check, finite
-from tasks.splits import Amount, held_out
+from tasks.core.arrays import blocks, empty, read_arrays, write_arrays
+from tasks.core.folder import Folder
+from tasks.core.step import Section, UserError, log
+from tasks.rows.checks import check, finite
+from tasks.rows.splits import Amount, held_out
 
 
 class Params(Section):

@@ -7,7 +7,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from tasks.base import Folder, Section, whole
+from tasks.core.folder import Folder
+from tasks.core.step import Section
 
 NO_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can say
 
@@ -22,12 +23,10 @@ def reload_best(folder: Folder, params: Params) -> str:
     Raises:
         UserError: an input is missing or damaged.
     """
-    checkpoint = folder.read("best.weights.h5")
-
-    from tasks.network import assemble, keras  # here: TensorFlow takes seconds to import
+    from tasks.network.backend import assemble, keras  # here: TensorFlow takes seconds to import
 
     model = assemble(folder, seed=0)  # these first weights are all overwritten
-    with whole(checkpoint):
+    with folder.reading("best.weights.h5") as checkpoint:
         model.load_weights(checkpoint)
     with folder.write("model.keras") as path, tempfile.TemporaryDirectory(dir=folder.path) as place:
         saved = Path(place, "model.keras")

@@ -7,9 +7,10 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from tasks import twins
-from tasks.arrays import classes_of, empty, read_arrays
-from tasks.base import Folder, Section, log
+from tasks.core.arrays import classes_of, empty, read_arrays
+from tasks.core.folder import Folder
+from tasks.core.step import Section, log
+from tasks.rows import near_duplicates as twins
 
 ROWS, COLUMNS = 2, 5
 LISTED = 20  # twins in twins.json; the count beside them is of all
@@ -52,8 +53,8 @@ def visualize(folder: Folder, params: Params) -> str:
 
 
 def _samples(folder: Folder, schema: dict) -> str:
-    from tasks import tables  # here: Matplotlib takes a second to import
-    from tasks.figures import BLUE, figure, label, limits, picture, plain, save
+    from tasks.pictures import tables  # here: Matplotlib takes a second to import
+    from tasks.pictures.style import BLUE, figure, label, limits, picture, plain, save
 
     x, y = read_arrays(folder, "normalized.npz", "x_train", "y_train")
     regression = schema["labels"] == "regression"
@@ -131,7 +132,7 @@ def _in_words(schema: dict, label: np.ndarray) -> str:
 
 
 def _sentence(folder: Folder, text: str) -> None:
-    from tasks.figures import GRAY, figure, save
+    from tasks.pictures.style import GRAY, figure, save
 
     drawn = figure(7, 0.8)
     drawn.text(0.5, 0.5, text, ha="center", va="center", color=GRAY, fontsize=12)
@@ -140,7 +141,7 @@ def _sentence(folder: Folder, text: str) -> None:
 
 def _draw_images(folder: Folder, pairs: list[dict], x_train: np.ndarray, x_test: np.ndarray) -> None:
     """The training images above, the test images below."""
-    from tasks.figures import figure, label, limits, picture, save
+    from tasks.pictures.style import figure, label, limits, picture, save
 
     between = limits(
         np.stack([x[pair[split]] for pair in pairs for split, x in (("train", x_train), ("test", x_test))])
@@ -160,7 +161,7 @@ def _draw_images(folder: Folder, pairs: list[dict], x_train: np.ndarray, x_test:
 
 def _draw_features(folder: Folder, pairs: list[dict], x_train, x_test, names: list[str] | None) -> None:
     """The features that differ most, as bars: of the training row, and of the test row."""
-    from tasks.figures import BLUE, ORANGE, figure, label, plain, save
+    from tasks.pictures.style import BLUE, ORANGE, figure, label, plain, save
 
     rows = [(x_train[pair["train"]], x_test[pair["test"]]) for pair in pairs]
     apart = np.mean([np.abs(one - other) for one, other in rows], axis=0)

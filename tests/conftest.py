@@ -167,7 +167,7 @@ class Served:
     def _start(self, what: str, **env: str) -> None:
         # Another test's server may be about to take 4200.
         env = {**os.environ, **self.workspace.env, "PREFECT_SERVER_API_PORT": str(free_port()), **env}
-        command = ["python", "-m", "flows.server", what]
+        command = ["python", "-m", "flows.server.process", what]
         options = {"stdin": subprocess.DEVNULL, "stdout": self.log, "stderr": subprocess.STDOUT}
         self.processes.append(
             subprocess.Popen(command, cwd=self.workspace.path, env=env, start_new_session=True, **options)

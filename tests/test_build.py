@@ -11,14 +11,17 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from flows import step
-from tasks import diagram, families, figures
-from tasks.base import Folder, UserError
+from flows.engine import step
 from tasks.build import build
+from tasks.core.folder import Folder
+from tasks.core.step import UserError
+from tasks.families import layers as families
 from tasks.fit import multiply_adds
-from tests import tiny
+from tasks.pictures import diagram
+from tasks.pictures import style as figures
 from tests.conftest import ROOT
-from tests.tiny import CNN
+from tests.support import tiny
+from tests.support.tiny import CNN
 
 OUTPUTS = ("architecture.json", "model.png", "summary.txt")
 PIXELS = tiny.SIDE**2
@@ -36,7 +39,7 @@ def layers(folder: Folder) -> list[tuple]:
 @pytest.fixture
 def no_keras(monkeypatch):
     """Importing Keras is an error."""
-    for name in ("keras", "tensorflow", "tasks.network"):
+    for name in ("keras", "tensorflow", "tasks.network.backend"):
         monkeypatch.setitem(sys.modules, name, None)
 
 
@@ -78,7 +81,7 @@ def test_mixed_precision_is_for_the_hidden_layers_alone(tmp_path):
 
 def test_numbers_to_predict_are_answered_in_their_own_unit(tmp_path):
     from tasks.compile import compile
-    from tasks.network import assemble
+    from tasks.network.backend import assemble
 
     folder = tiny.normalized(tmp_path, "regression")
     schema = folder.read_json("schema.json") | {"target": {"mean": 5e6, "deviation": 1000.0}}
@@ -283,7 +286,7 @@ def made(schema):
     x = keras.layers.Concatenate()([twice(part(inputs)), twice(twice(part(inputs)))])
     return keras.Model(inputs, keras.layers.Dense(schema["classes"], activation="softmax")(x))
 """)
-    from tasks.network import keras
+    from tasks.network.backend import keras
 
     model = keras.models.model_from_json(json.dumps(folder.read_json("architecture.json")))
     assert multiply_adds(model) == 16 * 5 + 5 * 5 + 10 * 3
@@ -358,7 +361,7 @@ def test_a_helper_in_the_folder_is_imported_anew_too(own):
 
 
 def test_a_function_does_not_change_how_other_models_compute(own):
-    from tasks.network import keras
+    from tasks.network.backend import keras
 
     own(USUAL.replace("    inputs", "    keras.config.set_dtype_policy('mixed_bfloat16')\n    inputs", 1).replace(
         'activation="softmax"', 'activation="softmax", dtype="float32"'))  # fmt: skip

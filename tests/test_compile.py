@@ -7,10 +7,11 @@ import sys
 
 import pytest
 
-from tasks.base import Folder, UserError
 from tasks.compile import OPTIMIZERS, compile
-from tests import tiny
+from tasks.core.folder import Folder
+from tasks.core.step import UserError
 from tests.conftest import ROOT
+from tests.support import tiny
 
 OUTPUTS = {
     "regression": (1, "linear"),
@@ -70,7 +71,7 @@ def test_loss_that_cannot_work_is_refused(tmp_path, labels, output, loss):
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_each_optimizer_becomes_that_of_keras_with_its_learning_rate(tmp_path, name):
-    from tasks.network import keras
+    from tasks.network.backend import keras
 
     folder = built(tmp_path, "classes")
     compile(folder, tiny.changed(tiny.COMPILE, optimizer=name, learning_rate=0.25))
@@ -89,7 +90,7 @@ def test_same_parameters_give_the_same_bytes(tmp_path):
 def test_compiling_imports_neither_tensorflow_nor_keras(tmp_path):
     folder = built(tmp_path, "classes")
     code = (
-        "import sys; from tasks.base import Folder; from tasks.compile import Params, compile\n"
+        "import sys; from tasks.core.folder import Folder; from tasks.compile import Params, compile\n"
         f"params = Params(**{tiny.COMPILE.model_dump()!r})\n"
         f"print(compile(Folder({str(folder)!r}), params))\n"
         "print([name for name in ('tensorflow', 'keras', 'matplotlib', 'prefect') if name in sys.modules])"

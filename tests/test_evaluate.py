@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.arrays import write_arrays
-from tasks.base import Folder, UserError
+from tasks.core.arrays import write_arrays
+from tasks.core.folder import Folder
+from tasks.core.step import UserError
 from tasks.evaluate import Params, evaluate
-from tests import tiny
+from tests.support import tiny
 
 SCORE = Params(min_accuracy=None, max_mse=None, predict=None)
 BEST_EPOCH = 3
@@ -30,7 +31,7 @@ LABELS = ("classes", "binary", "one_hot", "regression")
 
 def ready(path, labels: str) -> Folder:
     """A folder with an untrained model: right and wrong answers are both there."""
-    from tasks.network import assemble
+    from tasks.network.backend import assemble
 
     folder = tiny.compiled(path, labels)
     assemble(folder, seed=4).save(folder.path / "model.keras")
@@ -41,7 +42,8 @@ def ready(path, labels: str) -> Folder:
 @pytest.fixture(scope="module")
 def figures():
     """The figures of all pictures that were saved, by folder and name."""
-    from tasks import report, tables
+    from tasks.pictures import answers as report
+    from tasks.pictures import tables
 
     drawn, save = {}, report.save
 
@@ -71,7 +73,7 @@ def evaluated(tmp_path_factory, figures):
 
 def answers(folder: Folder) -> tuple[np.ndarray, np.ndarray]:
     """The test labels (classes as numbers), and what the model answers."""
-    from tasks.network import keras
+    from tasks.network.backend import keras
 
     data = np.load(folder.path / "normalized.npz")
     y = data["y_test"]
@@ -89,7 +91,7 @@ def metrics(folder: Folder) -> dict:
 
 def answering(path, labels: str, actual: list, answers: list, names=(), leaked: list | None = None) -> Folder:
     """A folder with a model of one layer that answers just this, to test rows that are so labelled."""
-    from tasks.network import keras
+    from tasks.network.backend import keras
 
     answers = np.array(answers, float)
     single = answers.ndim == 1
@@ -439,7 +441,7 @@ def test_an_answer_that_is_no_number_is_named(tmp_path):
 
 
 def test_the_line_that_ends_a_run_has_the_scores_that_a_person_wants(tmp_path, monkeypatch):
-    from flows import records
+    from flows.server import report as records
 
     monkeypatch.chdir(tmp_path)
     asked = tiny.changed(SCORE, min_accuracy=0.9)
@@ -452,7 +454,7 @@ def test_the_line_that_ends_a_run_has_the_scores_that_a_person_wants(tmp_path, m
 
 
 def test_predict_answers_for_each_x(tmp_path):
-    from tasks.network import keras
+    from tasks.network.backend import keras
 
     folder = ready(tmp_path, "regression")
     evaluate(folder, tiny.changed(SCORE, predict=[10.0, -0.5]))
@@ -467,7 +469,7 @@ def test_large_values_that_are_asked_for_each_have_an_answer(tmp_path):
 
 
 def test_predict_takes_x_as_the_data_have_it_and_the_model_gets_it_scaled(tmp_path, figures):
-    from tasks.network import keras
+    from tasks.network.backend import keras
 
     folder = ready(tmp_path, "regression")
     schema = json.loads((folder.path / "schema.json").read_text())

@@ -16,11 +16,12 @@ import h5py
 import numpy as np
 import pytest
 
-from tasks.arrays import write_arrays
-from tasks.base import Folder, Stopped, UserError, stopping, watchers
+from tasks.core.arrays import write_arrays
+from tasks.core.folder import Folder
+from tasks.core.step import Stopped, UserError, stopping, watchers
 from tasks.fit import fit, half_a_second, multiply_adds, row_weights, slow_with_xla
-from tests import tiny
-from tests.tiny import CNN, FIT, changed
+from tests.support import tiny
+from tests.support.tiny import CNN, FIT, changed
 
 OUTPUTS = ("best.weights.h5", "history.csv")
 BATCHES = -(-tiny.ROWS["train"] // FIT.batch_size)  # in an epoch
@@ -48,7 +49,7 @@ def watch():
 
 @contextmanager
 def watching():
-    from tasks.training import Training
+    from tasks.training.state import Training
 
     seen, batch_end = Watch(), Training.on_train_batch_end
 
@@ -134,7 +135,7 @@ def test_best_epoch_is_the_one_of_the_lowest_val_loss(whole):
 
 
 def test_checkpoint_has_the_weights_that_gave_the_lowest_val_loss(whole):
-    from tasks.network import assemble
+    from tasks.network.backend import assemble
 
     found, model = history(whole), assemble(whole, seed=7)
     model.load_weights(whole.path / "best.weights.h5")
@@ -223,7 +224,7 @@ def test_a_training_that_diverges_is_told_and_leaves_no_output(tmp_path):
     [(20, 6, 1), (20, 6, 2), (20, 6, 100), (20, 5, 3), (20, 20, 1), (20, 32, 4), (1, 1, 1)],
 )
 def test_every_row_is_trained_on_once_an_epoch(rows, batch_size, block):
-    from tasks.training import Batches
+    from tasks.training.state import Batches
 
     batches = Batches(np.zeros((rows, 1), np.float32), np.zeros(rows), batch_size, block, seed=0)
     blocks = [(numbers.numpy(), int(count)) for numbers, _, count in batches.dataset(range(3), 0)]
@@ -302,7 +303,7 @@ def test_a_finished_training_whose_outputs_were_lost_is_not_trained_again(whole,
 
 
 def test_layers_that_draw_and_layers_that_keep_averages_go_on_exactly(tmp_path, watch):
-    from tasks.network import keras
+    from tasks.network.backend import keras
 
     layers = [
         keras.Input((tiny.SIDE, tiny.SIDE)),
@@ -373,7 +374,7 @@ def test_each_of_them_changes_the_training_and_its_key(everything, watch, tmp_pa
     ],
 )
 def test_the_learning_rate_rises_and_falls(schedule, expected):
-    from tasks.training import learning_rates
+    from tasks.training.state import learning_rates
 
     rates = learning_rates(schedule, 0.5, 1000)
     found = {share: float(rates(10 * share)) / 0.5 for share in expected}
@@ -383,7 +384,7 @@ def test_the_learning_rate_rises_and_falls(schedule, expected):
 @pytest.mark.parametrize("updates", [1, 2, 3])
 @pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
 def test_the_shortest_trainings_have_a_learning_rate(schedule, updates):
-    from tasks.training import learning_rates
+    from tasks.training.state import learning_rates
 
     rates = [float(learning_rates(schedule, 0.5, updates)(step)) for step in range(updates + 1)]
     assert all(0 <= rate <= 0.5 for rate in rates)
@@ -392,8 +393,8 @@ def test_the_shortest_trainings_have_a_learning_rate(schedule, updates):
 
 @pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
 def test_each_update_has_its_learning_rate_and_the_checkpoint_all_variables(folder, whole, schedule):
-    from tasks.network import assemble
-    from tasks.training import learning_rates
+    from tasks.network.backend import assemble
+    from tasks.training.state import learning_rates
 
     fit(folder, changed(FIT, schedule=schedule, epochs=6, keep_state=True))
     state = np.load(folder.scratch("fit.npz"))
@@ -447,7 +448,7 @@ def test_balanced_classes_count_the_same():
 
 @pytest.mark.parametrize("labels", ["classes", "one_hot", "binary"])
 def test_a_class_with_more_weight_is_found_more_often(tmp_path, labels):
-    from tasks.network import keras
+    from tasks.network.backend import keras
 
     def found(name: str, weights) -> np.ndarray:
         folder = tiny.compiled(tmp_path / name, labels)
@@ -459,8 +460,8 @@ def test_a_class_with_more_weight_is_found_more_often(tmp_path, labels):
         keras.utils.clear_session()
         return (1 - output if labels == "binary" else output)[:, 0]
 
-    from tasks.arrays import read_arrays
-    from tasks.network import assemble
+    from tasks.core.arrays import read_arrays
+    from tasks.network.backend import assemble
 
     rest = [1.0] * (1 if labels == "binary" else 2)
     same, alike, more = found("same", None), found("alike", [1.0, *rest]), found("more", [20.0, *rest])
@@ -469,7 +470,7 @@ def test_a_class_with_more_weight_is_found_more_often(tmp_path, labels):
 
 
 def test_images_are_moved_and_turned_each_by_itself_and_by_the_update_alone():
-    from tasks.training import Batches
+    from tasks.training.state import Batches
 
     x = np.random.default_rng(0).random((200, 5, 7), np.float32)
     turned, moved = (Batches(x, np.zeros(200), 200, 1, 0, **how) for how in ({"flip": True}, {"shift": 1}))
@@ -510,8 +511,8 @@ def test_what_has_no_meaning_for_the_data_is_refused(tmp_path, labels, how, mess
 
 
 def test_xla_varies_images_in_the_same_way():
-    from tasks.network import tf
-    from tasks.training import Batches
+    from tasks.network.backend import tf
+    from tasks.training.state import Batches
 
     x = np.random.default_rng(0).random((20, 5, 7, 3), np.float32)
     batches = Batches(x, np.zeros(20), 20, 1, 0, flip=True, shift=2)
@@ -520,7 +521,7 @@ def test_xla_varies_images_in_the_same_way():
 
 
 def test_a_block_counts_the_work_of_convolutions_at_every_pixel(tmp_path):
-    from tasks.network import assemble
+    from tasks.network.backend import assemble
 
     dense, convolutions = tiny.compiled(tmp_path / "dense"), tiny.compiled(tmp_path / "cnn", build_params=CNN)
     dense, convolutions = assemble(dense, 0), assemble(convolutions, 0)
@@ -607,8 +608,8 @@ def test_fewer_epochs_do_not_take_a_later_state(whole, watch, tmp_path):
 
 
 def test_nothing_is_left_to_a_tuner_for_which_keras_would_wait_at_the_end():
-    from tasks.network import in_batches
-    from tasks.training import Batches
+    from tasks.network.backend import in_batches
+    from tasks.training.state import Batches
 
     x, y = np.zeros((8, 2), np.float32), np.zeros(8, np.uint8)
     for dataset in (Batches(x, y, 2, 2, 0).dataset(range(3), 0), in_batches(x, y, 2)):
@@ -623,7 +624,7 @@ def test_history_has_every_digit(whole):
 def test_keras_does_not_import_what_nothing_here_uses_and_others_may():
     code = (
         "import importlib, sys, threading\n"
-        "thread = threading.Thread(target=importlib.import_module, args=('tasks.network',))\n"
+        "thread = threading.Thread(target=importlib.import_module, args=('tasks.network.backend',))\n"
         "thread.start()\n"
         "while 'tensorflow' not in sys.modules: pass\n"
         "import {}\n"
@@ -638,7 +639,7 @@ def test_keras_does_not_import_what_nothing_here_uses_and_others_may():
 
 def test_what_other_threads_draw_does_not_change_the_weights(tmp_path):
     """Prefect's threads draw from Python's generator at any time."""
-    from tasks.network import assemble
+    from tasks.network.backend import assemble
 
     folder = tiny.compiled(tmp_path / "tiny")
     alone = [array.tolist() for array in assemble(folder, 0).get_weights()]

@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks import fashion_mnist, line
-from tasks.base import Folder, UserError
-from tasks.fashion_mnist import Params
+from tasks.core.folder import Folder
+from tasks.core.step import UserError
 from tasks.load import load
+from tasks.sources import fashion_mnist, line
+from tasks.sources.fashion_mnist import Params
 
 TRAIN, TEST, SIDE = 12, 5, 4
 FASHION = Params(source="fashion_mnist", folder=None)

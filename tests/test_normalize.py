@@ -8,8 +8,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from tasks.arrays import write_arrays
-from tasks.base import Folder, UserError
+from tasks.core.arrays import write_arrays
+from tasks.core.folder import Folder
+from tasks.core.step import UserError
 from tasks.normalize import Params, normalize
 
 COUNTS = (30, 20, 10)  # training rows of each class

@@ -8,9 +8,10 @@ import zipfile
 import numpy as np
 import pytest
 
-from tasks.base import Folder, UserError
+from tasks.core.folder import Folder
+from tasks.core.step import UserError
 from tasks.reload_best import NO_DATE, Params, reload_best
-from tests import tiny
+from tests.support import tiny
 
 BEST_SEED = 3  # the weights that these tests take for the best ones
 
@@ -21,7 +22,7 @@ def folder(tmp_path) -> Folder:
 
 
 def with_checkpoint(path) -> Folder:
-    from tasks.network import assemble
+    from tasks.network.backend import assemble
 
     folder = tiny.compiled(path)
     assemble(folder, BEST_SEED).save_weights(folder.path / "best.weights.h5")
@@ -29,7 +30,7 @@ def with_checkpoint(path) -> Folder:
 
 
 def test_model_predicts_exactly_as_one_with_the_best_weights(folder):
-    from tasks.network import assemble, keras
+    from tasks.network.backend import assemble, keras
 
     x = np.load(folder.path / "normalized.npz")["x_test"]
     reload_best(folder, Params())
@@ -39,7 +40,7 @@ def test_model_predicts_exactly_as_one_with_the_best_weights(folder):
 
 
 def test_model_is_compiled_as_it_was_trained(folder):
-    from tasks.network import keras
+    from tasks.network.backend import keras
 
     reload_best(folder, Params())
     model = keras.models.load_model(folder.path / "model.keras")

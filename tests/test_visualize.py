@@ -6,10 +6,11 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from tasks import twins
-from tasks.base import Folder, Stopped, UserError, stopping
+from tasks.core.folder import Folder
+from tasks.core.step import Stopped, UserError, stopping
+from tasks.rows import near_duplicates as twins
 from tasks.visualize import COLUMNS, FEATURES, LISTED, ROWS, Params, visualize
-from tests import tiny
+from tests.support import tiny
 
 CELLS = ROWS * COLUMNS
 NONE, NEAR = Params(near=None), Params(near=0.014)
@@ -67,7 +68,7 @@ def test_images_are_the_first_ten_and_no_others(tmp_path):
 def drawn(monkeypatch) -> list:
     """The figures, instead of their files."""
     figures = []
-    monkeypatch.setattr("tasks.figures.save", lambda folder, name, figure: figures.append(figure))
+    monkeypatch.setattr("tasks.pictures.style.save", lambda folder, name, figure: figures.append(figure))
     return figures
 
 

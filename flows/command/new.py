@@ -13,13 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that this file can be started from anywhere
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that this file can be started from anywhere
 
 from ruamel.yaml import YAML, YAMLError
 
-from flows.guess import Guess, guess
-from flows.params import FILE, ROOT
-from tasks.base import UserError
+from flows.guess.section import Guess, guess
+from flows.project.params import FILE, ROOT
+from tasks.core.step import UserError
 
 GRAPH = "dvc.yaml"
 OFFERED = "prefect.yaml"

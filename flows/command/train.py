@@ -20,10 +20,11 @@ except ModuleNotFoundError as missing:
 from rich.table import Table
 from rich.text import Text
 
-from flows import params, server
-from flows.params import ROOT
-from flows.step import code
-from tasks.base import UserError
+from flows.project import params
+from flows.project.params import ROOT
+from flows.server import process as server
+from tasks.core.code import code
+from tasks.core.step import UserError
 
 PLANNED = {"run": "[yellow]run[/]", "unchanged": "skip", "restored": "[blue]restore[/]", "if changed": "if changed"}
 PASSED_OVER = (
@@ -69,7 +70,7 @@ def main(pipeline: str | None, description: str) -> int:
 
 
 def _plan(pipeline: str, force: bool) -> int:
-    from flows import memory
+    from flows.memory import repo as memory
 
     table = Table(box=None, pad_edge=False)
     for title in ("step", "would", "because"):
@@ -89,14 +90,14 @@ def _run(pipeline: str, options: argparse.Namespace) -> int:
     if not options.verbose:  # else Prefect shows them
         for name in ("flows", "tasks"):
             logging.getLogger(name).addHandler(_Lines())
-    from flows import memory
+    from flows.memory import repo as memory
 
     planned = memory.plan(pipeline, options.force)
-    if any(step.action == memory.RUN and "tasks/network.py" in code(step.step) for step in planned):
+    if any(step.action == memory.RUN and "tasks/network/backend.py" in code(step.step) for step in planned):
         # TensorFlow takes long to import: begin now, while Prefect's server starts in another process.
-        threading.Thread(target=importlib.import_module, args=("tasks.network",), daemon=True).start()
-    from flows import records
+        threading.Thread(target=importlib.import_module, args=("tasks.network.backend",), daemon=True).start()
     from flows.pipeline import run_pipeline
+    from flows.server import report as records
 
     if not prefect_server.ready():
         console.print("[dim]Prefect's server is starting. The first time it needs up to a minute.[/]")

@@ -14,13 +14,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from zipfile import ZipFile
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that this file can be started from anywhere
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that this file can be started from anywhere
 
 import h5py
 from ruamel.yaml import YAML
 
-from flows import environment
-from flows.params import ROOT, STEPS
+from flows.engine import environment
+from flows.project.params import ROOT, STEPS
 
 
 def recorded(lock: Path, pipelines: list[str]) -> dict[str, str]:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from ruamel.yaml import YAML, RoundTripRepresenter
 
-from flows.params import FILE, keys
-from tasks.base import UserError
+from flows.project.params import FILE, keys
+from tasks.core.step import UserError
 
 
 @contextmanager

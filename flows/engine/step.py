@@ -1,23 +1,25 @@
 """Run one step of one pipeline: what a stage of `dvc.yaml` starts, and what the flow calls.
 
-python -m flows.step fit fashion
+python -m flows.engine.step fit fashion
 """
 
 from __future__ import annotations
 
-import ast
 import atexit
 import gc
 import logging
 import signal
 import sys
-from functools import cache
 from pathlib import Path
 
-from flows import environment, params, repro
-from flows.params import ROOT
-from tasks.base import Folder, Stopped, UserError, stopping
-from tasks.own_model import FOLDER
+from flows.engine import environment
+from flows.project import params
+from flows.project.params import ROOT
+from flows.server import reporter as repro
+from tasks.core.code import code
+from tasks.core.folder import Folder
+from tasks.core.step import Stopped, UserError, stopping
+from tasks.families.function import FOLDER
 
 SMALLER = {
     "load": "Take fewer rows or features, or images of a smaller load.size.",
@@ -75,29 +77,9 @@ def run(step: str, pipeline: str, force: bool = False) -> str:
 
 
 def _fetched(pipeline: str) -> str | None:
-    from flows import memory
+    from flows.memory import repo as memory
 
     return "from DVC's remote" if memory.fetch(f"load@{pipeline}") else None
-
-
-@cache
-def code(step: str) -> tuple[str, ...]:
-    """The project files that a step consists of: its own, and all that it imports, directly or not."""
-    found, todo = set(), [f"tasks/{step}.py"]
-    while todo:
-        name = todo.pop()
-        if name in found:
-            continue
-        found.add(name)
-        for node in ast.walk(ast.parse((ROOT / name).read_text(encoding="utf-8"))):
-            modules = []
-            if isinstance(node, ast.Import):
-                modules = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                modules = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
-            files = (f"{module.replace('.', '/')}.py" for module in modules)
-            todo += [file for file in files if (ROOT / file).is_file()]
-    return tuple(sorted(found))
 
 
 def _own_code() -> set[tuple[str, int]]:
@@ -110,7 +92,7 @@ def _written(path: Path) -> int:
 
 
 # Python reads a module once: code that is edited later is not the code that runs.
-_WRITTEN = {f"tasks/{path.name}": _written(path) for path in (ROOT / "tasks").glob("*.py")}
+_WRITTEN = {path.relative_to(ROOT).as_posix(): _written(path) for path in (ROOT / "tasks").rglob("*.py")}
 
 
 def stop_on_signals() -> None:
@@ -141,7 +123,7 @@ def main(step: str, pipeline: str) -> int:
     except Stopped as stopped:
         print(f"{step}: {stopped}. The same command goes on from there.", file=sys.stderr)
         repro.tell(pipeline, step, "Cancelled", str(stopped))
-    from flows import memory
+    from flows.memory import repo as memory
 
     memory.put_back(f"{step}@{pipeline}")
     return 1

@@ -11,10 +11,11 @@ from typing import Any, get_args
 import numpy as np
 from ruamel.yaml import YAML, YAMLError
 
-from flows.params import sections
-from tasks import csv_table, idx, images, npz
-from tasks.base import UserError
-from tasks.dataset import SPLITS, Dataset, identities, some
+from flows.project.params import sections
+from tasks.core.step import UserError
+from tasks.sources import csv as csv_table
+from tasks.sources import idx, images, npz
+from tasks.sources.base import SPLITS, Dataset, identities, some
 
 SHARE, SEED = 0.2, 0  # of the rows to test on, and to validate on, where the data has none for that
 TARGETS = ("target", "label", "labels", "class", "y", "outcome")

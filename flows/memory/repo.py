@@ -33,8 +33,8 @@ from dvc.utils.strictyaml import YAMLValidationError
 from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.meta import Meta
 
-from flows.params import NONE, STEPS, differences
-from tasks.base import UserError, log
+from flows.project.params import NONE, STEPS, differences
+from tasks.core.step import UserError, log
 
 # What happens to a step.
 UNCHANGED, RESTORED, RUN, IF_CHANGED = "unchanged", "restored", "run", "if changed"

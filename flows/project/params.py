@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import Field, ValidationError, create_model, model_serializer
 from ruamel.yaml import YAML, YAMLError
 
-from tasks.base import Section, UserError
+from tasks.core.step import Section, UserError
 from tasks.evaluate import check_criterion
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 FILE = "params.yaml"
 NONE = "(none)"  # shown where a key was not there
 STEPS = ("load", "normalize", "visualize", "build", "compile", "fit", "reload_best", "evaluate")

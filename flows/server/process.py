@@ -2,8 +2,8 @@
 
 Call `configure` before the first import of `prefect`, which reads its settings then.
 
-python -m flows.server ui: a server with its UI, until Ctrl-C.
-python -m flows.server serve: register the deployments of prefect.yaml there, and run what it is asked to.
+python -m flows.server.process ui: a server with its UI, until Ctrl-C.
+python -m flows.server.process serve: register the deployments of prefect.yaml there, and run what it is asked to.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from typing import IO
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
-from flows.params import ROOT
-from tasks.base import UserError
+from flows.project.params import ROOT
+from tasks.core.step import UserError
 
 PATIENCE = 300  # seconds: the first start makes the database, which has taken over a minute on slow disks
 
@@ -62,7 +62,7 @@ class Server:
             url = f"http://127.0.0.1:{port}/api"
             self.log = _home() / "server.log"
             with open(self.log, "w", encoding="utf-8") as log:
-                command = [sys.executable, "-m", "flows.server", "temporary", str(port)]
+                command = [sys.executable, "-m", "flows.server.process", "temporary", str(port)]
                 # In a session of its own: Ctrl-C is for the run, which tells the server how it ended.
                 self.process = subprocess.Popen(
                     command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

@@ -24,10 +24,11 @@ from prefect.client.schemas.filters import FlowRunFilter
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Crashed, Failed, Running
 
-from flows import memory, params
-from flows.repro import lives
-from flows.server import answers, lock
-from tasks.base import Stopped, UserError, stopping, watchers
+from flows.memory import repo as memory
+from flows.project import params
+from flows.server.process import answers, lock
+from flows.server.reporter import lives
+from tasks.core.step import Stopped, UserError, stopping, watchers
 
 log = logging.getLogger("flows")
 

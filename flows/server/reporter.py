@@ -18,9 +18,9 @@ from pathlib import Path
 
 import psutil
 
-from flows import server
-from flows.params import ROOT
-from tasks.base import stopping
+from flows.project.params import ROOT
+from flows.server import process as server
+from tasks.core.step import stopping
 
 
 def stop_with_dvc() -> None:
@@ -53,7 +53,7 @@ def tell(pipeline: str, step: str, state: str, message: str = "") -> None:
         url = os.environ["PREFECT_API_URL"]
         if not server.answers(url):
             print(f"  PREFECT_API_URL={url} does not answer: this run is not shown there", file=sys.stderr)
-        command = [sys.executable, "-m", "flows.repro", str(dvc.pid), str(file)]
+        command = [sys.executable, "-m", "flows.server.reporter", str(dvc.pid), str(file)]
         with open(file.with_name("repro.log"), "w") as log:
             streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
             subprocess.Popen(command, start_new_session=True, **streams)
@@ -82,8 +82,8 @@ def lives(process: int) -> bool:
 def main(dvc: int, file: Path) -> None:
     """Tell the server what the steps have left in the file, until the process `dvc` has ended."""
     server.configure()
-    from flows import records
     from flows.pipeline import run_pipeline
+    from flows.server import report as records
 
     runs: dict[str, records.DvcRun] = {}
     try:

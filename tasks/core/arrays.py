@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
-from tasks.base import Folder, whole
+from tasks.core.folder import Folder
 
 LARGE = 2**30  # bytes: an array of more stays on disk
 BLOCK = 2**25  # bytes that are worked on at once
@@ -26,8 +26,7 @@ def read_arrays(folder: Folder, name: str, *keys: str) -> tuple[np.ndarray, ...]
 
     A large array is an `np.memmap`: its values are read from the file where they are needed, and take no memory.
     """
-    path = folder.read(name)
-    with whole(path), np.load(path, allow_pickle=False) as file:
+    with folder.reading(name) as path, np.load(path, allow_pickle=False) as file:
         return tuple(
             None if key.endswith("?") and key[:-1] not in file.files else _read(path, file, key.rstrip("?"))
             for key in keys

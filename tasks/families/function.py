@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tasks.base import UserError, log
-from tasks.labels import choose
+from tasks.core.step import UserError, log
+from tasks.families.head import choose
 
 FOLDER = "models"  # named in dvc.yaml as a whole: a change in it builds again
 FAILED = (Exception, SystemExit)  # all but Ctrl-C, and a timeout of Prefect's
@@ -29,7 +29,7 @@ def own_model(name: str, schema: dict):
     """
     function = _function(name)
 
-    from tasks.network import keras
+    from tasks.network.backend import keras
 
     policy = keras.config.dtype_policy()
     keras.utils.set_random_seed(0)  # a layer that draws its seed when it is made has the same one in every run
@@ -99,7 +99,7 @@ def _outside() -> Iterator[tuple[str, str]]:
 
 def _check(name: str, model, schema: dict) -> None:
     """Refuse a model that the later steps could not use."""
-    from tasks.network import keras
+    from tasks.network.backend import keras
 
     fix = f"Correct what {name} returns."
     shape = (None, *schema["input_shape"])

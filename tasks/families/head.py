@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tasks.base import UserError
+from tasks.core.step import UserError
 
 
 class Head(NamedTuple):

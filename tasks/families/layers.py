@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tasks.base import Section, UserError
+from tasks.core.step import Section, UserError
 
 Activation = Literal["relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid", "linear"]
 Units = Annotated[int, Field(gt=0, le=10**9)]
@@ -52,7 +52,7 @@ class Hidden(Stack):
     )
 
     def _dense(self) -> list:
-        from tasks.network import keras
+        from tasks.network.backend import keras
 
         dense, found = keras.layers.Dense, []
         for units in self.hidden:
@@ -64,7 +64,7 @@ class Hidden(Stack):
 
         Normalization comes after the pooling, if there is one: a quarter of the values is left for it.
         """
-        from tasks.network import keras
+        from tasks.network.backend import keras
 
         if not self.batch_norm:
             return [layer(*arguments, **options, activation=self.activation, dtype=self.dtype_policy), *pooling]
@@ -76,7 +76,7 @@ class Hidden(Stack):
         ]
 
     def _dropped(self) -> list:
-        from tasks.network import keras
+        from tasks.network.backend import keras
 
         return [keras.layers.Dropout(self.dropout, dtype=self.dtype_policy)] if self.dropout else []
 
@@ -107,7 +107,7 @@ class Cnn(Hidden):
                 "Set build.family to `mlp`, with its keys."
             )
 
-        from tasks.network import keras
+        from tasks.network.backend import keras
 
         found = [keras.layers.Reshape((*shape, 1))] if len(shape) == 2 else []  # gray: one channel
         side = min(shape[:2])
@@ -138,6 +138,6 @@ class Function(Section):
 
 
 def _flat(shape: tuple[int, ...]) -> list:
-    from tasks.network import keras
+    from tasks.network.backend import keras
 
     return [keras.layers.Flatten()] if len(shape) > 1 else []

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from tasks.base import Folder
+from tasks.core.folder import Folder
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # What TensorFlow says before its own log level counts, and that it looked for a graphics card and found none.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks import tables
-from tasks.base import Folder
-from tasks.figures import BLUE, GRAY, ORANGE, figure, label, limits, picture, plain, save
-from tasks.scores import in_bins
+from tasks.core.folder import Folder
+from tasks.pictures import tables
+from tasks.pictures.style import BLUE, GRAY, ORANGE, figure, label, limits, picture, plain, save
+from tasks.scores.numbers import in_bins
 
 MISTAKES = 10
 MOST_NAMES = 100

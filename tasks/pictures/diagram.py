@@ -7,7 +7,7 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from tasks.figures import BLUE, GRAY, ORANGE, figure
+from tasks.pictures.style import BLUE, GRAY, ORANGE, figure
 
 ROWS, MOST = 8, 32  # boxes in a column; boxes in all: of a deeper model the middle is left out
 WIDTH, HEIGHT, ACROSS, DOWN, MARGIN, TITLE = 2.7, 0.46, 0.5, 0.24, 0.2, 0.32  # inches

@@ -7,7 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from tasks.base import Folder
+from tasks.core.folder import Folder
 
 BLUE, ORANGE, GRAY = "#2f6f9f", "#d9772b", "#8a8f98"
 DOTS_PER_INCH = 100

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.arrays import classes_of, read_arrays
-from tasks.base import Folder
-from tasks.figures import BLUE, GRAY, ORANGE, figure, label, plain, save
+from tasks.core.arrays import classes_of, read_arrays
+from tasks.core.folder import Folder
+from tasks.pictures.style import BLUE, GRAY, ORANGE, figure, label, plain, save
 
 COLUMNS = 5
 FEATURES = 10  # that are drawn

@@ -10,8 +10,8 @@ from hashlib import blake2b
 
 import numpy as np
 
-from tasks.arrays import blocks, classes_of
-from tasks.base import UserError, log
+from tasks.core.arrays import blocks, classes_of
+from tasks.core.step import UserError, log
 
 NAMED = 20  # classes or features in a sentence
 LISTED = 1000  # rows; the count beside them is of all

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tasks.base import Stopped, log, stopping
+from tasks.core.step import Stopped, log, stopping
 
 TEST, SAMPLE = 256, 500  # rows at most: of the test rows that are compared at once, and to find a direction
 BLOCK = 2**22  # values at most of the training rows that are looked at at once; of the test rows four times as many

@@ -8,8 +8,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from tasks.arrays import classes_of
-from tasks.base import UserError
+from tasks.core.arrays import classes_of
+from tasks.core.step import UserError
 
 Amount = Annotated[int, Field(gt=0)] | Annotated[float, Field(gt=0, lt=1)]  # rows, or a share of them
 

@@ -9,8 +9,8 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from tasks.base import Section, UserError
-from tasks.splits import Amount, held_out
+from tasks.core.step import Section, UserError
+from tasks.rows.splits import Amount, held_out
 
 LARGEST = 1e18  # number to predict
 LOST = 1e-3  # of the deviation of the numbers to predict: at most so much may be lost by rounding

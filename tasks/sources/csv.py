@@ -11,9 +11,9 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from tasks import missing
-from tasks.base import UserError
-from tasks.dataset import SPLITS, Dataset, Labelled, arranged, check_given, existing, numbered, some, to_predict
+from tasks.core.step import UserError
+from tasks.sources import missing
+from tasks.sources.base import SPLITS, Dataset, Labelled, arranged, check_given, existing, numbered, some, to_predict
 
 EXPECTED = "a .csv file with a row of column names, or a folder with train.csv, and perhaps val.csv and test.csv"
 EXACT = 2**53  # up to here float64 has every whole number

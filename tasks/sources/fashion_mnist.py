@@ -19,8 +19,8 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from tasks.base import Section, TryAgain, UserError, log
-from tasks.dataset import Dataset
+from tasks.core.step import Section, TryAgain, UserError, log
+from tasks.sources.base import Dataset
 
 CLASS_NAMES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",

@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from tasks.base import UserError
-from tasks.dataset import Dataset, Labelled, arranged, check_given, existing, numbered, numbered_rows
+from tasks.core.step import UserError
+from tasks.sources.base import Dataset, Labelled, arranged, check_given, existing, numbered, numbered_rows
 
 NAME = re.compile(r"(?P<prefix>.*?)(?P<split>train|t10k|test)-(?P<kind>images|labels)[-.]idx[13]-ubyte(\.gz)?")
 EXPECTED = "IDX files such as train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz"

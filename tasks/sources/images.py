@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from tasks.arrays import empty
-from tasks.base import Stopped, UserError, log, stopping
-from tasks.dataset import SPLITS, Dataset, Own, arranged, check_given, existing, numbered, some
+from tasks.core.arrays import empty
+from tasks.core.step import Stopped, UserError, log, stopping
+from tasks.sources.base import SPLITS, Dataset, Own, arranged, check_given, existing, numbered, some
 
 ENDINGS = (".png", ".jpg", ".jpeg")
 EXPECTED = "a folder with a sub-folder of PNG or JPEG files for each class, or such folders `train`, `val` and `test`"

@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from tasks.base import Section
-from tasks.dataset import Dataset
+from tasks.core.step import Section
+from tasks.sources.base import Dataset
 
 
 class Params(Section):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.base import UserError, log
+from tasks.core.step import UserError, log
 
 
 def checked(file: Path, table, needed: list[str], features: list[str], how: str):

@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from tasks.base import UserError
-from tasks.dataset import (
+from tasks.core.step import UserError
+from tasks.sources.base import (
     SPLITS,
     Dataset,
     Labelled,

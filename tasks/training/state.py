@@ -8,14 +8,15 @@ import os
 import shutil
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import rich
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tasks.base import Folder, Stopped, UserError, log, stopping, watchers
-from tasks.network import ahead, keras, tf
+from tasks.core.code import ROOT, code
+from tasks.core.folder import Folder
+from tasks.core.step import Stopped, UserError, log, stopping, watchers
+from tasks.network.backend import ahead, keras, tf
 
 RISING = 0.25  # share of the updates in which the learning rate of `one_cycle` rises
 
@@ -285,8 +286,8 @@ def _key(folder: Folder, params) -> str:
     for name in ("architecture.json", "compile.json", "normalized.npz"):
         with open(folder.path / name, "rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
-    for file in (Path(__file__), Path(__file__).with_name("fit.py"), Path(__file__).with_name("network.py")):
-        digest.update(file.read_bytes())
+    for name in code("fit"):
+        digest.update((ROOT / name).read_bytes())
     length = {"epochs"} if params.schedule == "constant" else set()
     chosen = params.model_dump(exclude={"save_every", "keep_state"} | length)
     digest.update(json.dumps([chosen, tf.__version__, keras.__version__, np.__version__], sort_keys=True).encode())

@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
-from tasks.base import UserError
-from tasks.labels import Head, choose
+from tasks.core.step import UserError
+from tasks.families.head import Head, choose
 
 CLASSES = 10
 SCHEMAS = {

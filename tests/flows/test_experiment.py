@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from flows import experiment, params
-from flows.params import ROOT
-from tests.own import put_csv, table
+from flows.engine import experiment
+from flows.project import params
+from flows.project.params import ROOT
+from tests.support.own import put_csv, table
 
 CHANGES = {
     "load": {"folder": "a folder"},

@@ -17,7 +17,7 @@ import psutil
 import pytest
 from zc.lockfile import LockFile
 
-from tasks.fashion_mnist import DEBIAN_FOLDER
+from tasks.sources.fashion_mnist import DEBIAN_FOLDER
 from tests.conftest import eventually
 
 

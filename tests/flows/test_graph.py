@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from ruamel.yaml import YAML
 
-from flows import params, step
-from flows.params import ROOT, STEPS
-from tasks import own_model
-from tasks.base import Folder
+from flows.engine import step
+from flows.project import params
+from flows.project.params import ROOT, STEPS
+from tasks.core.folder import Folder
+from tasks.families import function as own_model
 from tests.conftest import ROOT as PROJECT
 
 GRAPH = YAML(typ="safe").load(PROJECT / "dvc.yaml")

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from flows import guess, new
-from flows.params import read
-from flows.step import run
+from flows.command import new
+from flows.engine.step import run
+from flows.guess import section as guess
+from flows.project.params import read
 from tasks import fit, normalize
-from tasks.base import Folder
+from tasks.core.folder import Folder
 from tests.conftest import ROOT
-from tests.own import put_csv, put_idx, put_image, put_images, put_npz, rows, table
+from tests.support.own import put_csv, put_idx, put_image, put_images, put_npz, rows, table
 
 PARAMS, GRAPH, OFFERED = FILES = tuple(ROOT / name for name in (new.FILE, new.GRAPH, new.OFFERED))
 X, Y = rows(40)

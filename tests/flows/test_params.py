@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-import flows.params
-from flows.params import ROOT, STEPS, passed_over, read
-from tasks.base import UserError
+import flows.project.params
+from flows.project.params import ROOT, STEPS, passed_over, read
+from tasks.core.step import UserError
 
 SHIPPED = (ROOT / "params.yaml").read_text(encoding="utf-8")
 LOAD = SHIPPED[SHIPPED.index("  load:") : SHIPPED.index("  normalize:")]

@@ -8,7 +8,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from flows import records
+from flows.server import report as records
 
 
 def shown(path) -> tuple[str, bytes]:

@@ -6,11 +6,11 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from tasks import tables
-from tasks.base import Folder
-from tasks.tables import FEATURES
+from tasks.core.folder import Folder
+from tasks.pictures import tables
+from tasks.pictures.tables import FEATURES
 from tasks.visualize import Params, visualize
-from tests import tiny
+from tests.support import tiny
 
 NONE = Params(near=None)
 

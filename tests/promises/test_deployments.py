@@ -14,7 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.conftest import Served, eventually
-from tests.own import put_csv, table
+from tests.support.own import put_csv, table
 
 
 @pytest.fixture(scope="module")

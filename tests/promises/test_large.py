@@ -10,10 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks import arrays, build, compile, evaluate, fit, images, load, normalize, reload_best, visualize
-from tasks.base import Folder, UserError
-from tests import tiny
-from tests.tiny import CNN, changed
+from tasks import build, compile, evaluate, fit, load, normalize, reload_best, visualize
+from tasks.core import arrays
+from tasks.core.folder import Folder
+from tasks.core.step import UserError
+from tasks.sources import images
+from tests.conftest import ROOT
+from tests.support import tiny
+from tests.support.tiny import CNN, changed
 
 CLASSES, SIDE = 3, 8
 
@@ -89,10 +93,13 @@ BIG, PHOTOGRAPHS = 120, 1600  # 69 MB as they come, 276 MB as float32
 MEMORY = """
 import sys, threading, time
 from pathlib import Path
-from tasks import arrays, fit, twins
-from tasks.base import Folder
-from tests import test_large, tiny
-from tests.tiny import CNN, changed
+from tasks import fit
+from tasks.core import arrays
+from tasks.core.folder import Folder
+from tasks.rows import near_duplicates as twins
+from tests.promises import test_large
+from tests.support import tiny
+from tests.support.tiny import CNN, changed
 
 def own():
     "Bytes of memory in use, without what lies in files."
@@ -126,7 +133,7 @@ print(highest - before)
 def test_no_step_holds_large_data_in_memory(tmp_path):
     photographs(tmp_path / "in", PHOTOGRAPHS, BIG)
     command = [sys.executable, "-c", MEMORY, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     needed, size = int(done.stdout.splitlines()[-1]), (tmp_path / "out" / "normalized.npz").stat().st_size
     assert needed < size / 2, needed  # with LARGE = 10**12 it is 2.6 times the size

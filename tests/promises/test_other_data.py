@@ -13,9 +13,9 @@ import pytest
 from PIL import Image, ImageDraw
 from sklearn import datasets
 
-from flows import new
-from flows.params import STEPS
-from flows.step import run
+from flows.command import new
+from flows.engine.step import run
+from flows.project.params import STEPS
 from tests.conftest import ROOT, change
 
 TEST = 5  # every fifth row, where a format has test rows of its own

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from flows import step
-from flows.params import ROOT
+from flows.engine import step
+from flows.project.params import ROOT
 from tasks import build, fit, normalize
-from tasks.base import UserError
+from tasks.core.step import UserError
 
 DRIVERS = {"flow": ["python", "flows/fashion.py"], "dvc": ["dvc", "repro", "visualize@fashion", "evaluate@fashion"]}
 
@@ -122,7 +122,7 @@ def test_memory_that_is_not_there_is_one_line_with_the_keys(tmp_path, monkeypatc
     def greedy(folder, params):
         if kind == "NumPy":
             return np.empty((10**6, 10**9))
-        from tasks.network import tf
+        from tasks.network.backend import tf
 
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 

@@ -9,11 +9,14 @@ import time
 import numpy as np
 import pytest
 
-from tasks import arrays as arrays_module
-from tasks import checks, fashion_mnist, twins
-from tasks.base import Folder, UserError
-from tasks.checks import check, first_of_equals
+from tasks.core import arrays as arrays_module
+from tasks.core.folder import Folder
+from tasks.core.step import UserError
 from tasks.load import load
+from tasks.rows import checks
+from tasks.rows import near_duplicates as twins
+from tasks.rows.checks import check, first_of_equals
+from tasks.sources import fashion_mnist
 
 TRAIN, TEST, SIDE = 30, 12, 4
 NAMES = ["shirt", "shoe", "bag"]

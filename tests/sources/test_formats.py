@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks import csv_table, normalize
-from tasks.base import Folder, UserError
-from tasks.splits import held_out
-from tests.own import (
+from tasks import normalize
+from tasks.core.folder import Folder
+from tasks.core.step import UserError
+from tasks.rows.splits import held_out
+from tasks.sources import csv as csv_table
+from tests.support.own import (  # fmt: skip
     ROWS,
     SHARE,
     SIDE,
@@ -29,7 +31,7 @@ from tests.own import (
     put_npz,
     rows,
     table,
-)  # fmt: skip
+)
 
 LETTERS = 26
 

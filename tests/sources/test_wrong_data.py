@@ -11,11 +11,12 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from flows.params import ROOT, read
+from flows.project.params import ROOT, read
 from tasks import normalize
-from tasks.base import Folder, Stopped, UserError, stopping
-from tasks.labels import choose
-from tests.own import (
+from tasks.core.folder import Folder
+from tasks.core.step import Stopped, UserError, stopping
+from tasks.families.head import choose
+from tests.support.own import (  # fmt: skip
     SHARE,
     loaded,
     of_csv,
@@ -30,7 +31,7 @@ from tests.own import (
     put_npz,
     rows,
     table,
-)  # fmt: skip
+)
 
 X, Y = rows()
 IMAGES, LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"

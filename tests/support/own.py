@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tasks import csv_table, idx, images, npz
-from tasks.base import Folder
+from tasks.core.folder import Folder
 from tasks.load import load
+from tasks.sources import csv as csv_table
+from tasks.sources import idx, images, npz
 
 ROWS, SIDE = 12, 4
 GIVEN = {"test": "given", "seed": 0}

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks import build, compile, families, fit
-from tasks.arrays import write_arrays
-from tasks.base import Folder
+from tasks import build, compile, fit
+from tasks.core.arrays import write_arrays
+from tasks.core.folder import Folder
+from tasks.families import layers as families
 
 ROWS = {"train": 20, "val": 12, "test": 15}
 CLASSES, SIDE = 3, 4
