@@ -21,22 +21,22 @@ linear: .venv/installed ## train the smallest pipeline: python flows/linear.py
 	@python flows/linear.py
 
 new: .venv/installed ## a pipeline on your own data: make new NAME=digits FROM=path/to/data (and TARGET=column)
-	@python flows/new.py "$(NAME)" "$(FROM)" $(if $(TARGET),--target "$(TARGET)")
+	@python -m flows new "$(NAME)" "$(FROM)" $(if $(TARGET),--target "$(TARGET)")
 
 train: .venv/installed ## train any pipeline: make train NAME=digits
-	@python flows/train.py "$(NAME)"
+	@python -m flows train "$(NAME)"
 
-plan: .venv/installed ## what would run, and why: python flows/fashion.py --plan
-	@python flows/fashion.py --plan
+plan: .venv/installed ## what would run, and why: python -m flows plan fashion
+	@python -m flows plan fashion
 
 repro: .venv/installed ## the same pipelines by DVC alone: dvc repro
 	@dvc repro
 
-ui: .venv/installed ## Prefect's server with its UI, for this project: python -m flows.server ui
-	@python -m flows.server ui
+ui: .venv/installed ## Prefect's server with its UI, for this project: python -m flows ui
+	@python -m flows ui
 
-serve: .venv/installed ## run what the UI starts and schedules (beside `make ui`): python -m flows.server serve
-	@python -m flows.server serve
+worker: .venv/installed ## run what the UI starts and schedules (beside `make ui`): python -m flows worker
+	@python -m flows worker
 
 test: .venv/installed ## all tests: pytest -n 2 --dist loadfile
 	@python -m pytest -n 2 --dist loadfile
@@ -45,14 +45,14 @@ tools: ## what the browser's and PostgreSQL's tests need: Debian's packages chro
 	@command -v chromium >/dev/null && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \
 	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium postgresql; }
 
-test-ui: tools .venv/installed ## the tests in a real browser and on PostgreSQL: pytest tests/test_browser.py tests/test_team.py
-	@python -m pytest tests/test_browser.py tests/test_team.py
+test-ui: tools .venv/installed ## the tests in a real browser and on PostgreSQL: pytest tests/promises/test_browser.py tests/promises/test_team.py
+	@python -m pytest tests/promises/test_browser.py tests/promises/test_team.py
 
-soak: .venv/installed ## kill both drivers 200 times and compare bytes (half an hour): KILLS=100 pytest tests/test_kill.py -k again
-	@KILLS=100 python -m pytest -n 2 tests/test_kill.py -k again -rP  # one driver a worker
+soak: .venv/installed ## kill both drivers 200 times and compare bytes (half an hour): KILLS=100 pytest tests/promises/test_kill.py -k again
+	@KILLS=100 python -m pytest -n 2 tests/promises/test_kill.py -k again -rP  # one driver a worker
 
-verify: .venv/installed ## run the last commit again in a clean place and compare every hash: python flows/verify.py
-	@python flows/verify.py
+verify: .venv/installed ## run the last commit again in a clean place and compare every hash: python -m flows verify
+	@python -m flows verify
 
 lint: .venv/installed ## style and imports: ruff check, ruff format --check
 	@ruff check .
@@ -61,4 +61,4 @@ lint: .venv/installed ## style and imports: ruff check, ruff format --check
 lock: ## write requirements.lock anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements.lock
 
-.PHONY: help install run linear new train plan repro ui serve test tools test-ui soak verify lint lock
+.PHONY: help install run linear new train plan repro ui worker test tools test-ui soak verify lint lock

@@ -1,4 +1,4 @@
-"""Fashion-MNIST: ten kinds of clothes, told apart by a network of dense layers.
+"""Fashion-MNIST: ten kinds of clothes, classified by a network of dense layers.
 
 python flows/fashion.py --help
 """
@@ -6,9 +6,10 @@ python flows/fashion.py --help
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that this file can be started from anywhere
+# So that this file can be started from any folder, and through a symbolic link.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from flows.command.train import main
+from flows.command import train
 
 if __name__ == "__main__":
-    sys.exit(main("fashion", __doc__.splitlines()[0]))
+    sys.exit(train.main(["fashion", *sys.argv[1:]]))

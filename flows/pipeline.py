@@ -1,4 +1,8 @@
-"""The flow: Prefect decides when and where the steps of `dvc.yaml` run. Whether, DVC decides (`flows/memory.py`)."""
+"""The flow that trains a pipeline: eight Prefect tasks, chained by the graph of `dvc.yaml`.
+
+Prefect decides when and where a step runs; whether, DVC decides (`flows/memory`). Each task can be
+used in a flow of your own: `from flows.pipeline import load, fit`, then `fit("fashion")`.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,9 @@ import logging
 import threading
 import time
 from contextlib import nullcontext
+from dataclasses import dataclass, field
 
-from prefect import flow, task
+from prefect import Task, flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import TagsContext
 from prefect.exceptions import CancelledRun, FailedRun
@@ -18,161 +23,264 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 from prefect.utilities.annotations import allow_failure, quote
 
-from flows.engine import experiment, step
+from flows.engine import experiment
+from flows.engine import step as engine
 from flows.memory import repo as memory
-from flows.project import params
-from flows.server import report as records
+from flows.memory.plan import plan
+from flows.project.folder import Project
+from flows.project.form import form
+from flows.project.steps import STEPS
+from flows.server import progress, report, runs
+from flows.server.process import answers
 from tasks.core.step import Stopped, TryAgain, UserError, stopping
 
-log = logging.getLogger("flows")  # shown in the terminal and in Prefect's UI, as that of the steps
+log = logging.getLogger("flows")  # shown in the terminal and in Prefect's UI, as the steps' lines
 for name in ("flows", "tasks"):
     logging.getLogger(name).setLevel(logging.INFO)
-# Prefect logs a run that was cancelled or has failed as a defect too, with a traceback through its own code.
+# Prefect logs a run that was cancelled or has failed with a traceback through its own code.
 logging.getLogger("prefect.flow_runs").addFilter(
-    lambda record: not (record.exc_info and isinstance(record.exc_info[1], CancelledRun | FailedRun))
+    lambda record: (
+        not (record.exc_info and isinstance(record.exc_info[1], CancelledRun | FailedRun))
+    )
 )
-RETRIES = 2  # of a step that could not reach something outside: only `load` can say so
-Changes = params.form()
+
+RETRIES = 2  # of a step that could not reach something outside: `load` alone says so
+NOTHING_CHANGED = "nothing has changed"
+Changes = form()
 NOTHING = Changes()
-WORDS = {memory.RUN: "ran", memory.UNCHANGED: "cached", memory.RESTORED: "restored"}
+
+
+def server_is_away(state: State) -> None:
+    """Called at the end of a run whose server has gone. The command line ends the process then."""
+
+
+@dataclass(frozen=True)
+class How:
+    """How a step is run: by itself, unless a flow says more."""
+
+    project: Project = field(default_factory=Project.here)
+    force: bool = False
+    because: str = "run by itself"
+    after: dict[str, PrefectFuture] = field(default_factory=dict)  # the steps that it needs
+
+
+ALONE = How()
+
+
+def _may_pass(task, run, state) -> bool:
+    return isinstance(state.result(raise_on_failure=False), TryAgain)
+
+
+as_task = {
+    "task_run_name": lambda: task_run.task_name,
+    "cache_policy": NO_CACHE,  # DVC is the cache; Prefect's would hash every argument
+    "retries": RETRIES,
+    "retry_delay_seconds": exponential_backoff(2),  # seconds, doubled each time
+    "retry_condition_fn": _may_pass,
+}
+
+
+@task(**as_task)
+def load(pipeline: str, how: How = ALONE) -> State:
+    """Find the dataset and check it."""
+    return bring_up_to_date("load", pipeline, how)
+
+
+@task(**as_task)
+def normalize(pipeline: str, how: How = ALONE) -> State:
+    """Check the data, hold out the validation split, scale the inputs."""
+    return bring_up_to_date("normalize", pipeline, how)
+
+
+@task(**as_task)
+def visualize(pipeline: str, how: How = ALONE) -> State:
+    """Draw the first training rows, and the near-duplicates across training and test rows."""
+    return bring_up_to_date("visualize", pipeline, how)
+
+
+@task(**as_task)
+def build(pipeline: str, how: How = ALONE) -> State:
+    """Stack the layers; the last one follows from the labels."""
+    return bring_up_to_date("build", pipeline, how)
+
+
+@task(**as_task)
+def compile(pipeline: str, how: How = ALONE) -> State:
+    """Choose optimizer, loss and metric; the loss follows from the labels."""
+    return bring_up_to_date("compile", pipeline, how)
+
+
+@task(**as_task)
+def fit(pipeline: str, how: How = ALONE) -> State:
+    """Train, and keep the weights of the best epoch."""
+    return bring_up_to_date("fit", pipeline, how)
+
+
+@task(**as_task)
+def reload_best(pipeline: str, how: How = ALONE) -> State:
+    """Put the best epoch's weights back into the model."""
+    return bring_up_to_date("reload_best", pipeline, how)
+
+
+@task(**as_task)
+def evaluate(pipeline: str, how: How = ALONE) -> State:
+    """Measure the model on the test rows, once."""
+    return bring_up_to_date("evaluate", pipeline, how)
+
+
+TASKS: dict[str, Task] = {
+    each.name: each
+    for each in (load, normalize, visualize, build, compile, fit, reload_best, evaluate)
+}
 
 
 def _changed(changes: Changes) -> dict[str, dict]:
-    """What of the form was filled in."""
+    """The values of the form that were filled in."""
     return {section: values for section, values in changes.model_dump().items() if values}
 
 
 def _name() -> str:
-    """`fashion`, or of an experiment `fashion epochs 3, seed 1`."""
+    """`fashion`; for an experiment `fashion epochs 3, seed 1`."""
     given = flow_run.parameters
-    values = [
-        f"{key} {value}"
-        for part in _changed(Changes.model_validate(given["changes"])).values()
-        for key, value in part.items()
-    ]
+    parts = _changed(Changes.model_validate(given["changes"])).values()
+    values = [f"{key} {value}" for part in parts for key, value in part.items()]
     return " ".join([given["pipeline"], ", ".join(values)]).strip()
 
 
-@flow(name="pipeline", flow_run_name=_name, task_runner=ThreadPoolTaskRunner(max_workers=4), persist_result=False)
+@flow(
+    name=runs.FLOW,
+    flow_run_name=_name,
+    task_runner=ThreadPoolTaskRunner(max_workers=4),
+    persist_result=False,
+)
 def run_pipeline(pipeline: str, force: bool = False, changes: Changes = NOTHING) -> State:
     """Bring every step of a pipeline up to date, each as soon as the steps before it are done.
 
     Args:
         pipeline: A section of params.yaml.
         force: Run every step, also where nothing has changed.
-        changes: Other values than params.yaml has, for this run alone. It becomes a DVC experiment.
+        changes: Other values than in params.yaml, for this run alone. It becomes a DVC experiment.
     """
     if threading.current_thread() is threading.main_thread():
-        step.stop_on_signals()
-    records.begin()
-    asked = _changed(changes)
-    try:
-        if not asked:
-            with records.only_run(pipeline):
-                state = _run_steps(pipeline, force)
-        else:
-            state = _run_experiment(pipeline, force, asked)
-    except Stopped as stopped:
-        state = Cancelled(message=str(stopped))
-    except (UserError, OSError) as error:  # a full or read-only disk may stop a run before its first step
-        log.error("%s", error)
-        state = Failed(message=str(error))
-    records.leave_if_the_server_is_away(state)
+        engine.stop_on_signals()
+    runs.begin()
+
+    state = _run(Project.here(), pipeline, force, _changed(changes))
+    if not answers():
+        server_is_away(state)
     return state
 
 
-def _run_experiment(pipeline: str, force: bool, changes: dict[str, dict]) -> State:
-    params.read(pipeline)
+def _run(project: Project, pipeline: str, force: bool, changes: dict[str, dict]) -> State:
+    try:
+        if changes:
+            return _run_experiment(project, pipeline, force, changes)
+        with runs.only_run(project, pipeline):
+            return _run_steps(project, pipeline, force)
+    except Stopped as stopped:
+        return Cancelled(message=str(stopped))
+    except (UserError, OSError) as error:  # a full disk may stop a run before its first step
+        log.error("%s", error)
+        return Failed(message=str(error))
+
+
+def _run_experiment(project: Project, pipeline: str, force: bool, changes: dict) -> State:
+    project.read(pipeline)  # refuses a mistake before anything is copied
     name = f"{pipeline}-{str(flow_run.id)[:8]}"
-    with experiment.workspace(pipeline, changes):
-        state = _run_steps(pipeline, force)
+
+    with experiment.workspace(project, pipeline, changes) as copy:
+        state = _run_steps(copy, pipeline, force)
         if state.is_completed():
-            experiment.save(name, [f"{step}@{pipeline}" for step in params.STEPS])
+            experiment.save(copy, name, [f"{step}@{pipeline}" for step in STEPS])
             state.message += f". Experiment {name}: `dvc exp apply {name}` makes it yours"
         return state
 
 
-def _run_steps(pipeline: str, force: bool) -> State:
-    limits, before, started = params.read(pipeline).timeouts, records.metrics(pipeline), time.monotonic()
-    futures: dict[str, PrefectFuture] = {}
-    for planned in memory.plan(pipeline, force):
-        as_task = task(
-            bring_up_to_date,
-            name=planned.step,
-            description=planned.description,
-            task_run_name=planned.step,
-            cache_policy=NO_CACHE,  # DVC is the cache; Prefect's would hash every argument
-            retries=RETRIES,
-            retry_delay_seconds=exponential_backoff(2),  # seconds, doubled each time
-            retry_condition_fn=_may_pass,
-            timeout_seconds=getattr(limits, planned.step),
-        )
-        first, *more = planned.reasons or [""]
-        because = f"{first}; {len(more)} more" if more else first
-        after = {name: futures[name] for name in planned.after}
-        # What needs a step that has failed says so and ends; Prefect would leave it pending for ever.
-        ended = [allow_failure(future) for future in after.values()]
-        arguments = pipeline, planned.step, because, force, quote(after)
-        with TagsContext():  # the run's tag is not its tasks': for each of theirs Prefect needs the server at their end
-            futures[planned.step] = as_task.submit(*arguments, wait_for=ended)
-    wait(list(futures.values()))
-    states = {name: future.state for name, future in futures.items()}
+def _run_steps(project: Project, pipeline: str, force: bool) -> State:
+    before, started = report.metrics(project, pipeline), time.monotonic()
+    states = _states(_submit(project, pipeline, force))
+
     if stopping.is_set():
-        return Cancelled(message="the same command goes on from there")
+        return Cancelled(message="the same command resumes from there")
     failed = [name for name, state in states.items() if not state.is_completed()]
     if failed:
         return Failed(message=f"{failed[0]}: {states[failed[0]].message}")
-    verdict = records.verdict(pipeline)
-    if all(state.message == records.UNCHANGED for state in states.values()):
-        return Completed(message=f"{records.UNCHANGED}: {verdict}")
+
+    verdict = report.verdict(project, pipeline)
+    if all(state.message == NOTHING_CHANGED for state in states.values()):
+        return Completed(message=f"{NOTHING_CHANGED}: {verdict}")
+
     steps = [(name, state.name, state.message) for name, state in states.items()]
-    (data,) = memory.recorded(f"load@{pipeline}")
-    records.report(pipeline, before, steps, time.monotonic() - started, data)
+    (data,) = memory.recorded(project, f"load@{pipeline}").values()
+    report.report(project, pipeline, before, steps, time.monotonic() - started, data)
     return Completed(message=verdict)
 
 
-def bring_up_to_date(pipeline: str, name: str, because: str, force: bool, after: dict[str, PrefectFuture]) -> State:
-    """One step, as a Prefect task. Its state says what happened: `Completed`, `Cached`, or `Failed` with the reason.
+def _submit(project: Project, pipeline: str, force: bool) -> dict[str, PrefectFuture]:
+    """Start every step, to run when the steps before it have ended."""
+    limits = project.read(pipeline).run.timeouts
+    futures: dict[str, PrefectFuture] = {}
 
-    Args:
-        after: the steps that it needs, which have ended.
-    """
+    for planned in plan(project, pipeline, force):
+        first, *more = planned.reasons or [""]
+        because = f"{first}; {len(more)} more" if more else first
+        after = {name: futures[name] for name in planned.after}
+        how = How(project, force, because, after)
+
+        step = TASKS[planned.step].with_options(timeout_seconds=getattr(limits, planned.step))
+        # A step that needs a failed one says so and ends; Prefect would leave it pending for ever.
+        ended = [allow_failure(future) for future in after.values()]
+        # Without the run's tags: for each tag of a task Prefect asks the server when it ends.
+        with TagsContext():
+            futures[planned.step] = step.submit(pipeline, quote(how), wait_for=ended)
+    return futures
+
+
+def _states(futures: dict[str, PrefectFuture]) -> dict[str, State]:
+    wait(list(futures.values()))
+    return {name: future.state for name, future in futures.items()}
+
+
+def bring_up_to_date(name: str, pipeline: str, how: How) -> State:
+    """Run, restore or leave a step. The state says which: `Completed`, `Cached`, or `Failed`."""
     if stopping.is_set():
         return Cancelled(message="the run was stopped before this step")
-    missing = [name for name, future in after.items() if not future.state.is_completed()]
+    missing = [each for each, future in how.after.items() if not future.state.is_completed()]
     if missing:
         return Failed(name="NotRun", message=f"it needs {missing[0]}")
-    address, started, said = f"{name}@{pipeline}", time.monotonic(), ""
+
+    project, address, started, said = how.project, f"{name}@{pipeline}", time.monotonic(), ""
 
     def function() -> None:
         nonlocal said
-        with records.progress(pipeline) if name == "fit" else nullcontext():
-            said = step.run(name, pipeline, force)
+        with progress.shown(pipeline) if name == "fit" else nullcontext():
+            said = engine.run(project, name, pipeline, how.force)
 
     def tell(word: str, what: str) -> str:
         log.info("%-12s %-9s %6.1f s  %s", name, word, time.monotonic() - started, what)
         return what
 
     try:
-        outcome = memory.bring_up_to_date(address, function, force)
+        outcome = memory.bring_up_to_date(project, address, function, how.force)
     except Stopped as stopped:
-        memory.put_back(address)
+        memory.put_back(project, address)
         return Cancelled(message=tell("stopped", str(stopped)))
     except UserError as error:
-        memory.put_back(address)
+        memory.put_back(project, address)
         if isinstance(error, TryAgain) and task_run.run_count <= RETRIES:
             tell("waits", "and tries again in a moment")
             raise
         return Failed(message=tell("failed", str(error)))
     except BaseException as error:  # Prefect's timeout, or a defect
-        memory.put_back(address)
+        memory.put_back(project, address)
         if isinstance(error, Exception):
             log.exception("%s: a defect of the program, not your mistake", name)
         raise
-    why = {memory.UNCHANGED: records.UNCHANGED, memory.RESTORED: f"from DVC's cache ({because})"}
-    message = tell(WORDS[outcome], why.get(outcome, f"{said} ({because})"))
+
+    if outcome == memory.UNCHANGED:
+        message = tell("cached", NOTHING_CHANGED)
+    elif outcome == memory.RESTORED:
+        message = tell("restored", f"from DVC's cache ({how.because})")
+    else:
+        message = tell("ran", f"{said} ({how.because})")
     return Completed(name="Completed" if outcome == memory.RUN else "Cached", message=message)
-
-
-def _may_pass(task, run, state) -> bool:
-    return isinstance(state.result(raise_on_failure=False), TryAgain)

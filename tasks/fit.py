@@ -38,11 +38,17 @@ class Params(Section):
     steps_per_execution: Annotated[int, Field(gt=0)] | Literal["auto"] = Field(
         description="Batches between two looks of Python at the training; `auto`: about half a second of them."
     )
-    save_every: float = Field(gt=0, description="Seconds between two saved states: what a crash can cost at most.")
-    keep_state: bool = Field(description="Keep the last state, so that more epochs later need not start anew.")
 
 
-def fit(folder: Folder, params: Params) -> str:
+class Run(Section):
+    save_every: float = Field(gt=0, description="Seconds between two saved states.")
+    keep_state: bool = Field(description="Keep the last state.")
+
+
+TRAINS = True
+
+
+def fit(folder: Folder, params: Params, run: Run) -> str:
     """Read `normalized.npz`, `architecture.json` and `compile.json`; write `best.weights.h5` and `history.csv`.
 
     A training that was killed goes on from its last saved state, inside the epoch, and ends with the same bytes.
@@ -82,7 +88,7 @@ def fit(folder: Folder, params: Params) -> str:
     peak = float(model.optimizer.learning_rate)
     rates = learning_rates(params.schedule, peak, params.epochs * batches.updates)
     model.train_step = batches.train_step(model, rates)
-    training = Training(model, folder, params, batches.blocks)
+    training = Training(model, folder, params, run, batches.blocks)
     validation = None
     if len(x_val):
         # Larger batches than in training: the weights do not change, so only the time does.

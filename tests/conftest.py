@@ -97,7 +97,7 @@ class Workspace:
         return self.run("dvc", *arguments, **more)
 
     def set(self, **values) -> None:
-        """Change parameters: `set(linear__fit__epochs=4)`; comments stay."""
+        """Change parameters of pipelines: `set(linear__fit__epochs=4)`; comments stay."""
         change(self.path / "params.yaml", {name.replace("__", "."): value for name, value in values.items()})
 
     def bytes(self, *pipelines: str) -> dict[str, str]:
@@ -110,11 +110,13 @@ class Workspace:
 
 
 def change(file: Path, values: dict) -> None:
+    """Set parameters of pipelines in a params.yaml, by names such as `linear.fit.epochs`."""
     yaml = YAML()
+    yaml.width = 4096
     content = yaml.load(file)
     for name, value in values.items():
         *sections, key = name.split(".")
-        place = content
+        place = content["pipelines"]
         for section in sections:
             place = place[section]
         place[key] = value

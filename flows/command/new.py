@@ -13,7 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that this file can be started from anywhere
+sys.path.insert(
+    0, str(Path(__file__).resolve().parents[2])
+)  # so that this file can be started from anywhere
 
 from ruamel.yaml import YAML, YAMLError
 
@@ -88,20 +90,34 @@ DEPLOYMENTS = """\
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name", help="of the pipeline: small letters, digits, - and _")
-    parser.add_argument("data", nargs="?", help="an .npz or .csv file, or a folder of IDX files, images or CSV files")
+    parser.add_argument(
+        "data",
+        nargs="?",
+        help="an .npz or .csv file, or a folder of IDX files, images or CSV files",
+    )
     parser.add_argument("--target", metavar="COLUMN", help="of a table: the column to predict")
-    parser.add_argument("--task", choices=("classes", "regression"), help="of a table or an .npz file: what to predict")
-    parser.add_argument("--remove", action="store_true", help="take the pipeline out of the files again")
+    parser.add_argument(
+        "--task",
+        choices=("classes", "regression"),
+        help="of a table or an .npz file: what to predict",
+    )
+    parser.add_argument(
+        "--remove", action="store_true", help="take the pipeline out of the files again"
+    )
     options = parser.parse_args()
     if bool(options.data) == options.remove:
         parser.error("expected either the place of the data or --remove")
     data = Path(options.data or ".").expanduser().resolve()
     os.chdir(ROOT)
     try:
-        params, graph, offered = (Path(file).read_text(encoding="utf-8") for file in (FILE, GRAPH, OFFERED))
+        params, graph, offered = (
+            Path(file).read_text(encoding="utf-8") for file in (FILE, GRAPH, OFFERED)
+        )
         if options.remove:
             write(without(options.name, params, graph, offered))
-            print(f"{options.name} is no pipeline any more. What it made stays in data/{options.name}.")
+            print(
+                f"{options.name} is no pipeline any more. What it made stays in data/{options.name}."
+            )
             return 0
         check(options.name, data, YAML(typ="safe").load(params), graph)
         chosen = {key: value for key in ("target", "task") if (value := getattr(options, key))}
@@ -114,9 +130,13 @@ def main() -> int:
     except UserError as error:
         print(f"error {error}", file=sys.stderr)
         return 1
-    print(f"{options.name}: {found.about}. Its section is the last one of {FILE}; what to look at there:")
+    print(
+        f"{options.name}: {found.about}. Its section is the last one of {FILE}; what to look at there:"
+    )
     print("\n".join(f"  - {note}" for note in found.notes))
-    print(f"python flows/train.py {options.name} --plan    # what would run\npython flows/train.py {options.name}")
+    print(
+        f"python flows/train.py {options.name} --plan    # what would run\npython flows/train.py {options.name}"
+    )
     return 0
 
 
@@ -135,13 +155,22 @@ def check(name: str, data: Path, content: dict, graph: str) -> None:
             f"`{name}` cannot be a pipeline's name. Expected a small letter, then at most 39 small letters, digits, - "
             f"and _, none of {', '.join(RESERVED)}, and nothing that YAML reads as another value. Take another."
         )
-    for file, there in ((FILE, content), (GRAPH, YAML(typ="safe").load(graph)["stages"]["load"]["foreach"])):
+    for file, there in (
+        (FILE, content),
+        (GRAPH, YAML(typ="safe").load(graph)["stages"]["load"]["foreach"]),
+    ):
         if name in there:
             again = f"`python flows/new.py {name} --remove` takes it out"
-            raise UserError(f"{file} has a pipeline `{name}` already. Take another name; or {again}.")
-    alike = [str(other) for other in content if str(other).replace("_", "-") == name.replace("_", "-")]
+            raise UserError(
+                f"{file} has a pipeline `{name}` already. Take another name; or {again}."
+            )
+    alike = [
+        str(other) for other in content if str(other).replace("_", "-") == name.replace("_", "-")
+    ]
     if alike:
-        raise UserError(f"In Prefect's UI `{name}` and `{alike[0]}` would be called the same. Take another name.")
+        raise UserError(
+            f"In Prefect's UI `{name}` and `{alike[0]}` would be called the same. Take another name."
+        )
     own = ROOT / "data" / name
     if own.is_relative_to(data) or data.is_relative_to(own):
         raise UserError(
@@ -172,7 +201,13 @@ def with_name(text: str, name: str, classes: bool) -> str:
         content["vars"][0]["pipelines"].append(name)
         content["stages"]["load"]["foreach"][name] = f"${{{name}.load.path}}"
         history = f"data/{name}/history.csv"
-        plots = {"learning curve": {"x": "epoch", "y_label": "loss", "y": {history: ["loss", "val_loss"]}}}
+        plots = {
+            "learning curve": {
+                "x": "epoch",
+                "y_label": "loss",
+                "y": {history: ["loss", "val_loss"]},
+            }
+        }
         if classes:
             plots["accuracy"] = {"x": "epoch", "y": {history: ["accuracy", "val_accuracy"]}}
             seen = {f"data/{name}/predictions.csv": "predicted"}

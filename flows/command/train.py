@@ -1,4 +1,4 @@
-"""The command line of a flow: what a person types, and what they see."""
+"""Train a pipeline: Prefect's flow in the terminal. Nothing runs that has not changed."""
 
 from __future__ import annotations
 
@@ -10,116 +10,104 @@ import os
 import sys
 import threading
 import time
-from pathlib import Path
-from typing import ClassVar
 
-try:
-    import rich
-except ModuleNotFoundError as missing:
-    sys.exit(f"{missing.name} is not installed here. Run `make install`, then `. .venv/bin/activate`.")
+import rich
 from rich.table import Table
 from rich.text import Text
 
-from flows.project import params
-from flows.project.params import ROOT
-from flows.server import process as server
+from flows.command import plan as plan_command
+from flows.command.terminal import Lines, plain_errors
+from flows.project.folder import Project
+from flows.server import settings
+from flows.server.process import Server
 from tasks.core.code import code
-from tasks.core.step import UserError
 
-PLANNED = {"run": "[yellow]run[/]", "unchanged": "skip", "restored": "[blue]restore[/]", "if changed": "if changed"}
-PASSED_OVER = (
-    "params.yaml has `{name}`, which dvc.yaml does not know: `dvc repro` passes it over. Write it into dvc.yaml's list "
-    "of pipelines and into what load reads, or take it out."
-)
+log = logging.getLogger("flows")
 
 
-def main(pipeline: str | None, description: str) -> int:
-    """Parse the command line, run or plan the pipeline, and say what happened.
-
-    Args:
-        pipeline: a section of `params.yaml`; None if the command line is to say which.
-        description: for `--help`.
-
-    Returns:
-        The exit code: 0, or 1 when something has failed.
-    """
-    parser = argparse.ArgumentParser(description=description, epilog="Parameters are in params.yaml.")
-    parser.add_argument("--plan", action="store_true", help="show what would run and why, and run nothing")
-    parser.add_argument("--force", action="store_true", help="run every step, also where nothing has changed")
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser("python -m flows train", description=__doc__)
+    parser.add_argument("pipeline", help="a section of params.yaml, such as fashion")
+    parser.add_argument("--plan", action="store_true", help="show what would run; run nothing")
+    parser.add_argument("--force", action="store_true", help="run every step, changed or not")
     parser.add_argument("-v", "--verbose", action="store_true", help="show Prefect's log as well")
-    if pipeline is None:
-        parser.add_argument("pipeline", help="a section of params.yaml")
-    options = parser.parse_args()
-    pipeline = pipeline or options.pipeline
+    options = parser.parse_args(arguments)
 
-    os.chdir(ROOT)  # DVC's names and the outputs' paths start here
-    console = rich.get_console()
-    try:
-        params.read(pipeline)
-        for name in params.passed_over():
-            if name != pipeline:  # of which the plan says it
-                warning = Text("warning ", "yellow").append(PASSED_OVER.format(name=name), "default")
-                console.print(warning, soft_wrap=True)
-        return _plan(pipeline, options.force) if options.plan else _run(pipeline, options)
-    except KeyboardInterrupt:
-        console.print(Text("stopped", "yellow"))
-        return 130
-    except UserError as error:
-        console.print(Text("error ", "red").append(str(error), "default"), soft_wrap=True)
-        return 1
+    project = Project.here()
+    with plain_errors() as end:
+        if options.plan:
+            plan_command.show(project, options.pipeline, options.force)
+        else:
+            end.code = train(project, options.pipeline, options.force, options.verbose)
+    return end.code
 
 
-def _plan(pipeline: str, force: bool) -> int:
-    from flows.memory import repo as memory
+def train(project: Project, pipeline: str, force: bool, verbose: bool) -> int:
+    """Run the flow and say what happened.
 
-    table = Table(box=None, pad_edge=False)
-    for title in ("step", "would", "because"):
-        table.add_column(title, no_wrap=title != "because")
-    for planned in memory.plan(pipeline, force):
-        table.add_row(planned.step, PLANNED[planned.action], "\n".join(planned.reasons) or "nothing has changed")
-    rich.print(table)
-    return 0
-
-
-def _run(pipeline: str, options: argparse.Namespace) -> int:
+    The order is the program: what takes long starts first, beside what comes next.
+    """
     started = time.monotonic()
+    project.read(pipeline)
     console = rich.get_console()
     console.print(f"[bold]{pipeline}[/]", highlight=False)
-    server.configure(options.verbose)
-    prefect_server = server.Server()
-    if not options.verbose:  # else Prefect shows them
+
+    # A server starts in a process of its own, before Prefect is imported.
+    settings.configure(project, verbose)
+    server = Server(project)
+    if not verbose:  # else Prefect shows the lines
         for name in ("flows", "tasks"):
-            logging.getLogger(name).addHandler(_Lines())
-    from flows.memory import repo as memory
+            logging.getLogger(name).addHandler(Lines())
 
-    planned = memory.plan(pipeline, options.force)
-    if any(step.action == memory.RUN and "tasks/network/backend.py" in code(step.step) for step in planned):
-        # TensorFlow takes long to import: begin now, while Prefect's server starts in another process.
-        threading.Thread(target=importlib.import_module, args=("tasks.network.backend",), daemon=True).start()
-    from flows.pipeline import run_pipeline
-    from flows.server import report as records
+    from flows.memory.plan import plan
 
-    if not prefect_server.ready():
-        console.print("[dim]Prefect's server is starting. The first time it needs up to a minute.[/]")
-        prefect_server.wait()
-    with records.signed():
-        state = run_pipeline(pipeline, options.force, return_state=True)
+    warm_up(plan(project, pipeline, force))
+
+    from flows import pipeline as flow
+    from flows.server import runs
+
+    if not server.ready():
+        console.print("[dim]Prefect's server is starting. The first start takes up to a minute.[/]")
+        server.wait()
+
+    flow.server_is_away = _leave
+    with runs.signed():
+        state = flow.run_pipeline(pipeline, force, return_state=True)
+
+    seconds = time.monotonic() - started
     if not state.is_completed():
         mark = Text("failed", "red") if state.is_failed() else Text("stopped", "yellow")
-        console.print(
-            mark.append(f" after {time.monotonic() - started:.1f} s: {state.message}", "default"), soft_wrap=True
-        )
+        said = mark.append(f" after {seconds:.1f} s: {state.message}", "default")
+        console.print(said, soft_wrap=True)
         return 1
-    _summary(pipeline)
-    console.print(f"done in {time.monotonic() - started:.1f} s", highlight=False)
+    _summary(project, pipeline)
+    console.print(f"done in {seconds:.1f} s", highlight=False)
     return 0
 
 
-def _summary(pipeline: str) -> None:
-    """The metrics, and where everything lies."""
-    folder = Path("data", pipeline)
+def warm_up(planned: list) -> None:
+    """Import TensorFlow in a thread, if a step that is sure to run needs it."""
+    keras = "tasks/network/backend.py"
+    if any(step.action == "run" and keras in code(step.step) for step in planned):
+        module = "tasks.network.backend"
+        threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
+
+
+def _leave(state) -> None:
+    """End the process: Prefect's client would try for minutes to reach a server that has gone."""
+    said = f"{state.name} {state.message}"
+    log.warning("Prefect's server does not answer, so this could not be told: %s", said)
+    log.warning("What was done is recorded in dvc.lock.")
+    sys.stdout.flush()
+    os._exit(0 if state.is_completed() else 1)
+
+
+def _summary(project: Project, pipeline: str) -> None:
+    """The metrics, and where everything is."""
+    folder = project.data(pipeline)
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     table = Table(box=None, pad_edge=False, show_header=False)
+
     for name, value in metrics.items():
         if isinstance(value, dict):
             for point, answer in value.items():
@@ -128,29 +116,7 @@ def _summary(pipeline: str) -> None:
             table.add_row(name, "[green]yes[/]" if value else "[red]no[/]")
         else:
             table.add_row(name, str(value) if isinstance(value, int) else f"{value:.4g}")
+
     files = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
     table.add_row("files", f"data/{pipeline}/: {', '.join(files)}")
     rich.print(table)
-
-
-class _Lines(logging.Handler):
-    """What the flow says of each step, and between, dim, what the steps say of themselves."""
-
-    COLORS: ClassVar = {
-        "ran": "green",
-        "cached": "blue",
-        "restored": "blue",
-        "stopped": "yellow",
-        "waits": "yellow",
-        "failed": "red",
-    }
-
-    def emit(self, record: logging.LogRecord) -> None:
-        line = Text(self.format(record))
-        if record.name == "tasks":
-            line = Text("  ").append(line)
-            line.stylize("yellow" if record.levelno >= logging.WARNING else "dim")
-        else:
-            for word, color in self.COLORS.items():
-                line.highlight_regex(rf"(?<=^.{{13}}){word}", color)
-        rich.get_console().print(line, soft_wrap=True)

@@ -1,12 +1,11 @@
-"""Run a pipeline again in a clean place, from the last commit, and compare every output with what is recorded.
+"""Run the last commit again in a clean place, and compare every output with what is recorded."""
 
-python flows/verify.py [PIPELINE ...]
-"""
+from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,24 +13,129 @@ from contextlib import ExitStack
 from pathlib import Path
 from zipfile import ZipFile
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that this file can be started from anywhere
-
-import h5py
 from ruamel.yaml import YAML
 
+from flows.command.terminal import plain_errors
 from flows.engine import environment
-from flows.project.params import ROOT, STEPS
+from flows.project.folder import Project
+from flows.project.steps import STEPS
+from tasks.core.step import UserError
+
+ENDS = ("visualize", "evaluate")  # the steps that nothing follows: they bring all the others
 
 
-def recorded(lock: Path, pipelines: list[str]) -> dict[str, str]:
-    """Each output's path and MD5, in the order of the steps."""
-    stages = YAML(typ="safe").load(lock)["stages"]
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser("python -m flows verify", description=__doc__)
+    parser.add_argument(
+        "pipeline", nargs="*", help="all that the last commit has, if none is named"
+    )
+    options = parser.parse_args(arguments)
+    with plain_errors() as end:
+        end.code = verify(Project.here(), options.pipeline)
+    return end.code
+
+
+def verify(project: Project, pipelines: list[str]) -> int:
+    """Returns the exit code: 0 if every output has the recorded hash, else 1."""
+    with tempfile.TemporaryDirectory() as folder:
+        clone = Project(Path(folder, "clone"))
+        subprocess.run(["git", "clone", "-q", str(project.root), str(clone.root)], check=True)
+        pipelines = pipelines or _known(clone)
+        _check_known(clone, pipelines)
+        _compare_environments(clone, pipelines)
+
+        before = _recorded(clone, pipelines)
+        _run(clone, pipelines)
+        after = _recorded(clone, pipelines)
+        return _report(project, clone, before, after)
+
+
+def _known(clone: Project) -> list[str]:
+    """The pipelines of which the last commit has a run."""
+    return [name for name in clone.pipelines() if (clone.data(name) / environment.FILE).is_file()]
+
+
+def _check_known(clone: Project, pipelines: list[str]) -> None:
+    known = _known(clone)
+    for name in pipelines:
+        if name not in known:
+            raise UserError(
+                f"The last commit has no run of {name}. It has {', '.join(known) or 'none'}. "
+                f"Run it, then commit dvc.lock."
+            )
+
+
+def _compare_environments(clone: Project, pipelines: list[str]) -> None:
+    here = environment.describe()
+    for pipeline in pipelines:
+        file = clone.data(pipeline) / environment.FILE
+        there = json.loads(file.read_text(encoding="utf-8"))
+        for name in here:
+            if there[name] != here[name]:
+                print(
+                    f"{pipeline} was made elsewhere, so bits may differ: {name} was {there[name]}, here {here[name]}"
+                )
+
+
+def _recorded(clone: Project, pipelines: list[str]) -> dict[str, str]:
+    """The MD5 of each output by its path, in the order of the steps."""
+    stages = YAML(typ="safe").load(clone.root / "dvc.lock")["stages"]
     names = [f"{step}@{pipeline}" for pipeline in pipelines for step in STEPS]
     return {out["path"]: out["md5"] for name in names for out in stages[name]["outs"]}
 
 
-def layers(file: Path) -> dict[str, str]:
-    """The SHA-256 of each layer's weights in a `.weights.h5` or `.keras` file, in its order."""
+def _run(clone: Project, pipelines: list[str]) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    stages = [f"{step}@{pipeline}" for pipeline in pipelines for step in ENDS]
+    # --force: the last commit has the small outputs, which DVC would take for those of these steps.
+    command = ["dvc", "repro", "--force", *stages]
+    done = subprocess.run(command, cwd=clone.root, env={**os.environ, "PATH": path})
+    if done.returncode:
+        raise UserError("The pipeline did not run to its end: nothing was compared.")
+
+
+def _report(project: Project, clone: Project, before: dict, after: dict) -> int:
+    different = [name for name, digest in before.items() if after[name] != digest]
+    for name, digest in before.items():
+        print(f"{'DIFFERS' if name in different else 'same':8} {digest}  {name}")
+    if not different:
+        print(f"All {len(before)} outputs are what is recorded, to the bit.")
+        return 0
+
+    command = [sys.executable, "-m", "dvc", "cache", "dir"]
+    done = subprocess.run(command, cwd=project.root, check=True, capture_output=True, text=True)
+    print(f"{len(different)} of {len(before)} differ. In the order of the steps:")
+    for name in different:
+        cache = Path(done.stdout.strip())
+        print(_difference(name, before[name], after[name], clone.root / name, cache))
+    return 1
+
+
+def _difference(name: str, before: str, after: str, new: Path, cache: Path) -> str:
+    """Both hashes of an output; for weights also the first layer that differs, if it is kept."""
+    said = f"{name}: recorded {before}, now {after}"
+    if new.suffix not in (".h5", ".keras"):
+        return said
+    old = cache / "files" / "md5" / before[:2] / before[2:]
+    if not old.is_file():
+        return f"{said} (its layers cannot be compared: the old file is not in DVC's cache)"
+
+    recorded, now = layers(old, new.suffix), layers(new, new.suffix)
+    for layer in recorded | now:
+        was, is_now = recorded.get(layer, "not there"), now.get(layer, "not there")
+        if was != is_now:
+            return f"{said}; the first layer is {layer}: {was}, now {is_now}"
+    return f"{said}; every layer is the same, so it is in what surrounds them"
+
+
+def layers(file: Path, suffix: str) -> dict[str, str]:
+    """The SHA-256 of each layer's weights, in the order of the file.
+
+    Args:
+        suffix: `.keras`, or `.h5` for a file of weights alone.
+    """
+    import h5py  # here: only a difference needs it
+
     found: dict[str, str] = {}
 
     def note(name: str, item: h5py.Dataset | h5py.Group) -> None:
@@ -39,67 +143,8 @@ def layers(file: Path) -> dict[str, str]:
             found[name] = hashlib.sha256(item[()].tobytes()).hexdigest()
 
     with ExitStack() as opened:
-        if file.suffix == ".keras":
-            file = opened.enter_context(opened.enter_context(ZipFile(file)).open("model.weights.h5"))
+        if suffix == ".keras":
+            archive = opened.enter_context(ZipFile(file))
+            file = opened.enter_context(archive.open("model.weights.h5"))
         opened.enter_context(h5py.File(file)).visititems(note)
     return found
-
-
-def difference(name: str, before: str, after: str, new: Path, cache: Path) -> str:
-    """Both hashes of an output; of weights also the first layer that differs, if the recorded file is in the cache."""
-    said = f"{name}: recorded {before}, now {after}"
-    if new.suffix not in (".h5", ".keras"):
-        return said
-    old = cache / "files" / "md5" / before[:2] / before[2:]
-    if not old.is_file():
-        return f"{said} (the recorded file is not in DVC's cache, so its layers cannot be compared)"
-    with tempfile.TemporaryDirectory() as folder:
-        recorded = layers(Path(shutil.copy(old, Path(folder, new.name))))
-    now = layers(new)
-    different = [layer for layer in recorded | now if recorded.get(layer) != now.get(layer)]
-    if not different:
-        return f"{said}; every layer is the same, so it is in what surrounds them"
-    layer = different[0]
-    return f"{said}; the first layer is {layer}: {recorded.get(layer, 'not there')}, now {now.get(layer, 'not there')}"
-
-
-def main(pipelines: list[str]) -> int:
-    """Returns: the exit code: 0 if every output has the recorded hash, else 1."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    env = {**os.environ, "PATH": path}
-    with tempfile.TemporaryDirectory() as folder:
-        clone = Path(folder, "clone")
-        subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True)
-        (listed,) = YAML(typ="safe").load(clone / "dvc.yaml")["vars"]
-        known = [name for name in listed["pipelines"] if (clone / "data" / name / environment.FILE).is_file()]
-        pipelines = pipelines or known
-        for pipeline in set(pipelines) - set(known):
-            print(f"The last commit has no run of {pipeline}. It has {', '.join(known)}. Run it, then commit dvc.lock.")
-            return 1
-        for pipeline in pipelines:
-            there = json.loads((clone / "data" / pipeline / environment.FILE).read_text(encoding="utf-8"))
-            for name, here in environment.describe().items():
-                if there[name] != here:
-                    print(f"{pipeline} was made elsewhere, so bits may differ: {name} was {there[name]}, here {here}")
-        before = recorded(clone / "dvc.lock", pipelines)
-        stages = [f"{step}@{pipeline}" for pipeline in pipelines for step in ("visualize", "evaluate")]
-        # --force: the last commit has the small outputs, and DVC would take them for what these steps wrote
-        if subprocess.run(["dvc", "repro", "--force", *stages], cwd=clone, env=env).returncode:
-            print("The pipeline did not run to its end: nothing was compared.")
-            return 1
-        after = recorded(clone / "dvc.lock", pipelines)
-        for name, digest in before.items():
-            print(f"{'same' if after[name] == digest else 'DIFFERS':8} {digest}  {name}")
-        different = [name for name, digest in before.items() if after[name] != digest]
-        if not different:
-            print(f"All {len(before)} outputs are what is recorded, to the bit.")
-            return 0
-        said = subprocess.run(["dvc", "cache", "dir"], cwd=ROOT, env=env, check=True, capture_output=True, text=True)
-        print(f"{len(different)} of {len(before)} differ. In the order of the steps:")
-        for name in different:
-            print(difference(name, before[name], after[name], clone / name, Path(said.stdout.strip())))
-        return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -15,5 +15,12 @@ def describe() -> dict[str, object]:
     cpu = Path("/proc/cpuinfo")
     flags = set(cpu.read_text(encoding="utf-8").split()) if cpu.is_file() else set()
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    packages = {name: version(name) for name in ("tensorflow", "keras", "numpy", "matplotlib", "pandas", "h5py")}
-    return {"cpu": [name for name in FEATURES if name in flags], "threads": threads, "versions": packages}
+    packages = {
+        name: version(name)
+        for name in ("tensorflow", "keras", "numpy", "matplotlib", "pandas", "h5py")
+    }
+    return {
+        "cpu": [name for name in FEATURES if name in flags],
+        "threads": threads,
+        "versions": packages,
+    }

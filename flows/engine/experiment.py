@@ -1,8 +1,7 @@
-"""A try with other parameters: in a copy of the workspace, recorded as a DVC experiment of the original."""
+"""A trial with other parameters: in a copy of the project, recorded as a DVC experiment."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -10,78 +9,116 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from ruamel.yaml import YAML, RoundTripRepresenter
+from ruamel.yaml import YAML, CommentedMap, RoundTripRepresenter
 
-from flows.project.params import FILE, keys
+from flows.project.folder import Project
+from flows.project.steps import step
 from tasks.core.step import UserError
+
+Changes = dict[str, dict[str, Any]]  # {"fit": {"epochs": 3}}
 
 
 @contextmanager
-def workspace(pipeline: str, changes: dict[str, dict]) -> Iterator[None]:
-    """Work in a copy of the folder, with other parameters of a pipeline, and the same DVC cache.
+def workspace(project: Project, pipeline: str, changes: Changes) -> Iterator[Project]:
+    """A copy of the project with other parameters of one pipeline, and the same DVC cache.
 
     The copy is the last commit with what was edited since. It is removed at the end.
 
     Args:
-        pipeline: a section of `params.yaml`.
-        changes: `{"fit": {"epochs": 3}}`.
+        pipeline: its name in `params.yaml`.
+        changes: values by section and key.
     """
-    origin = Path.cwd()
     with tempfile.TemporaryDirectory(prefix=f"{pipeline}-", ignore_cleanup_errors=True) as folder:
-        copy = Path(folder, origin.name)
-        _call("git", "clone", "-q", "--shared", str(origin), str(copy))
-        listed = _call("git", "ls-files", "-z", "--modified", "--others", "--exclude-standard").split("\0")
-        for name in filter(None, listed):
-            (copy / name).unlink(missing_ok=True)
-            if (origin / name).is_file():
-                (copy / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(origin / name, copy / name)
-        local = origin / ".dvc" / "config.local"
-        if local.is_file():
-            shutil.copy(local, copy / ".dvc")
-        cache = _dvc("cache", "dir").strip()
-        os.chdir(copy)
-        try:
-            _dvc("cache", "dir", "--local", cache)
-            yaml = YAML()
-            # What is not changed stays as it is written: null, a list in one line, quotes, long lines.
-            yaml.Representer, yaml.default_flow_style, yaml.preserve_quotes, yaml.width = _Null, None, True, 4096
-            content = yaml.load(Path(FILE))
-            for name, values in changes.items():
-                section = content[pipeline][name]
-                section.update(values)
-                for key in set(section) - keys(name, section):  # of another source, or family, that it had before
-                    del section[key]
-            yaml.dump(content, Path(FILE))
-            data = Path(content[pipeline]["load"].get("path", "."))
-            if not data.exists() and (origin / data).exists():  # git leaves it out
-                data.parent.mkdir(parents=True, exist_ok=True)
-                data.symlink_to(origin / data)
-            yield
-        finally:
-            os.chdir(origin)
+        copy = Project(Path(folder, "project"))
+        _call(project.root, "git", "clone", "-q", "--shared", str(project.root), str(copy.root))
+        _copy_edited(project, copy)
+        _share_cache(project, copy)
+        _edit(copy, pipeline, changes)
+        _link_data(project, copy, pipeline)
+        yield copy
+
+
+def _copy_edited(project: Project, copy: Project) -> None:
+    """Files that were changed, added or deleted since the last commit."""
+    options = ("-z", "--modified", "--others", "--exclude-standard")
+    listed = _call(project.root, "git", "ls-files", *options)
+    for name in filter(None, listed.split("\0")):
+        here, there = project.root / name, copy.root / name
+        there.unlink(missing_ok=True)
+        if here.is_file():
+            there.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(here, there)
+
+
+def _share_cache(project: Project, copy: Project) -> None:
+    local = project.root / ".dvc" / "config.local"
+    if local.is_file():
+        shutil.copy(local, copy.root / ".dvc")
+    cache = _dvc(project, "cache", "dir").strip()
+    _dvc(copy, "cache", "dir", "--local", cache)
+
+
+def _edit(copy: Project, pipeline: str, changes: Changes) -> None:
+    """Write the changes into params.yaml; every other line stays as it is."""
+    yaml = YAML()
+    yaml.Representer, yaml.default_flow_style = _Null, None
+    yaml.preserve_quotes, yaml.width = True, 4096
+
+    content = yaml.load(copy.params_file)
+    sections = content["pipelines"][pipeline]
+    for name, values in changes.items():
+        sections[name] = _changed(name, sections[name], values, content.get("defaults") or {})
+    yaml.dump(content, copy.params_file)
+
+
+def _changed(name: str, section: CommentedMap, values: dict, defaults: dict) -> CommentedMap:
+    """A section with other values. Another source or family begins with its own defaults."""
+    tag = step(name).tag
+    kind = values.get(tag) if tag else None
+    if kind is None or kind == section.get(tag):
+        section.update(values)
+        return section
+
+    model = step(name).section(kind)
+    known = set(model.model_fields) if model else set(section)
+    kept = {key: value for key, value in section.items() if key in known}
+    return CommentedMap({**kept, **defaults.get(kind, {}), **values})
 
 
 class _Null(RoundTripRepresenter):
     """Writes null as a word; ruamel's own leaves the value empty."""
 
 
-_Null.add_representer(type(None), lambda self, _: self.represent_scalar("tag:yaml.org,2002:null", "null"))
+_Null.add_representer(
+    type(None), lambda self, _: self.represent_scalar("tag:yaml.org,2002:null", "null")
+)
 
 
-def save(name: str, stages: list[str]) -> None:
-    """Record those stages of the copy as a DVC experiment in the folder that it was copied from."""
-    _dvc("exp", "save", "--name", name, *stages)
-    _call("git", "push", "-q", "origin", "refs/exps/*:refs/exps/*")
+def _link_data(project: Project, copy: Project, pipeline: str) -> None:
+    """Data that git leaves out are read where they are."""
+    section = YAML(typ="safe").load(copy.params_file)["pipelines"][pipeline]
+    path = section["load"].get("path", ".")
+    there = copy.root / path
+    if not there.exists() and (project.root / path).exists():
+        there.parent.mkdir(parents=True, exist_ok=True)
+        there.symlink_to(project.root / path)
 
 
-def _dvc(*arguments: str) -> str:
-    return _call(sys.executable, "-m", "dvc", *arguments)
+def save(copy: Project, name: str, stages: list[str]) -> None:
+    """Record the stages of a copy as a DVC experiment of the project that it was copied from."""
+    _dvc(copy, "exp", "save", "--name", name, *stages)
+    _call(copy.root, "git", "push", "-q", "origin", "refs/exps/*:refs/exps/*")
 
 
-def _call(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True)
+def _dvc(project: Project, *arguments: str) -> str:
+    return _call(project.root, sys.executable, "-m", "dvc", *arguments)
+
+
+def _call(folder: Path, *command: str) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode:
-        raise UserError(f"`{' '.join(command)}` failed: {(done.stderr or done.stdout).strip()}")
+        why = (done.stderr or done.stdout).strip()
+        raise UserError(f"`{' '.join(command)}` failed: {why}")
     return done.stdout

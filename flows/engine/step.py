@@ -1,90 +1,114 @@
-"""Run one step of one pipeline: what a stage of `dvc.yaml` starts, and what the flow calls.
-
-python -m flows.engine.step fit fashion
-"""
+"""One step of one pipeline, guarded: for the flow, and for the stages of `dvc.yaml`."""
 
 from __future__ import annotations
 
 import atexit
 import gc
-import logging
 import signal
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from flows.engine import environment
-from flows.project import params
-from flows.project.params import ROOT
-from flows.server import reporter as repro
-from tasks.core.code import code
+from flows.project.folder import Project
+from flows.project.params import FILE
+from flows.project.steps import Step, step
+from tasks.core.code import ROOT, code
 from tasks.core.folder import Folder
-from tasks.core.step import Stopped, UserError, stopping
-from tasks.families.function import FOLDER
+from tasks.core.step import UserError, stopping
 
-SMALLER = {
-    "load": "Take fewer rows or features, or images of a smaller load.size.",
-    "build": "Make the model smaller: build.hidden, build.filters, or what build.function returns.",
-    "fit": "Lower fit.batch_size, or make the model smaller: build.hidden, build.filters or build.function.",
-}  # what to do where memory is short
-
-# At its end Python would look through half a million objects for garbage, a second with TensorFlow's.
+# At its end Python would look through half a million objects for garbage: a second, with TensorFlow.
 atexit.register(gc.freeze)
 
 
-def run(step: str, pipeline: str, force: bool = False) -> str:
+def run(project: Project, name: str, pipeline: str, force: bool = False) -> str:
     """Run a step and make sure that what it was made from did not change meanwhile.
 
     Args:
-        step: its name.
-        pipeline: a section of `params.yaml`.
-        force: load the data anew, also where DVC's remote has it.
+        name: of the step.
+        pipeline: its name in `params.yaml`.
+        force: whether to make the result anew, also where DVC's remote has it.
 
     Returns:
         What the step says of its result, in one line.
 
     Raises:
-        UserError: a mistake in the parameters or the data; a full disk; or an input that changed under the step.
+        UserError: a mistake in the parameters or the data; a full disk; an input that changed
+            while the step ran.
     """
-    function, _ = params.step(step)
-    section = getattr(params.read(pipeline), step)
-    folder, before = Folder(Path("data", pipeline)), _own_code()
-    try:
-        # Data that was shared once need not be looked for again. A place named by the user comes first.
-        named = getattr(section, "folder", None) or getattr(section, "path", None)
-        said = _fetched(pipeline) if step == "load" and not named and not force else None
-        said = said or function(folder, section)
-    except OSError as error:
-        name = f": {Path(error.filename).name}" if error.filename else ""
-        raise UserError(
-            f"{step}: {error.strerror or error}{name}. Nothing was recorded; run again when that is mended."
-        ) from None
-    except Exception as error:
-        # Python's or NumPy's error, or TensorFlow's, by its name: to import TensorFlow would take seconds.
-        if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":
-            raise
-        raise UserError(f"There is not enough memory. {SMALLER.get(step, 'Take fewer rows or features.')}") from None
-    changed = [f"data/{pipeline}/{name}" for name in folder.changed()]
-    changed += [name for name in code(step) if _written(ROOT / name) != _WRITTEN.get(name)]
-    if step == "build":
-        changed += sorted({name for name, _ in before ^ _own_code()})
-    if getattr(params.read(pipeline), step) != section:
-        changed.append(f"{params.FILE} ({pipeline}.{step})")
+    chosen = project.read(pipeline)
+    this, section = step(name), getattr(chosen, name)
+    folder = Folder(project.data(pipeline))
+    watched = _watched(project, this)
+
+    with _system_errors(this):
+        said = None if force else _shared(project, this, pipeline, section)
+        said = said or this.function(folder, section, *_run_keys(this, chosen))
+
+    changed = [folder.shown(name) for name in folder.changed()]
+    changed += [file for file in code(name) if _written(ROOT / file) != _WRITTEN.get(file)]
+    changed += sorted({file for file, _ in watched ^ _watched(project, this)})
+    if getattr(project.read(pipeline), name) != section:
+        changed.append(f"{FILE} (pipelines.{pipeline}.{name})")
     if changed:
-        raise UserError(f"{', '.join(changed)} changed while {step} ran: its result belongs to neither. Run again.")
-    if step == "fit":
-        folder.write_json(environment.FILE, environment.describe())
+        raise UserError(
+            f"{', '.join(changed)} changed while {name} was running, so its result matches neither version. Run again."
+        )
+
+    if this.trains:
+        _note_environment(project, folder, f"{name}@{pipeline}")
     return said
 
 
-def _fetched(pipeline: str) -> str | None:
+def _run_keys(this: Step, chosen: Any) -> list:
+    """The keys of `run` that a step takes as its third argument."""
+    if this.run is None:
+        return []
+    return [this.run(**{key: getattr(chosen.run, key) for key in this.run.model_fields})]
+
+
+def _shared(project: Project, this: Step, pipeline: str, section: Any) -> str | None:
+    """Data that was shared once need not be looked for again."""
+    if not (this.shareable and section.shareable):
+        return None
+
+    from flows.memory import repo as memory  # here: DVC takes half a second to import
+
+    return "from DVC's remote" if memory.fetch(project, f"{this.name}@{pipeline}") else None
+
+
+def _note_environment(project: Project, folder: Folder, address: str) -> None:
+    """Say where the bytes were made; if they are those that are recorded, that is said already."""
     from flows.memory import repo as memory
 
-    return "from DVC's remote" if memory.fetch(f"load@{pipeline}") else None
+    noted = (folder.path / environment.FILE).is_file()
+    if not (noted and memory.as_recorded(project, address)):
+        folder.write_json(environment.FILE, environment.describe())
 
 
-def _own_code() -> set[tuple[str, int]]:
-    """The files of a user's own functions, and when they were written."""
-    return {(path.as_posix(), _written(path)) for path in Path(FOLDER).rglob("*.py")}
+@contextmanager
+def _system_errors(this: Step) -> Iterator[None]:
+    """A full disk, or short memory, in one line."""
+    try:
+        yield
+    except OSError as error:
+        name = f": {Path(error.filename).name}" if error.filename else ""
+        raise UserError(
+            f"{this.name}: {error.strerror or error}{name}. Nothing was recorded. Fix this and run again."
+        ) from None
+    except Exception as error:
+        # TensorFlow's error is known by its name: to import it would take seconds.
+        short = isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+        if not short:
+            raise
+        raise UserError(f"There is not enough memory. {this.if_memory_is_short}") from None
+
+
+def _watched(project: Project, this: Step) -> set[tuple[str, int]]:
+    """The files of the folders that a step is made of besides its code, and when written."""
+    files = [file for name in this.watches for file in (project.root / name).rglob("*.py")]
+    return {(file.relative_to(project.root).as_posix(), _written(file)) for file in files}
 
 
 def _written(path: Path) -> int:
@@ -92,11 +116,13 @@ def _written(path: Path) -> int:
 
 
 # Python reads a module once: code that is edited later is not the code that runs.
-_WRITTEN = {path.relative_to(ROOT).as_posix(): _written(path) for path in (ROOT / "tasks").rglob("*.py")}
+_WRITTEN = {
+    file.relative_to(ROOT).as_posix(): _written(file) for file in (ROOT / "tasks").rglob("*.py")
+}
 
 
 def stop_on_signals() -> None:
-    """Ctrl-C and SIGTERM end the step at the next place from which it can go on; a second Ctrl-C ends it at once."""
+    """Ctrl-C and SIGTERM end the step where it can resume; a second Ctrl-C ends it at once."""
 
     def ask(number: int, frame: object) -> None:
         stopping.set()
@@ -104,30 +130,3 @@ def stop_on_signals() -> None:
 
     signal.signal(signal.SIGINT, ask)
     signal.signal(signal.SIGTERM, ask)
-
-
-def main(step: str, pipeline: str) -> int:
-    """As a stage of `dvc repro`: lines on the terminal, an exit code, and the old outputs back in place on failure."""
-    logging.basicConfig(level=logging.INFO, format="  %(message)s", stream=sys.stdout)
-    stop_on_signals()
-    repro.stop_with_dvc()
-    repro.tell(pipeline, step, "Running")
-    try:
-        said = run(step, pipeline)
-        print(f"  {said}")
-        repro.tell(pipeline, step, "Completed", said)
-        return 0
-    except UserError as error:
-        print(f"{step}: {error}", file=sys.stderr)
-        repro.tell(pipeline, step, "Failed", str(error))
-    except Stopped as stopped:
-        print(f"{step}: {stopped}. The same command goes on from there.", file=sys.stderr)
-        repro.tell(pipeline, step, "Cancelled", str(stopped))
-    from flows.memory import repo as memory
-
-    memory.put_back(f"{step}@{pipeline}")
-    return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))

@@ -69,7 +69,9 @@ def guess(path: Path, **given: str) -> Guess:
     Raises:
         UserError: it is none of the formats, or something is wrong with it.
     """
-    if not path.is_file() and not path.is_dir():  # nothing, or a pipe, on which one would wait for ever
+    if (
+        not path.is_file() and not path.is_dir()
+    ):  # nothing, or a pipe, on which one would wait for ever
         raise UserError(f"There is no {path.as_posix()}. Looked for {LOOKED_FOR}.")
     identities(path)  # whose names could not be written down
     for kind in (_npz, _csv, _idx, _images):
@@ -89,12 +91,18 @@ def _npz(path: Path, given: dict[str, str]) -> Guess | None:
         names, y = [], np.zeros(1)
     if not y.ndim:  # no labels: `find` says so
         y = np.zeros(1)
-    whole = y.dtype.kind in "iub" or y.ndim > 1 or (y.dtype.kind == "f" and (y == np.floor(y)).all())
+    whole = (
+        y.dtype.kind in "iub" or y.ndim > 1 or (y.dtype.kind == "f" and (y == np.floor(y)).all())
+    )
     classes = whole and (y.ndim > 1 or len(np.unique(y)) <= max(FEW, len(y) // 10))
     task = given.get("task", "classes" if classes else "regression")
     values = {"task": task, "test": "given" if "x_test" in names else SHARE}
     notes = [f"load.task: {values['task']}, from the values of y_train"]
-    return _read(npz, {"source": "npz", "path": path.as_posix(), **values, "seed": SEED, "class_names": None}, notes)
+    return _read(
+        npz,
+        {"source": "npz", "path": path.as_posix(), **values, "seed": SEED, "class_names": None},
+        notes,
+    )
 
 
 def _idx(path: Path, given: dict[str, str]) -> Guess | None:
@@ -107,11 +115,19 @@ def _idx(path: Path, given: dict[str, str]) -> Guess | None:
         notes.append(f"load.prefix: the folder has {', '.join(f'`{name}`' for name in sets)}")
     test = "given" if ("test", "images") in sets[prefix] else SHARE
     values = {"prefix": prefix, "transpose": prefix.startswith("emnist"), "test": test}
-    return _read(idx, {"source": "idx", "path": path.as_posix(), **values, "seed": SEED, "class_names": None}, notes)
+    return _read(
+        idx,
+        {"source": "idx", "path": path.as_posix(), **values, "seed": SEED, "class_names": None},
+        notes,
+    )
 
 
 def _csv(path: Path, given: dict[str, str]) -> Guess | None:
-    files = [path] if path.is_file() else [file for split in SPLITS if (file := path / f"{split}.csv").is_file()]
+    files = (
+        [path]
+        if path.is_file()
+        else [file for split in SPLITS if (file := path / f"{split}.csv").is_file()]
+    )
     if not files or files[0].suffix.lower() not in (".csv", ".tsv"):
         return None
     import pandas as pd
@@ -122,43 +138,72 @@ def _csv(path: Path, given: dict[str, str]) -> Guess | None:
             first = opened.readline()
         separator = max(",;\t", key=first.count)
         for file in files:
-            tables.append(pd.read_csv(file, sep=separator, encoding="utf-8-sig", index_col=False, low_memory=False))
+            tables.append(
+                pd.read_csv(
+                    file, sep=separator, encoding="utf-8-sig", index_col=False, low_memory=False
+                )
+            )
     except UnicodeDecodeError as error:
-        raise UserError(f"{file} is not UTF-8: {error.reason} at byte {error.start:,}. Save it as UTF-8.") from None
+        raise UserError(
+            f"{file} is not UTF-8: {error.reason} at byte {error.start:,}. Save it as UTF-8."
+        ) from None
     except ValueError as error:
-        raise UserError(f"{file} cannot be read: {str(error).strip()}. Expected {csv_table.EXPECTED}.") from None
+        raise UserError(
+            f"{file} cannot be read: {str(error).strip()}. Expected {csv_table.EXPECTED}."
+        ) from None
     table, file = pd.concat(tables, ignore_index=True), files[0]
     names = [name for name in table if not name.startswith("Unnamed: ")]
     if not names:
         raise UserError(f"{file}: no column has a name. Expected {csv_table.EXPECTED}.")
     broken = sum("." in name for name in np.array(names)[_numbers(names)])
-    if (_numbers(names).all() or broken > 1) and names != [str(number) for number in range(len(names))]:  # as of pandas
+    if (_numbers(names).all() or broken > 1) and names != [
+        str(number) for number in range(len(names))
+    ]:  # as of pandas
         raise UserError(
             f"{file}: the first line is {separator.join(names)[:60]}. Expected the columns' names: add them."
         )
     values = _columns(table, names, given)
     nearly = _nearly_numbers(table[values["ignore"]])
     if nearly and len(values["ignore"]) == len(table.columns) - 1:
-        raise UserError(f"{file}: no column of numbers to predict from: {nearly[0]}. Expected numbers like 1234.5.")
+        raise UserError(
+            f"{file}: no column of numbers to predict from: {nearly[0]}. Expected numbers like 1234.5."
+        )
     notes = [
         f"load.target: {values['target']}; --target names another",
         f"load.task: {values['task']}, from its values",
     ]
     if values["ignore"]:
-        notes.append(f"load.ignore: {', '.join(values['ignore'])}, which are words, or only count the rows")
+        notes.append(
+            f"load.ignore: {', '.join(values['ignore'])}, which are words, or only count the rows"
+        )
     notes += [f"load.ignore: {words}; correct that to use the column" for words in nearly]
     if values["missing"] != "refuse":
-        holes = table[[name for name in table if name not in values["ignore"]]].isna().any(axis=1).sum()
-        notes.append(f"load.missing: {values['missing']}, as {holes:,} of {len(table):,} rows have missing values")
-    notes.append("load.group: null; a column that tells which rows belong together, such as a patient, if there is one")
+        holes = (
+            table[[name for name in table if name not in values["ignore"]]].isna().any(axis=1).sum()
+        )
+        notes.append(
+            f"load.missing: {values['missing']}, as {holes:,} of {len(table):,} rows have missing values"
+        )
+    notes.append(
+        "load.group: null; a column that tells which rows belong together, such as a patient, if there is one"
+    )
     test = "given" if files[-1].name == "test.csv" and path.is_dir() else SHARE
-    section = {"source": "csv", "path": path.as_posix(), "separator": separator, **values, "test": test, "seed": SEED}
+    section = {
+        "source": "csv",
+        "path": path.as_posix(),
+        "separator": separator,
+        **values,
+        "test": test,
+        "seed": SEED,
+    }
     section["class_names"] = None
     try:
         return _read(csv_table, section, notes)
     except UserError as error:
         asked = (
-            "" if "target" in given else f" {values['target']} was taken for the column to predict: --target names it."
+            ""
+            if "target" in given
+            else f" {values['target']} was taken for the column to predict: --target names it."
         )
         raise UserError(f"{error}{asked}") from None
 
@@ -167,7 +212,9 @@ def _columns(table, names: list[str], given: dict[str, str]) -> dict[str, Any]:
     """What each column of a data frame is for."""
     from pandas.api.types import is_float_dtype, is_numeric_dtype
 
-    target = given.get("target") or next((name for name in names if name.lower() in TARGETS), names[-1])
+    target = given.get("target") or next(
+        (name for name in names if name.lower() in TARGETS), names[-1]
+    )
     if target not in names:
         raise UserError(f"There is no column `{target}` to predict. It has {some(names)}.")
     y = table[target].dropna()
@@ -199,7 +246,9 @@ def _nearly_numbers(words) -> list[str]:
         wrong = ~_numbers(column)
         if wrong.any() and column.str.match(r"\s*[-+]?\.?\d").mean() > 0.5:
             first = int(np.flatnonzero(wrong)[0])
-            found.append(f"{name} has '{column.iloc[first][:20]}' in row {column.index[first] + 1:,}")
+            found.append(
+                f"{name} has '{column.iloc[first][:20]}' in row {column.index[first] + 1:,}"
+            )
     return found
 
 
@@ -226,7 +275,9 @@ def _images(path: Path, given: dict[str, str]) -> Guess | None:
                 sizes.add((image.height, image.width))
                 colored = colored or image.mode not in ("L", "LA", "1", "I;16", "I")
         except Exception as error:  # Pillow raises many kinds for a damaged file
-            raise UserError(f"{file} cannot be read as an image: {error}. Replace it, or take it away.") from None
+            raise UserError(
+                f"{file} cannot be read as an image: {error}. Replace it, or take it away."
+            ) from None
     if len(sizes) == 1 and max(*next(iter(sizes))) <= LARGEST:
         section["size"] = list(sizes.pop())
     section["color"] = "rgb" if colored else "gray"
@@ -241,19 +292,39 @@ def _read(source, section: dict, notes: list[str]) -> Guess:
     x = found.arrays["x_train"]
     classes = len(found.class_names)
     if classes and all(name.isdigit() for name in found.class_names):
-        notes.append(f"load.class_names: null; their names, in the order of the labels {some(found.class_names)}")
+        notes.append(
+            f"load.class_names: null; their names, in the order of the labels {some(found.class_names)}"
+        )
     between = x.min() >= 0 and x.max() <= 1
-    scale = "standard" if x.ndim == 2 else "none" if between else "pixels" if x.dtype == np.uint8 else "standard"
+    scale = (
+        "standard"
+        if x.ndim == 2
+        else "none"
+        if between
+        else "pixels"
+        if x.dtype == np.uint8
+        else "standard"
+    )
     kind = f"{len(x) + len(found.arrays['x_test']):,} rows of {' x '.join(map(str, x.shape[1:]))}"
     what = f"{classes} classes" if classes else "a number to predict"
     about = f"{kind} {'features' if x.ndim == 2 else 'pixels'}, {what}"
-    return _complete(section, about, found.arrays, scale, FEATURES if x.ndim == 2 else IMAGES, classes, notes)
+    return _complete(
+        section, about, found.arrays, scale, FEATURES if x.ndim == 2 else IMAGES, classes, notes
+    )
 
 
 def _complete(
-    section: dict, about: str, arrays: dict, scale: str, training: dict, classes: int, notes: list[str]
+    section: dict,
+    about: str,
+    arrays: dict,
+    scale: str,
+    training: dict,
+    classes: int,
+    notes: list[str],
 ) -> Guess:
-    output = {0: "Dense(1), linear", 2: "Dense(1), sigmoid"}.get(classes, f"Dense({classes}), softmax")
+    output = {0: "Dense(1), linear", 2: "Dense(1), sigmoid"}.get(
+        classes, f"Dense({classes}), softmax"
+    )
     held = arrays.get("given_train")
     rows = len(arrays["y_train"]) * (1 - SHARE) if held is None else (~held).sum()
     # Few rows are few updates an epoch: they are seen more often, so that something is learnt.
@@ -267,10 +338,18 @@ def _complete(
 def _lines(section: dict) -> list[str]:
     """The section `load` in YAML; each key with what its description says, up to the first full stop."""
     (model,) = (
-        each for each in sections("load") if section["source"] in get_args(each.model_fields["source"].annotation)
+        each
+        for each in sections("load")
+        if section["source"] in get_args(each.model_fields["source"].annotation)
     )
-    said = {key: field.description.partition(". ")[0].rstrip(".") for key, field in model.model_fields.items()}
-    return [f"{key}: {_word(value)} # {said[key][0].lower()}{said[key][1:]}" for key, value in section.items()]
+    said = {
+        key: field.description.partition(". ")[0].rstrip(".")
+        for key, field in model.model_fields.items()
+    }
+    return [
+        f"{key}: {_word(value)} # {said[key][0].lower()}{said[key][1:]}"
+        for key, value in section.items()
+    ]
 
 
 def _word(value: Any) -> str:

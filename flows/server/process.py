@@ -1,17 +1,9 @@
-"""Prefect's settings, and the process of its server.
-
-Call `configure` before the first import of `prefect`, which reads its settings then.
-
-python -m flows.server.process ui: a server with its UI, until Ctrl-C.
-python -m flows.server.process serve: register the deployments of prefect.yaml there, and run what it is asked to.
-"""
+"""The process of Prefect's server: one for a run, or the one that serves the UI."""
 
 from __future__ import annotations
 
 import atexit
 import base64
-import ctypes
-import fcntl
 import os
 import runpy
 import signal
@@ -21,28 +13,17 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
-from flows.project.params import ROOT
+from flows.engine.processes import die_with_parent, lock
+from flows.project.folder import Project
+from flows.server.settings import configure
 from tasks.core.step import UserError
 
-PATIENCE = 300  # seconds: the first start makes the database, which has taken over a minute on slow disks
-
-
-def configure(verbose: bool = False) -> None:
-    """Settings of the project; whoever sets the variable in the environment wins."""
-    defaults = {
-        "PREFECT_HOME": str(ROOT / ".prefect"),  # the runs' history stays with the project
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-        "PREFECT_LOGGING_EXTRA_LOGGERS": "flows,tasks",  # the steps' lines reach the run's log
-        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO" if verbose else "CRITICAL",
-        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
-    }
-    for name, value in defaults.items():
-        os.environ.setdefault(name, value)
+PATIENCE = (
+    300  # seconds: the first start makes the database, which has taken over a minute on slow disks
+)
 
 
 class Server:
@@ -52,20 +33,25 @@ class Server:
     starts before anything else is imported, and dies with the process that wanted it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, project: Project) -> None:
         self.process: subprocess.Popen | None = None
         url = os.environ.get("PREFECT_API_URL")
         if url:
             _must_answer(url)
-        elif (url := _ui_address()) is None:
-            port = _free_port(0)
+        elif (url := ui_address()) is None:
+            port = free_port(0)
             url = f"http://127.0.0.1:{port}/api"
             self.log = _home() / "server.log"
             with open(self.log, "w", encoding="utf-8") as log:
-                command = [sys.executable, "-m", "flows.server.process", "temporary", str(port)]
+                command = [sys.executable, "-m", "flows.server.process", str(port)]
                 # In a session of its own: Ctrl-C is for the run, which tells the server how it ended.
                 self.process = subprocess.Popen(
-                    command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                    command,
+                    cwd=project.root,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
                 )
             atexit.register(self._stop)
         os.environ["PREFECT_API_URL"] = self.url = url
@@ -77,7 +63,11 @@ class Server:
             UserError: it has ended.
         """
         if self.process and self.process.poll() is not None:
-            said = [line for line in self.log.read_text(encoding="utf-8").splitlines() if "Error" in line]
+            said = [
+                line
+                for line in self.log.read_text(encoding="utf-8").splitlines()
+                if "Error" in line
+            ]
             raise UserError(
                 f"Prefect's server did not start: {said[-1].strip() if said else 'no reason was given'}. Its database "
                 f"is {self.log.with_name('prefect.db')}; all that it said is in {self.log}."
@@ -89,7 +79,9 @@ class Server:
         until = time.monotonic() + PATIENCE
         while not self.ready():
             if time.monotonic() > until:
-                raise UserError(f"Prefect's server at {self.url} did not answer within {PATIENCE} s.")
+                raise UserError(
+                    f"Prefect's server at {self.url} did not answer within {PATIENCE} s."
+                )
             time.sleep(0.05)
 
     def _stop(self) -> None:
@@ -108,7 +100,9 @@ def answers(url: str | None = None) -> bool:
 
 
 def _ask(url: str) -> bool:
-    request = Request(f"{url.rstrip('/')}/admin/version")  # which, unlike `health`, also asks for the password
+    request = Request(
+        f"{url.rstrip('/')}/admin/version"
+    )  # which, unlike `health`, also asks for the password
     if password := os.environ.get("PREFECT_API_AUTH_STRING"):
         request.add_header("Authorization", "Basic " + base64.b64encode(password.encode()).decode())
     with build_opener(ProxyHandler({})).open(request, timeout=10):
@@ -136,11 +130,13 @@ def _home() -> Path:
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"PREFECT_HOME={home} cannot be made ({error.strerror}): set it to another folder.") from None
+        raise UserError(
+            f"PREFECT_HOME={home} cannot be made ({error.strerror}): set it to another folder."
+        ) from None
     return home
 
 
-def _check_database() -> None:
+def check_database() -> None:
     """Name a database file that cannot be written; Prefect ends with a traceback that does not."""
     if "PREFECT_SERVER_DATABASE_CONNECTION_URL" in os.environ:
         return
@@ -154,29 +150,20 @@ def _check_database() -> None:
         ) from None
 
 
-def _address_file() -> Path:
+def address_file() -> Path:
     return _home() / "ui-address"
 
 
-def _ui_address() -> str | None:
+def ui_address() -> str | None:
     """Where the server that `python -m flows.server` started for this project listens, if it does."""
     try:
-        with open(_address_file(), encoding="utf-8") as file:
+        with open(address_file(), encoding="utf-8") as file:
             return None if lock(file) else file.read()
     except FileNotFoundError:
         return None
 
 
-def lock(file: IO) -> bool:
-    """Hold a file for this process until it ends, however it ends; or say that another one does."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _free_port(wanted: int) -> int:
+def free_port(wanted: int) -> int:
     """`wanted`, or if that is taken another one."""
     for port in (wanted, 0):
         with socket.socket() as free:
@@ -189,58 +176,20 @@ def _free_port(wanted: int) -> int:
     raise UserError("no free port on 127.0.0.1")
 
 
-def die_with_parent() -> None:
-    """When the process that started this one is killed, the kernel sends this one SIGTERM."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-
-
-def ui() -> None:
-    """Prefect's server with its UI, for people: on PREFECT_SERVER_API_PORT, or 4200, or on another if that is taken."""
-    url = f"http://127.0.0.1:{_free_port(int(os.environ.get('PREFECT_SERVER_API_PORT', 4200)))}"
-    os.environ["PREFECT_SERVER_UI_API_URL"] = os.environ["PREFECT_API_URL"] = f"{url}/api"
-    with open(_address_file(), "a+", encoding="utf-8") as file:
-        if not lock(file):
-            raise UserError(f"The UI of this project runs already: {_address_file().read_text()[:-4]}")
-        _check_database()
-        file.truncate(0)
-        file.write(f"{url}/api")
-        file.flush()
-        print(f"Prefect's UI will be at {url}. Ctrl-C ends it.", flush=True)
-        _prefect("server", "start", "--host", "127.0.0.1", "--port", url.rpartition(":")[2])
-
-
-def serve() -> None:
-    """Register the deployments of `prefect.yaml`, and start a worker that runs them."""
-    if not os.environ.get("PREFECT_API_URL") and not _ui_address():
-        raise UserError("There is no server to serve: start `make ui` in another terminal, or set PREFECT_API_URL.")
-    Server().wait()
-    os.environ |= {"PWD": str(ROOT), "PREFECT_WORKER_QUERY_SECONDS": "3"}
-    for command in (
-        ["work-pool", "create", "keras-flows", "--type", "process", "--overwrite"],
-        ["--no-prompt", "deploy", "--all"],
-    ):
-        subprocess.run([sys.executable, "-m", "prefect", *command], cwd=ROOT, check=True)
-    _prefect("worker", "start", "--pool", "keras-flows", "--type", "process")
-
-
 def temporary(port: str) -> None:
     """A server for one run, without what only people and schedules need."""
     die_with_parent()
     options = ("--host", "127.0.0.1", "--port", port, "--no-ui", "--no-scheduler", "--no-late-runs")
-    _prefect("server", "start", *options)
+    prefect("server", "start", *options)
 
 
-def _prefect(*arguments: str) -> None:
+def prefect(*arguments: str) -> None:
     """Prefect's command line, in this process."""
     sys.argv = ["prefect", *arguments]
     runpy.run_module("prefect", run_name="__main__")
 
 
 if __name__ == "__main__":
-    configure(verbose=True)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it; Prefect ends by it
-    try:
-        {"ui": ui, "serve": serve, "temporary": temporary}[sys.argv[1]](*sys.argv[2:])
-    except UserError as error:
-        sys.exit(str(error))
+    configure(Project.here(), verbose=True)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    temporary(sys.argv[1])

@@ -21,6 +21,15 @@ class Own(Section):
     """The parameters that every source of a user's own data has."""
 
     source: str
+
+    @property
+    def predicts(self):
+        return getattr(self, "task", "classes")
+
+    @property
+    def shareable(self):
+        return False
+
     path: str = Field(min_length=1, description="Where the data is: absolute, or from the project's folder.")
     test: Amount | Literal["given"] = Field(
         description="`given` takes the test rows that the data has; a share, such as 0.2, or a number of rows is held "

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import zlib
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -44,6 +44,9 @@ DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 
 
 class Params(Section):
+    path: str = Field(description="built-in")
+    predicts: ClassVar[str] = "classes"
+    shareable: ClassVar[bool] = True
     source: Literal["fashion_mnist"] = Field(description="Where the data is from, or the kind of its files.")
     folder: str | None = Field(description="Where its files are; null looks in the usual places.")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -12,6 +12,9 @@ from tasks.sources.base import Dataset
 
 
 class Params(Section):
+    path: str = Field(description="built-in")
+    predicts: ClassVar[str] = "regression"
+    shareable: ClassVar[bool] = True
     source: Literal["line"] = Field(description="Where the data is from, or the kind of its files.")
 
 

@@ -147,7 +147,8 @@ class Training(keras.callbacks.Callback):
     the history, and (epoch, block).
     """
 
-    def __init__(self, model: keras.Model, folder: Folder, params, blocks: int) -> None:
+    def __init__(self, model: keras.Model, folder: Folder, params, run, blocks: int) -> None:
+        self.run = run
         super().__init__()
         self.file, self.kept = folder.scratch("fit.npz"), folder.scratch("kept.npz")
         self.key = _key(folder, params)
@@ -226,14 +227,14 @@ class Training(keras.callbacks.Callback):
         if stopping.is_set():
             self.save()
             raise Stopped(f"stopped in epoch {self.epoch + 1}, {self.block / self.blocks:.0%} of it done")
-        if time.monotonic() - self._saved_at >= self.chosen.save_every:
+        if time.monotonic() - self._saved_at >= self.run.save_every:
             self.save()
 
     def finish(self) -> None:
         """Keep the last state until the outputs are recorded, or longer; give the model the best epoch's weights."""
         if not self._restored:  # else there was nothing left to train, and the file has the last state already
             self.save()
-        if self.chosen.keep_state:
+        if self.run.keep_state:
             shutil.copy(self.file, self.kept.with_name(".part.kept.npz"))
             os.replace(self.kept.with_name(".part.kept.npz"), self.kept)
         for variable, value in zip(self._weights(), self._best_state, strict=True):
@@ -289,7 +290,7 @@ def _key(folder: Folder, params) -> str:
     for name in code("fit"):
         digest.update((ROOT / name).read_bytes())
     length = {"epochs"} if params.schedule == "constant" else set()
-    chosen = params.model_dump(exclude={"save_every", "keep_state"} | length)
+    chosen = params.model_dump(exclude=length)
     digest.update(json.dumps([chosen, tf.__version__, keras.__version__, np.__version__], sort_keys=True).encode())
     return digest.hexdigest()
 

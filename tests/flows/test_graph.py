@@ -1,93 +1,201 @@
-"""`dvc.yaml` against the code: the lists of dependencies and parameters are complete and have nothing more."""
+"""`dvc.yaml` and the laws of the house against the code."""
 
 from __future__ import annotations
+
+import ast
+from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
-from flows.engine import step
-from flows.project import params
-from flows.project.params import ROOT, STEPS
+from flows.project.folder import Project
+from flows.project.steps import STEPS, step
+from tasks.core.code import code
 from tasks.core.folder import Folder
-from tasks.families import function as own_model
-from tests.conftest import ROOT as PROJECT
 
-GRAPH = YAML(typ="safe").load(PROJECT / "dvc.yaml")
-STAGES = GRAPH["stages"]
-# They change what is saved meanwhile; a test of `fit` shows that no byte changes.
-NO_INFLUENCE = {"fit": {"save_every", "keep_state"}}
+PROJECT = Project.here()
+ROOT = PROJECT.root
+STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+CODE = [path for folder in ("flows", "tasks") for path in sorted((ROOT / folder).rglob("*.py"))]
 
-
-def test_the_eight_steps_are_modules_functions_stages_and_test_files():
-    assert set(STAGES) == set(STEPS)
-    for name in STEPS:
-        assert params.step(name)[0].__name__ == name
-        assert (ROOT / "tests" / f"test_{name}.py").is_file()
-
-
-@pytest.mark.parametrize("name", STEPS)
-def test_a_stage_names_all_code_that_its_step_imports_and_no_other(name):
-    named = [dep for dep in STAGES[name]["do"]["deps"] if dep.endswith(".py")]
-    assert tuple(sorted(named)) == step.code(name)
-
-
-@pytest.mark.parametrize("name", STEPS)
-def test_a_stage_names_every_parameter_of_its_step(name):
-    named = {key.split(".", 1)[1] for key in STAGES[name]["do"].get("params", [])}
-    if len(params.sections(name)) > 1:  # each source has its own keys: the section as a whole
-        assert named == {name}
-        return
-    (section,) = params.sections(name)
-    fields = set(section.model_fields) - NO_INFLUENCE.get(name, set())
-    assert named == {f"{name}.{field}" for field in fields}
+# Each room may import from those below it. What stands on one line is side by side.
+FLOORS = [
+    ["flows.__main__", "flows.fashion", "flows.linear"],
+    ["flows.command"],
+    ["flows.pipeline", "flows.stage", "flows.guess"],
+    ["flows.server", "flows.engine"],
+    ["flows.memory"],
+    ["flows.project"],
+    [f"tasks.{name}" for name in STEPS],
+    ["tasks.sources", "tasks.families", "tasks.training", "tasks.scores", "tasks.pictures"],
+    ["tasks.rows", "tasks.network"],
+    ["tasks.core"],
+]
 
 
-def test_every_pipeline_of_params_yaml_is_in_every_stage_with_the_files_that_it_reads():
-    content = YAML(typ="safe").load(PROJECT / "params.yaml")
-    assert GRAPH["vars"] == [{"pipelines": list(content)}]
-    assert all(STAGES[name]["foreach"] == "${pipelines}" for name in STEPS if name != "load")
-    assert list(STAGES["load"]["foreach"]) == list(content)
-    for name, part in content.items():
-        reads = f"${{{name}.load.path}}" if "path" in part["load"] else "data/built-in"
-        assert STAGES["load"]["foreach"][name] == reads
-    assert "${item}" in STAGES["load"]["do"]["deps"]
+def room(module: str) -> str:
+    return ".".join(module.split(".")[:2])
 
 
-def test_build_reads_the_folder_of_own_functions():
-    assert own_model.FOLDER in STAGES["build"]["do"]["deps"]
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(path: Path) -> set[str]:
+    """The project's modules that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in found if name.partition(".")[0] in ("flows", "tasks")}
+
+
+def floor(module: str) -> int:
+    return next(number for number, rooms in enumerate(FLOORS) if room(module) in rooms)
+
+
+def test_nothing_imports_upwards_and_rooms_side_by_side_have_no_circle():
+    beside = set()
+    for path in CODE:
+        own = name_of(path)
+        for other in imports(path):
+            if own in ("flows", "tasks") or room(other) == room(own):
+                continue
+            assert floor(own) <= floor(other), f"{own} imports {other}, which is above it"
+            if floor(own) == floor(other):
+                beside.add((room(own), room(other)))
+    assert not {(one, other) for one, other in beside if (other, one) in beside}
+
+
+def test_modules_import_each_other_without_a_circle():
+    graph = {name_of(path): imports(path) for path in CODE}
+    modules = {
+        name: {m for other in others for m in (other, other.rpartition(".")[0]) if m in graph}
+        for name, others in graph.items()
+    }
+    done: set[str] = set()
+    while len(done) < len(modules):
+        free = {n for n, needs in modules.items() if n not in done and needs - {n} <= done}
+        assert free, f"a circle among {sorted(set(modules) - done)}"
+        done |= free
 
 
 def test_no_step_imports_another_and_none_imports_a_flow():
     for name in STEPS:
-        code = step.code(name)
-        assert not [file for file in code if file.startswith("flows/")]
-        assert not [other for other in STEPS if other != name and f"tasks/{other}.py" in code]
+        files = code(name)
+        assert not [file for file in files if file.startswith("flows/")]
+        assert not [o for o in STEPS if o != name and f"tasks/{o}.py" in files]
+
+
+def test_tasks_are_the_eight_steps_and_their_rooms():
+    files = {path.stem for path in (ROOT / "tasks").glob("*.py")} - {"__init__"}
+    assert files == set(STEPS)
+
+
+def test_one_room_talks_to_dvc_and_one_to_prefects_server():
+    dvc, client = set(), set()
+    for path in CODE:
+        text = path.read_text(encoding="utf-8")
+        if "import dvc" in text or "from dvc" in text:
+            dvc.add(room(name_of(path)))
+        if "prefect.client" in text or "prefect.artifacts" in text:
+            client.add(room(name_of(path)))
+    assert dvc == {"flows.memory"}
+    assert client == {"flows.server"}
+
+
+def test_a_steps_file_is_light():
+    """Only NumPy, pydantic and the standard library at its top; TensorFlow where it is needed."""
+    heavy = {"tensorflow", "keras", "pandas", "matplotlib", "sklearn", "scipy", "PIL"}
+    for name in STEPS:
+        tree = ast.parse((ROOT / f"tasks/{name}.py").read_text(encoding="utf-8"))
+        for node in tree.body:
+            modules = [alias.name for alias in getattr(node, "names", [])]
+            modules.append(getattr(node, "module", None) or "")
+            assert not heavy & {module.partition(".")[0] for module in modules}
+
+
+def test_every_package_has_an_init():
+    for folder in ("flows", "tasks", "models", "tests"):
+        for path in [ROOT / folder, *(ROOT / folder).rglob("*")]:
+            if path.is_dir() and path.name != "__pycache__" and list(path.glob("*.py")):
+                assert (path / "__init__.py").is_file(), path
+
+
+def test_nobody_asks_for_the_current_directory():
+    for path in CODE:
+        text = path.read_text(encoding="utf-8")
+        assert not [word for word in ("getcwd", "Path.cwd", "chdir") if word in text], path
+
+
+def test_the_eight_steps_are_modules_functions_stages_and_test_files():
+    assert tuple(STAGES) == STEPS
+    for name in STEPS:
+        assert step(name).function.__name__ == name
+        assert (ROOT / "tests" / f"test_{name}.py").is_file()
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_stage_names_the_rooms_that_its_step_imports_from_and_no_other(name):
+    named = {dep for dep in STAGES[name]["do"]["deps"] if dep.startswith("tasks")}
+    rooms = {file if file.count("/") == 1 else file.rpartition("/")[0] for file in code(name)}
+    assert named == rooms - {"tasks/__init__.py"}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_stage_names_every_parameter_of_its_step(name):
+    named = set(STAGES[name]["do"].get("params", []))
+    if step(name).tag:  # each source has its own keys: the section as a whole
+        assert named == {f"pipelines.${{key}}.{name}"}
+        return
+    (section,) = step(name).sections
+    assert named == {f"pipelines.${{key}}.{name}.{key}" for key in section.model_fields}
+
+
+def test_the_graph_is_made_from_the_pipelines_and_needs_no_edit_for_a_new_one():
+    assert all(stage["foreach"] == "${pipelines}" for stage in STAGES.values())
+    assert "${item.load.path}" in STAGES["load"]["do"]["deps"]
+    text = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
+    assert not [name for name in PROJECT.pipelines() if f"data/{name}" in text]
+
+
+def test_a_stage_names_the_folders_that_its_step_watches():
+    for name in STEPS:
+        assert set(step(name).watches) <= set(STAGES[name]["do"]["deps"])
+    assert step("build").watches == ("models",)
 
 
 def test_every_stage_can_be_restored():
-    """DVC keeps no run cache for a stage with an output that is not cached, unless it is a metric or a plot."""
+    """DVC keeps no run cache for a stage with an uncached output that is no metric or plot."""
     for name in STEPS:
         assert all(isinstance(out, str) for out in STAGES[name]["do"]["outs"])
 
 
-def test_one_module_talks_to_dvc():
-    files = [path for folder in ("flows", "tasks") for path in (ROOT / folder).glob("*.py")]
-    assert [path.name for path in files if "import dvc" in path.read_text()] == ["memory.py"]
-
-
 def test_a_stage_names_every_file_that_its_step_reads_and_writes(tmp_path):
+    chosen = PROJECT.read("linear")
+    place = tmp_path / "data" / "linear"
+    place.mkdir(parents=True)
+    (tmp_path / "data" / "built-in").symlink_to(ROOT / "data" / "built-in")
+
     for name in STEPS:
-        function, _ = params.step(name)
-        folder = Folder(tmp_path / "linear")
-        before = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("linear/*.*")}
-        section = getattr(params.read("linear"), name)
-        function(folder, section.model_copy(update={"epochs": 2}) if name == "fit" else section)
-        after = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("linear/*.*") if path.is_file()}
+        folder = Folder(place)
+        before = {path.name: path.stat().st_mtime_ns for path in place.glob("*.*")}
+        section = getattr(chosen, name)
+        if name == "fit":
+            section = section.model_copy(update={"epochs": 2})
+        more = [step(name).run(save_every=30, keep_state=False)] if step(name).run else []
+        step(name).function(folder, section, *more)
+
+        after = {p.name: p.stat().st_mtime_ns for p in place.glob("*.*") if p.is_file()}
         stage = STAGES[name]["do"]
-        outputs = [next(iter(out)) if isinstance(out, dict) else out for kind in ("outs", "plots", "metrics")
-                   for out in stage.get(kind, [])]  # fmt: skip
-        assert {dep for dep in stage["deps"] if "/${item}/" in dep} == {
-            f"data/${{item}}/{read}" for read in folder._read
-        }
-        outputs = [out.replace("${key}", "${item}") for out in outputs]  # load's foreach is a mapping
-        assert set(outputs) == {f"data/${{item}}/{file}" for file in after if after[file] != before.get(file)}
+        reads = {dep for dep in stage["deps"] if dep.startswith("data/${key}/")}
+        assert reads == {f"data/${{key}}/{read}" for read in folder._read}
+        written = {file for file in after if after[file] != before.get(file)}
+        assert set(outputs(stage)) == {f"data/${{key}}/{file}" for file in written}
+
+
+def outputs(stage: dict) -> list[str]:
+    outs = [out for kind in ("outs", "plots", "metrics") for out in stage.get(kind, [])]
+    return [next(iter(out)) if isinstance(out, dict) else out for out in outs]

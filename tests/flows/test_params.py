@@ -1,49 +1,73 @@
-"""`params.yaml`: closed and typed. Each mistake is one line: where it is, what was found, what is allowed."""
+"""`params.yaml` is checked as a whole before anything runs.
+
+Each mistake is one line: where it is, what was found, what is allowed.
+"""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
-import flows.project.params
-from flows.project.params import ROOT, STEPS, passed_over, read
+from flows.project import params
+from flows.project.folder import Project
+from flows.project.form import form
+from flows.project.steps import STEPS, step
 from tasks.core.step import UserError
 
-SHIPPED = (ROOT / "params.yaml").read_text(encoding="utf-8")
-LOAD = SHIPPED[SHIPPED.index("  load:") : SHIPPED.index("  normalize:")]
-BUILD = SHIPPED[SHIPPED.index("  build:") : SHIPPED.index("  compile:")]
+PROJECT = Project.here()
+SHIPPED = PROJECT.params_file.read_text(encoding="utf-8")
+
+
+def resolved() -> str:
+    """The shipped pipelines with every key written out, as YAML, without comments."""
+    lines = ["pipelines:"]
+    for pipeline, sections in params.pipelines(PROJECT.params_file).items():
+        lines.append(f"  {pipeline}:")
+        for section, keys in sections.items():
+            lines.append(f"    {section}:")
+            lines += [f"      {key}: {written(value)}" for key, value in keys.items()]
+    return "\n".join(lines) + "\n"
+
+
+def written(value) -> str:
+    words = {"None": "null", "True": "true", "False": "false"}
+    return words.get(str(value), str(value))
+
+
+FULL = resolved()
+LOAD = FULL[FULL.index("    load:") : FULL.index("    normalize:")]
+BUILD = FULL[FULL.index("    build:") : FULL.index("    compile:")]
 OPTIMIZERS = "`adam`, `adamw`, `nadam`, `adamax`, `adagrad`, `rmsprop`, `sgd`, `lion`"
 
 # What stands in the file for fashion (the first pipeline), what is put in its place, and the lines of the message:
 # a regular expression for each.
 MISTAKES = {
     "unknown section": (
-        "  build:", "  biuld:\n    a: 1\n  build:",
+        "    build:", "    biuld:\n      a: 1\n    build:",
         [r"fashion\.biuld: unknown key\. Did you mean `build`\? Known here: load, normalize, visualize, build, "],
     ),
     "misspelt section": (
-        "  evaluate:", "  evalute:",
+        "    evaluate:", "    evalute:",
         [r"fashion\.evaluate: missing\.", r"fashion\.evalute: unknown key\. Did you mean `evaluate`\?"],
     ),
     "unknown key": (
-        "    epochs: 20", "    epochs: 20\n    epoch: 20",
+        "      epochs: 20", "      epochs: 20\n      epoch: 20",
         [r"fashion\.fit\.epoch: unknown key\. Did you mean `epochs`\? Known here: epochs, batch_size, "],
     ),
     "unknown key with no neighbour": (
-        "    epochs: 20", "    epochs: 20\n    zzz: 1",
+        "      epochs: 20", "      epochs: 20\n      zzz: 1",
         [r"fashion\.fit\.zzz: unknown key\. Known here: epochs, batch_size, "],
     ),
     "key in a section without keys": (
-        "  build:", "  reload_best:\n    rows: 2\n  build:",
+        "    build:", "    reload_best:\n      rows: 2\n    build:",
         [r"fashion\.reload_best\.rows: unknown key\. Known here: no key at all\."],
     ),
-    "missing key": ("    batch_size: 32", "", [r"fashion\.fit\.batch_size: missing\. Every key must be there"]),
+    "missing key": ("      batch_size: 32\n", "", [r"fashion\.fit\.batch_size: missing\. Every key must be there"]),
     "missing section": (LOAD, "", [r"fashion\.load: missing\."]),
-    "section that is a list": ("  timeouts:", "  timeouts: [1]\nother:", [r"fashion\.timeouts: got \[1\], expected a"]),
-    "no time": ("load: 600", "load: 0", [r"fashion\.timeouts\.load: got 0, expected a number above 0"]),
-    "time of no step": ("load: 600", "laod: 600", [r"fashion\.timeouts\.laod: unknown key. Did you mean `load`"]),
+    "section that is a list": ("timeouts: {'load': 600}", "timeouts: [1]", [r"fashion\.run\.timeouts: got \[1\], expected a"]),
+    "no time": ("'load': 600", "'load': 0", [r"fashion\.run\.timeouts\.load: got 0, expected a number above 0"]),
+    "time of no step": ("'load': 600", "'laod': 600", [r"fashion\.run\.timeouts\.laod: unknown key. Did you mean `load`"]),
     "text for number": ("epochs: 20", "epochs: twenty", [r"fashion\.fit\.epochs: got 'twenty', expected a whole"]),
     "number in quotes": ("epochs: 20", "epochs: '20'", [r"fashion\.fit\.epochs: got '20', expected a whole number"]),
     "fraction for whole number": ("epochs: 20", "epochs: 2.5", [r"fashion\.fit\.epochs: got 2\.5, expected a whole"]),
@@ -72,8 +96,8 @@ MISTAKES = {
         "loss: auto", "loss: categorical_cross_entropy",
         [r"fashion\.compile\.loss: got '.*', expected .*`huber`, .* Did you mean `categorical_crossentropy`\?"],
     ),
-    "null seed": ("seed: 0 # first", "seed: null # first", [r"fashion\.fit\.seed: got null, expected a whole num"]),
-    "negative seed": ("seed: 0 # which", "seed: -1 #", [r"fashion\.normalize\.seed: got -1, expected .* at least 0"]),
+    "null seed": ("seed: 0\n      jit", "seed: null\n      jit", [r"fashion\.fit\.seed: got null, expected a whole num"]),
+    "negative seed": ("seed: 0\n    visualize", "seed: -1\n    visualize", [r"fashion\.normalize\.seed: got -1, expected .* at least 0"]),
     "min_accuracy above 1": (
         "min_accuracy: 0.87", "min_accuracy: 87",
         [r"fashion\.evaluate\.min_accuracy: got 87, expected a number,? at least 0(,| and) at most 1,? or null\."],
@@ -109,15 +133,15 @@ MISTAKES = {
         [rf"fashion\.build\.{key}: missing\." for key in ("filters", "convolutions", "head")],
     ),
     "key of another family": (
-        "family: mlp", "family: mlp\n    filters: [8]",
+        "family: mlp", "family: mlp\n      filters: [8]",
         [r"fashion\.build\.filters: unknown key\. Known here: family, output_units, output_activation, hidden, "],
     ),
     "function that is a path": (
-        BUILD, "  build:\n    family: function\n    function: models/mine.py\n",
+        BUILD, "    build:\n      family: function\n      function: models/mine.py\n",
         [r"fashion\.build\.function: got 'models/mine\.py', expected a text like `models\.example:residual`\."],
     ),
     "no filters": (
-        BUILD, BUILD.replace("mlp", "cnn\n    filters: []\n    convolutions: 3\n    head: average"),
+        BUILD, BUILD.replace("mlp", "cnn\n      filters: []\n      convolutions: 3\n      head: average"),
         [
             r"fashion\.build\.filters: got \[\], expected a list with content, each of it a whole number above 0 and",
             r"fashion\.build\.convolutions: got 3, expected `1`, `2`\.",
@@ -133,10 +157,10 @@ MISTAKES = {
         "class_weights: null", "class_weights: balance",
         [r"fashion\.fit\.class_weights: got 'balance', expected `balanced`, or a list, each of it .* `balanced`\?"],
     ),
-    "number as a key": ("epochs: 20", "epochs: 20\n    3: 4", [r"fashion\.fit\.3: unknown key\."]),
-    "null as a key": ("epochs: 20", "epochs: 20\n    null: 4", [r"fashion\.fit\.null: unknown key\."]),
+    "number as a key": ("epochs: 20", "epochs: 20\n      3: 4", [r"fashion\.fit\.3: unknown key\."]),
+    "null as a key": ("epochs: 20", "epochs: 20\n      null: 4", [r"fashion\.fit\.null: unknown key\."]),
     "two mistakes": (
-        "batch_size: 32", "batch_size: 0\n    zzz: 1",
+        "batch_size: 32", "batch_size: 0\n      zzz: 1",
         [r"fashion\.fit\.batch_size: got 0, expected", r"fashion\.fit\.zzz: unknown key\."],
     ),
     **{
@@ -151,41 +175,57 @@ MISTAKES = {
 
 # The whole content of the file, and the message.
 FILES = {
-    "not a mapping": ("- fashion\n- linear\n", r"params\.yaml: no pipeline `fashion`\. It has: nothing\."),
-    "a text": ("fashion\n", r"params\.yaml: no pipeline `fashion`\."),
-    "empty": ("", r"params\.yaml: no pipeline `fashion`\. It has: nothing\."),
-    "only a comment": ("# nothing\n", r"params\.yaml: no pipeline `fashion`\."),
-    "pipeline without content": ("fashion:\n", r"params\.yaml: fashion: got null, expected a section with keys\."),
+    "not a mapping": ("- fashion\n- linear\n", r"no pipeline `fashion`\. It has: nothing\."),
+    "a text": ("fashion\n", r"no pipeline `fashion`\."),
+    "empty": ("", r"no pipeline `fashion`\. It has: nothing\."),
+    "only a comment": ("# nothing\n", r"no pipeline `fashion`\."),
+    "pipelines that are a list": (
+        "pipelines: [fashion]\n",
+        r"no pipeline `fashion`\. It has: noth",
+    ),
+    "pipeline without content": (
+        "pipelines:\n  fashion:\n",
+        r"pipelines\.fashion: got null, expected a section with keys\.",
+    ),
     "list never closed": (
         SHIPPED.replace("hidden: [1024, 512, 256, 128, 64]", "hidden: [1024", 1),
-        r"params\.yaml, line 21, column \d+: not YAML: ",
+        r", line \d+, column \d+: not YAML: ",
     ),
-    "tab": ("fashion:\n\tload: 1\n", r"params\.yaml, line 2, column 1: not YAML: found character .* cannot start"),
+    "tab": ("fashion:\n\tload: 1\n", r", line 2, column 1: not YAML: found character .* cannot"),
     "key twice": (
         "fashion: 1\nlinear: 1\nfashion: 2\n",
-        r"params\.yaml, line 3, column 1: not YAML: found duplicate key",
+        r", line 3, column 1: not YAML: found duplicate key",
     ),
-    "number as a pipeline": ("3: 4\n", r"params\.yaml: no pipeline `fashion`\. It has: 3\."),
-    "control character": ("fashion: \x00\n", r"params\.yaml: not YAML: .*control characters are not allowed"),
-    "tag that does not fit": ("fashion: !!int x\n", r"params\.yaml.*: not YAML: "),
-    "not UTF-8": (b"fashion: \xff\n", r"params\.yaml: not YAML: .*utf-8"),
+    "number as a pipeline": ("pipelines: {3: 4}\n", r"no pipeline `fashion`\. It has: 3\."),
+    "control character": ("fashion: \x00\n", r"not YAML: .*control characters are not allowed"),
+    "tag that does not fit": ("fashion: !!int x\n", r"not YAML: "),
+    "not UTF-8": (b"fashion: \xff\n", r"not YAML: .*utf-8"),
+    "anchor that is nowhere": (
+        "pipelines:\n  fashion: {fit: *fit}\n",
+        r"not YAML: found undefined",
+    ),
+    "section that is an alias": (
+        SHIPPED.replace("    compile:\n      <<: *adam\n", "    compile: *adam\n", 1),
+        r"pipelines\.fashion\.compile is `\*adam`, one section for all pipelines\..*`<<: \*adam`\.",
+    ),
 }
 
 
 @pytest.fixture
-def write(tmp_path, monkeypatch):
+def write(tmp_path):
     """Write a `params.yaml` that is read instead of the project's."""
-    monkeypatch.chdir(tmp_path)
 
     def to_file(content: str | bytes) -> None:
-        (tmp_path / "params.yaml").write_bytes(content.encode() if isinstance(content, str) else content)
+        file = tmp_path / "params.yaml"
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
 
+    to_file.project = Project(tmp_path)
     return to_file
 
 
-def message(pipeline: str = "fashion") -> str:
+def message(project: Project, pipeline: str = "fashion") -> str:
     with pytest.raises(UserError) as caught:
-        read(pipeline)
+        project.read(pipeline)
     assert not re.search(r"pydantic|Input should|Keys should|validation error", str(caught.value))
     return str(caught.value)
 
@@ -193,13 +233,13 @@ def message(pipeline: str = "fashion") -> str:
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_each_mistake_is_one_line_with_its_place_and_what_is_allowed(write, mistake):
     before, after, expected = MISTAKES[mistake]
-    assert before in SHIPPED
-    write(SHIPPED.replace(before, after, 1))
-    lines = message().splitlines()
+    assert before in FULL
+    write(FULL.replace(before, after, 1))
+    lines = message(write.project).splitlines()
     assert len(lines) == len(expected), lines
     for line, pattern in zip(lines, expected, strict=True):
-        assert line.startswith("params.yaml: fashion.")
-        assert len(line) < 250
+        assert line.startswith("params.yaml: pipelines.fashion.")
+        assert len(line) < 260
         assert re.search(pattern, line), line
 
 
@@ -207,78 +247,81 @@ def test_each_mistake_is_one_line_with_its_place_and_what_is_allowed(write, mist
 def test_a_file_that_cannot_be_understood_is_one_line(write, kind):
     content, pattern = FILES[kind]
     write(content)
-    said = message()
-    assert re.match(pattern, said), said
+    said = message(write.project)
+    assert re.match(rf"params\.yaml.*{pattern}", said), said
     assert len(said.splitlines()) == 1
 
 
-def test_missing_file_says_how_to_get_it_back(tmp_path, write):
-    assert message() == "params.yaml is missing. `git checkout params.yaml` brings it back."
+def test_missing_file_says_how_to_get_it_back(write):
+    assert message(write.project) == (
+        "params.yaml is missing. `git checkout params.yaml` brings it back."
+    )
 
 
-def test_unknown_pipeline_names_those_that_are_there_and_the_nearest(write):
-    write(SHIPPED)
-    assert message("fasion") == (
+def test_unknown_pipeline_names_those_that_are_there_and_the_nearest():
+    assert message(PROJECT, "fasion") == (
         "params.yaml: no pipeline `fasion`. Did you mean `fashion`? It has: fashion, fashion-cnn, linear."
     )
 
 
-def test_a_section_that_dvc_yaml_does_not_list_is_known_to_be_passed_over(write):
-    Path("dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
-    write(SHIPPED)
-    assert passed_over() == []
-    write(f"{SHIPPED}\nmine:\n  load:\n    source: line\n7: 8\n")
-    assert passed_over() == ["mine", "7"]
-    for damaged in ("vars: []", "3", "[", "vars:\n  - pipelines: 3"):
-        Path("dvc.yaml").write_text(damaged)
-        assert passed_over() == []  # DVC says what is wrong with it
-
-
 def test_a_mistake_in_one_pipeline_does_not_stop_another(write):
-    write(SHIPPED.replace("epochs: 20", "epochs: -1", 1))
-    assert read("linear").fit.epochs == 1200
+    write(FULL.replace("epochs: 20", "epochs: -1", 1))
+    assert write.project.read("linear").fit.epochs == 1200
 
 
-@pytest.mark.parametrize("pipeline", ["fashion", "linear"])
+@pytest.mark.parametrize("pipeline", PROJECT.pipelines())
 def test_shipped_parameters_are_valid(pipeline):
-    found = read(pipeline)
-    assert tuple(type(found).model_fields) == (*STEPS, "timeouts")
-    for step in STEPS:
-        assert type(getattr(found, step)) in flows.params.sections(step)
+    found = PROJECT.read(pipeline)
+    assert tuple(type(found).model_fields) == (*STEPS, "run")
+    for name in STEPS:
+        assert type(getattr(found, name)) in step(name).sections
 
 
-def test_shipped_parameters_are_the_values_in_the_file():
-    found = read("fashion")
-    assert found.build.hidden == [1024, 512, 256, 128, 64]
-    assert found.compile.learning_rate == 0.001
-    assert found.normalize.validation == 10000
-    assert found.evaluate.predict is None
+def test_no_shipped_section_is_an_alias_that_all_pipelines_share():
+    assert not re.search(r"^ +\w+: \*", SHIPPED, re.MULTILINE)
 
 
-@pytest.mark.parametrize(("pipeline", "key", "limit"), [("fashion", "max_mse", 0.1), ("linear", "min_accuracy", 0.5)])
-def test_a_criterion_that_cannot_be_measured_is_refused_before_anything_runs(write, pipeline, key, limit):
-    begin = SHIPPED.index(f"\n{pipeline}:")
-    write(SHIPPED[:begin] + SHIPPED[begin:].replace(f"{key}: null", f"{key}: {limit}", 1))
-    with pytest.raises(UserError, match=rf"evaluate\.{key} cannot be measured: the labels are .* Set it to null, and"):
-        read(pipeline)
+def test_a_pipeline_overrides_what_it_merges():
+    assert PROJECT.read("fashion").build.hidden == [1024, 512, 256, 128, 64]
+    assert PROJECT.read("fashion").normalize.validation == 10000
+    assert PROJECT.read("fashion").compile.learning_rate == 0.001
+    assert PROJECT.read("fashion-cnn").compile.learning_rate == 0.002
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "key", "limit"), [("fashion", "max_mse", 0.1), ("linear", "min_accuracy", 0.5)]
+)
+def test_a_criterion_that_cannot_be_measured_is_refused_before_anything_runs(
+    write, pipeline, key, limit
+):
+    begin = FULL.index(f"\n  {pipeline}:")
+    write(FULL[:begin] + FULL[begin:].replace(f"{key}: null", f"{key}: {limit}", 1))
+    with pytest.raises(UserError, match=rf"evaluate\.{key} cannot be measured"):
+        write.project.read(pipeline)
 
 
 def test_a_whole_number_is_a_number(write):
-    write(SHIPPED.replace("learning_rate: 0.001", "learning_rate: 1", 1))
-    assert read("fashion").compile.learning_rate == 1.0
+    write(FULL.replace("learning_rate: 0.001", "learning_rate: 1", 1))
+    assert write.project.read("fashion").compile.learning_rate == 1.0
 
 
 def test_parameters_cannot_be_changed_after_they_were_checked():
     with pytest.raises(ValueError, match="frozen"):
-        read("linear").fit.epochs = 5
+        PROJECT.read("linear").fit.epochs = 5
 
 
-def test_the_form_has_a_list_to_choose_from_where_a_constant_or_a_switch_could_not_be_left_out():
-    form = flows.params.form().model_json_schema()
-    sections = form["$defs"].values()
-    parts = [each for part in sections for key in part["properties"].values() for each in key.get("anyOf", [key])]
-    assert not [each for each in parts if "const" in each or each.get("type") == "boolean" or "default" in each]
-    fit = form["$defs"]["fit_parameters"]["properties"]
+def test_the_form_has_a_list_to_choose_from_where_a_switch_could_not_be_left_out():
+    schema = form().model_json_schema()
+    parts = [
+        each
+        for part in schema["$defs"].values()
+        for key in part["properties"].values()
+        for each in key.get("anyOf", [key])
+    ]
+    assert not [each for each in parts if "const" in each or "default" in each]
+    assert not [each for each in parts if each.get("type") == "boolean"]
+
+    fit = schema["$defs"]["fit_parameters"]["properties"]
     words, numbers, null = fit["class_weights"]["anyOf"]
     assert (words, null) == ({"enum": ["balanced"], "type": "string"}, {"type": "null"})
     assert numbers["type"] == "array"
@@ -286,8 +329,15 @@ def test_the_form_has_a_list_to_choose_from_where_a_constant_or_a_switch_could_n
 
 
 def test_the_form_tells_null_from_what_was_left_out():
-    changes = flows.params.form().model_validate({"fit": {"class_weights": None, "flip": False}, "load": {}})
-    assert changes.model_dump() == {"load": {}, "fit": {"class_weights": None, "flip": False}}
+    given = {"fit": {"class_weights": None, "flip": False}, "load": {}}
+    assert form().model_validate(given).model_dump() == given
     for key in ("epochs", "flip"):
         with pytest.raises(ValueError, match=key):
-            flows.params.form().model_validate({"fit": {key: None}})
+            form().model_validate({"fit": {key: None}})
+
+
+def test_every_parameter_says_what_it_means():
+    for name in STEPS:
+        for section in step(name).sections:
+            for key, field in section.model_fields.items():
+                assert field.description or key in ("family",), f"{name}.{key}"

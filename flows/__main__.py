@@ -1,0 +1,36 @@
+"""The command line: `python -m flows VERB`. Each verb is one module in flows/command."""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+VERBS = {
+    "train": "train a pipeline; nothing runs that has not changed",
+    "plan": "show what would run, and why",
+    "new": "add a pipeline on your own data to params.yaml",
+    "remove": "take a pipeline out of params.yaml",
+    "verify": "run the last commit again in a clean place, and compare every hash",
+    "ui": "start Prefect's server with its UI",
+    "worker": "offer the pipelines in the UI, and run what it starts and schedules",
+}
+USAGE = "usage: python -m flows VERB [ARGUMENTS]\n\n{}\n\npython -m flows VERB --help says more."
+
+
+def main(arguments: list[str]) -> int:
+    """Returns the exit code."""
+    verb, *rest = arguments or ["--help"]
+    if verb in ("-h", "--help"):
+        print(USAGE.format("\n".join(f"  {name:8} {what}" for name, what in VERBS.items())))
+        return 0
+    if verb not in VERBS:
+        known = ", ".join(VERBS)
+        print(f"error: there is no verb `{verb}`. Expected one of {known}.", file=sys.stderr)
+        return 2
+    return import_module(f"flows.command.{verb}").main(rest)
+
+
+if __name__ == "__main__":
+    if __package__ != "flows":  # asked by its path: Python would not find the project's modules
+        folder = Path(__file__).resolve().parents[1]
+        sys.exit(f"Run `python -m flows` from the project's folder: cd {folder}")
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,42 @@
+"""Show what would run, and why; run nothing."""
+
+from __future__ import annotations
+
+import argparse
+
+import rich
+from rich.table import Table
+
+from flows.command.terminal import plain_errors
+from flows.project.folder import Project
+
+WORDS = {
+    "run": "[yellow]run[/]",
+    "unchanged": "skip",
+    "restored": "[blue]restore[/]",
+    "if changed": "if changed",
+}
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser("python -m flows plan", description=__doc__)
+    parser.add_argument("pipeline", help="a section of params.yaml, such as fashion")
+    parser.add_argument("--force", action="store_true", help="as `train --force` would")
+    options = parser.parse_args(arguments)
+    with plain_errors() as end:
+        show(Project.here(), options.pipeline, options.force)
+    return end.code
+
+
+def show(project: Project, pipeline: str, force: bool) -> None:
+    """Print a table: a row for each step, what would happen to it, and why."""
+    from flows.memory.plan import plan  # here: DVC takes half a second to import
+
+    project.read(pipeline)
+    table = Table(box=None, pad_edge=False)
+    for title in ("step", "would", "because"):
+        table.add_column(title, no_wrap=title != "because")
+    for planned in plan(project, pipeline, force):
+        reasons = "\n".join(planned.reasons) or "nothing has changed"
+        table.add_row(planned.step, WORDS[planned.action], reasons)
+    rich.print(table)

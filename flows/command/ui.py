@@ -1,0 +1,42 @@
+"""Start Prefect's server with its UI for this project, until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+
+from flows.command.terminal import plain_errors
+from flows.engine.processes import lock
+from flows.project.folder import Project
+from flows.server.process import address_file, check_database, free_port, prefect
+from flows.server.settings import configure
+from tasks.core.step import UserError
+
+
+def main(arguments: list[str]) -> int:
+    argparse.ArgumentParser("python -m flows ui", description=__doc__).parse_args(arguments)
+    configure(Project.here(), verbose=True)
+    # A shell's background jobs ignore it; Prefect ends by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with plain_errors() as end:
+        serve()
+    return end.code
+
+
+def serve() -> None:
+    """On PREFECT_SERVER_API_PORT, or 4200, or on another port if that is taken."""
+    port = free_port(int(os.environ.get("PREFECT_SERVER_API_PORT", 4200)))
+    url = f"http://127.0.0.1:{port}"
+    os.environ["PREFECT_SERVER_UI_API_URL"] = os.environ["PREFECT_API_URL"] = f"{url}/api"
+
+    with open(address_file(), "a+", encoding="utf-8") as file:
+        if not lock(file):
+            running = address_file().read_text()[:-4]
+            raise UserError(f"The UI of this project runs already: {running}")
+        check_database()
+        file.truncate(0)
+        file.write(f"{url}/api")
+        file.flush()
+        print(f"Prefect's UI will be at {url}. Ctrl-C ends it.", flush=True)
+        prefect("server", "start", "--host", "127.0.0.1", "--port", str(port))

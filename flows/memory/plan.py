@@ -1,0 +1,197 @@
+"""What would happen to each step now, and why: DVC's decisions, foretold without running anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dvc.dependency import ParamsDependency
+from dvc.repo import Repo
+from dvc.stage.cache import _get_cache_hash
+from dvc.stage.serialize import to_single_stage_lockfile
+from dvc_data.hashfile.hash_info import HashInfo
+from dvc_data.hashfile.meta import Meta
+
+from flows.memory.repo import RESTORED, RUN, UNCHANGED, repository
+from flows.project.folder import Project
+from flows.project.params import NONE, differences
+from flows.project.steps import STEPS
+from tasks.core.step import UserError
+
+IF_CHANGED = "if changed"  # run, if a step before it writes something else than last time
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One step of a pipeline as `dvc.yaml` has it, what would happen to it now, and why."""
+
+    step: str
+    address: str  # DVC's name: step@pipeline
+    after: tuple[str, ...]  # the steps whose outputs it reads
+    action: str
+    reasons: tuple[str, ...]
+
+
+# The outputs that will change: their hashes, where they are known before the run.
+Coming = dict[str, HashInfo | None]
+
+
+@dataclass
+class Inputs:
+    """What is known of a stage's inputs, given what will have happened before it."""
+
+    changes: list[str] = field(default_factory=list)  # each a reason to run
+    awaited: list[str] = field(default_factory=list)  # files that may change
+    complete: bool = True  # whether every input's hash is known
+
+
+def plan(project: Project, pipeline: str, force: bool = False, locked: bool = True) -> list[Plan]:
+    """The steps of a pipeline in an order that works, with what a run would do to each, and why.
+
+    Args:
+        pipeline: its name in `params.yaml`.
+        force: whether all steps are to run.
+        locked: whether DVC's lock is held meanwhile, so that no other run changes anything.
+    """
+    with repository(project) as repo, repo.lock if locked else nullcontext():
+        coming: Coming = {}
+        graph = repo.index.graph
+        plans = []
+
+        for stage in _in_order(repo, graph, pipeline):
+            action, reasons = _judge(repo, stage, coming, force)
+            before = {up.name.partition("@")[0] for up in graph.successors(stage)}
+            step = stage.name.partition("@")[0]
+            plans.append(Plan(step, stage.name, tuple(sorted(before)), action, tuple(reasons)))
+        return plans
+
+
+def _in_order(repo: Repo, graph, pipeline: str) -> Iterator:
+    """The stages of a pipeline, each after those whose outputs it reads."""
+    names = {f"{step}@{pipeline}" for step in STEPS}
+    # Other dvc.yaml files, such as a release's, may have stages of the same names.
+    stages = [
+        s for s in repo.index.stages if s.name in names and Path(s.wdir) == Path(repo.root_dir)
+    ]
+    missing = sorted(names - {stage.name for stage in stages})
+    if missing:
+        raise UserError(
+            f"dvc.yaml has no stage {', '.join(missing)}. `git checkout dvc.yaml` brings it back."
+        )
+
+    done: set = set()
+    while len(done) < len(stages):
+        stage = next(s for s in stages if s not in done and done.issuperset(graph.successors(s)))
+        done.add(stage)
+        yield stage
+
+
+def _judge(repo: Repo, stage, coming: Coming, force: bool) -> tuple[str, list[str]]:
+    """What would happen to a stage, and why; notes in `coming` what it will write."""
+    new = not any(dep.hash_info for dep in stage.deps)
+    inputs = _inputs(stage, coming)
+    outputs = _outputs(stage)
+    awaited = [f"made again before it: {_some(inputs.awaited)}"] if inputs.awaited else []
+
+    # The decision table.
+    if force:
+        action, reasons = RUN, ["--force"]
+    elif inputs.changes or outputs:
+        entry = _entry(repo, stage, inputs)
+        action = RESTORED if entry else RUN
+        reasons = ["never recorded before"] if new else (inputs.changes or outputs) + awaited
+    elif inputs.complete:
+        action, reasons = UNCHANGED, []
+    else:
+        action, reasons = IF_CHANGED, awaited
+
+    if action == RESTORED:
+        coming.update({out.fs_path: out.hash_info for out in entry.outs})
+    elif action != UNCHANGED:
+        coming.update(dict.fromkeys((out.fs_path for out in stage.outs), None))
+    return action, reasons
+
+
+def _inputs(stage, coming: Coming) -> Inputs:
+    """Compare each dependency with what `dvc.lock` has of it.
+
+    The stage's dependencies get the hashes of now: the key of the run cache is made from them. The
+    stage is of a repository that is opened for the plan alone.
+    """
+    found = Inputs()
+    for dep in stage.deps:
+        if isinstance(dep, ParamsDependency):
+            now = _params(dep, found)
+        elif dep.fs_path in coming:
+            now = _upstream(dep, coming[dep.fs_path], found)
+        else:
+            now = _file(dep, found)
+
+        if now is None:
+            found.complete = False
+        else:
+            dep.hash_info, dep.meta = now, Meta()
+
+    if stage.changed_stage():
+        found.changes.append("the command in dvc.yaml changed")
+    return found
+
+
+def _params(dep: ParamsDependency, found: Inputs) -> HashInfo:
+    old, new = dep.hash_info.value or {}, dep.read_params()
+    for key in dep.params:
+        before, after = old.get(key, NONE), new.get(key, NONE)
+        if before != after:
+            found.changes += differences(key.removeprefix("pipelines."), before, after)
+    return HashInfo("params", new)
+
+
+def _upstream(dep, coming: HashInfo | None, found: Inputs) -> HashInfo | None:
+    """A file that a step before this one writes."""
+    if coming is None:
+        found.awaited.append(dep.def_path)
+    elif coming != dep.hash_info:
+        found.changes.append(f"{dep.def_path} will be another")
+    return coming
+
+
+def _file(dep, found: Inputs) -> HashInfo | None:
+    now = dep.get_hash() if dep.exists else None
+    if now is None:
+        found.changes.append(f"{dep.def_path} is missing")
+    elif now != dep.hash_info:
+        found.changes.append(f"{dep.def_path} {'changed' if dep.hash_info else 'is new'}")
+    return now
+
+
+def _outputs(stage) -> list[str]:
+    """What is wrong with a stage's outputs."""
+    missing = [out.def_path for out in stage.outs if not out.exists]
+    edited = [out.def_path for out in stage.outs if out.exists and out.workspace_status()]
+    found = {"missing": missing, "changed": edited}
+    return [f"{word}: {_some(files)}" for word, files in found.items() if files]
+
+
+def _entry(repo: Repo, stage, inputs: Inputs):
+    """A stage whose outputs are those of now in DVC's cache; None if it must run."""
+    if not inputs.complete:
+        return None
+    entry = _newest(repo, stage) if inputs.changes else to_single_stage_lockfile(stage)
+    if entry is None:
+        return None
+    cached = repo.stage_cache._create_stage(entry, wdir=stage.wdir)
+    return cached if cached.outs_cached() else None
+
+
+def _newest(repo: Repo, stage) -> dict | None:
+    """The newest entry of the run cache for a stage's inputs, also for inputs still to come."""
+    key = _get_cache_hash(to_single_stage_lockfile(stage), key=True)
+    entries = Path(repo.stage_cache._get_cache_dir(key)).glob("*")
+    newest = max(entries, key=lambda entry: entry.stat().st_mtime, default=None)
+    return repo.stage_cache._load_cache(key, newest.name) if newest else None
+
+
+def _some(files: list[str]) -> str:
+    return ", ".join(files) if len(files) < 3 else f"{files[0]} and {len(files) - 1} more"

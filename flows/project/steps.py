@@ -1,0 +1,62 @@
+"""The eight steps, and what each says of itself in its module."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, get_args
+
+from tasks.core.step import Section
+
+STEPS = ("load", "normalize", "visualize", "build", "compile", "fit", "reload_best", "evaluate")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step as its module `tasks/<name>.py` describes it."""
+
+    name: str
+    function: Callable[..., str]
+    params: Any  # the model of its section in params.yaml, or a union of models
+    run: type[Section] | None  # the model of its keys in `run`, which change no result
+    watches: tuple[str, ...]  # folders that it is made of, besides its code
+    shareable: bool  # whether its result may come from DVC's remote
+    trains: bool  # whether its bytes depend on the processor
+    if_memory_is_short: str  # what to do then
+
+    @property
+    def sections(self) -> tuple[type[Section], ...]:
+        """The models of its section: one, or as many as there are sources or families."""
+        if isinstance(self.params, type):
+            return (self.params,)
+        return get_args(get_args(self.params)[0])
+
+    @property
+    def tag(self) -> str | None:
+        """The key that says which model it is: `source` or `family`."""
+        return None if isinstance(self.params, type) else get_args(self.params)[1].discriminator
+
+    def section(self, chosen: str | None) -> type[Section] | None:
+        """The model that a value of the tag stands for, such as `csv`; None if there is none."""
+        for model in self.sections:
+            if self.tag is None or chosen in get_args(model.model_fields[self.tag].annotation):
+                return model
+        return None
+
+
+@cache
+def step(name: str) -> Step:
+    """A step by its name, which is that of its module and its function."""
+    module = importlib.import_module(f"tasks.{name}")
+    return Step(
+        name=name,
+        function=getattr(module, name),
+        params=module.Params,
+        run=getattr(module, "Run", None),
+        watches=getattr(module, "WATCHES", ()),
+        shareable=getattr(module, "SHAREABLE", False),
+        trains=getattr(module, "TRAINS", False),
+        if_memory_is_short=getattr(module, "IF_MEMORY_IS_SHORT", "Take fewer rows or features."),
+    )

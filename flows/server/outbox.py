@@ -1,0 +1,76 @@
+"""What a step of a `dvc repro` leaves for Prefect's server: a line in a file.
+
+DVC starts a process for each step and tells nobody when it begins and ends. So each step leaves a
+line, and a process of its own (`reporter.py`), which the first step starts, tells the server.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from flows.engine.processes import lives
+from flows.project.folder import Project
+from flows.server.process import answers
+from tasks.core.step import stopping
+
+
+def stop_with_dvc() -> None:
+    """Let this step stop when `dvc repro` is killed: nobody waits for its result any more.
+
+    A signal of the kernel would not do: between the two there may be a shell, which lives on.
+    """
+    dvc = _dvc()
+    if dvc is None:
+        return
+
+    def watch() -> None:
+        while lives(dvc.pid):
+            time.sleep(0.3)
+        stopping.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def tell(project: Project, pipeline: str, step: str, state: str, message: str = "") -> None:
+    """Leave a line for the server, and see to it that someone reads them."""
+    if not os.environ.get("PREFECT_API_URL"):
+        return
+    dvc = _dvc()
+    if dvc is None:  # it was killed, and its run is closed already
+        return
+    file = project.root / ".dvc" / "tmp" / f"repro-{dvc.pid}-{dvc.create_time():.0f}.jsonl"
+    if not file.exists():
+        file.touch()
+        url = os.environ["PREFECT_API_URL"]
+        if not answers(url):
+            print(
+                f"  PREFECT_API_URL={url} does not answer: this run is not shown there",
+                file=sys.stderr,
+            )
+        command = [sys.executable, "-m", "flows.server.reporter", str(dvc.pid), str(file)]
+        with open(file.with_name("repro.log"), "w") as log:
+            streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
+            subprocess.Popen(command, cwd=project.root, start_new_session=True, **streams)
+    line = json.dumps({"pipeline": pipeline, "name": step, "state": state, "message": message})
+    with open(file, "a", encoding="utf-8") as lines:
+        lines.write(line + "\n")
+
+
+def _dvc() -> psutil.Process | None:
+    """The process of the `dvc` command that this one works for."""
+    return next(filter(_is_dvc, psutil.Process().parents()), None)
+
+
+def _is_dvc(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return any(Path(part).name == "dvc" for part in process.cmdline()[:3])
+    return False

@@ -1,0 +1,44 @@
+"""One step alone: what a stage of `dvc.yaml` starts.
+
+python -m flows.stage fit fashion
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from flows.engine.step import run, stop_on_signals
+from flows.project.folder import Project
+from flows.server.outbox import stop_with_dvc, tell
+from tasks.core.step import Stopped, UserError
+
+
+def main(step: str, pipeline: str) -> int:
+    """Run a step: lines on the terminal, an exit code; on failure the old outputs are put back."""
+    logging.basicConfig(level=logging.INFO, format="  %(message)s", stream=sys.stdout)
+    project = Project.here()
+    stop_on_signals()
+    stop_with_dvc()
+    tell(project, pipeline, step, "Running")
+
+    try:
+        said = run(project, step, pipeline)
+        print(f"  {said}")
+        tell(project, pipeline, step, "Completed", said)
+        return 0
+    except UserError as error:
+        print(f"{step}: {error}", file=sys.stderr)
+        tell(project, pipeline, step, "Failed", str(error))
+    except Stopped as stopped:
+        print(f"{step}: {stopped}. The same command resumes from there.", file=sys.stderr)
+        tell(project, pipeline, step, "Cancelled", str(stopped))
+
+    from flows.memory import repo as memory  # here: DVC takes half a second to import
+
+    memory.put_back(project, f"{step}@{pipeline}")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
