@@ -59,7 +59,7 @@ def new(project: Project, name: str, data: str, **chosen: str) -> Proposal:
     """
     text = edit.text_of(project.params_file)
     content = edit.content(text)
-    place = Path(os.path.abspath(Path(data).expanduser()))  # not resolve: a link stays one
+    place = Path(os.path.abspath(os.path.expanduser(data)))  # not resolve: a link stays one
     check_name(name, [str(other) for other in content["pipelines"] or {}])
     check_place(project, name, place)
 

@@ -125,11 +125,11 @@ def notes(table: Table, columns: Columns) -> list[str]:
     """The guesses that a person should check."""
     found = [
         f"load.target: {columns.target}; --target names another",
-        f"load.task: {columns.task}, from its values",
+        f"load.task: {columns.task}, from the values of {columns.target}; --task overrides it",
     ]
     if columns.ignore:
         ignored = ", ".join(columns.ignore)
-        found.append(f"load.ignore: {ignored}, which are words, or only number the rows")
+        found.append(f"load.ignore: {ignored}; columns of words, or of the rows' numbers")
     for odd in nearly_numbers(table.rows[columns.ignore]):
         found.append(f"load.ignore: {odd}; correct that to use the column")
 

@@ -30,7 +30,9 @@ def look(folder: Folder, path: Path, chosen: dict[str, str]) -> Proposal | None:
         "seed": SEED,
         "class_names": None,
     }
-    return read(folder, npz, load, [f"load.task: {task}, from the values of y_train"])
+    return read(
+        folder, npz, load, [f"load.task: {task}, from the values of y_train; --task overrides it"]
+    )
 
 
 def _labels(file: Path) -> tuple[list[str], np.ndarray]:

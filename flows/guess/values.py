@@ -53,7 +53,7 @@ def read(folder: Folder, source: ModuleType, load: dict[str, Any], notes: list[s
     if names and all(name.isdigit() for name in names):
         notes = [
             *notes,
-            f"load.class_names: null; they have no names but their labels, {some(names)}",
+            f"load.class_names: null, so classes are called {some(names)}; a list gives them names",
         ]
 
     shape = " x ".join(str(size) for size in x.shape[1:])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node
+from ruamel.yaml.nodes import MappingNode
 
 from tasks.core.step import UserError
 
@@ -37,8 +37,12 @@ def content(text: str) -> dict[str, Any]:
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         why = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise UserError(f"{FILE}{place}: not YAML: {why}") from None
-    if not isinstance(found, dict) or "pipelines" not in found:
-        raise UserError(f"{FILE} has no `pipelines:`. `git diff {FILE}` shows what was changed.")
+    pipelines = found.get("pipelines", "") if isinstance(found, dict) else ""
+    if pipelines is not None and not isinstance(pipelines, dict):
+        raise UserError(
+            f"{FILE} has no part `pipelines:` with a section for each pipeline. "
+            f"`git diff {FILE}` shows what was changed: put it back."
+        )
     return found
 
 
@@ -86,10 +90,12 @@ def without(text: str, name: str) -> str:
         raise UserError(f"{FILE}: no pipeline `{name}`. It has: {known}.")
     expected["pipelines"] = {key: value for key, value in there.items() if key != name}
 
-    start, end = _lines_of(text, name)
-    shorter = text[:start] + text[end:]
-    if _same(shorter, expected):
-        return shorter
+    found = _lines_of(text, name)
+    if found:
+        start, end = found
+        shorter = text[:start] + text[end:]
+        if _same(shorter, expected):
+            return shorter
     raise UserError(
         f"{FILE}: the section `{name}` cannot be taken out by itself: the other pipelines would "
         "not stay the same. Is there an anchor (`&`) in it that another one uses, or does it "
@@ -122,13 +128,17 @@ def _same(text: str, expected: dict[str, Any]) -> bool:
     return repr(found) == repr(expected)  # not ==: NaN is unequal to itself, and 1 equal to true
 
 
-def _lines_of(text: str, name: str) -> tuple[int, int]:
-    """Where the lines of a section begin and end: positions in the text."""
+def _lines_of(text: str, name: str) -> tuple[int, int] | None:
+    """Where the lines of a section begin and end: positions in the text.
+
+    None if a merge (`<<`) has brought it there: then it has no lines of its own.
+    """
     pipelines = _value(YAML(typ="safe", pure=True).compose(text), "pipelines")
-    keys = [key.start_mark for key, _ in pipelines.value]
-    names = [key.value for key, _ in pipelines.value]
-    begin = keys[names.index(name)]
-    after = [mark.index for mark in keys if mark.index > begin.index]
+    marks = {key.value: key.start_mark for key, _ in pipelines.value} if pipelines else {}
+    if name not in marks:
+        return None
+    begin = marks[name]
+    after = [mark.index for mark in marks.values() if mark.index > begin.index]
     limit = after[0] if after else pipelines.end_mark.index
 
     start = text.rfind("\n", 0, begin.index) + 1
@@ -136,8 +146,8 @@ def _lines_of(text: str, name: str) -> tuple[int, int]:
     return _blank_line_above(text, start), _own_comments(text, end, begin.column)
 
 
-def _value(node: Node, key: str) -> MappingNode:
-    return next(value for each, value in node.value if each.value == key)
+def _value(node: MappingNode, key: str) -> MappingNode | None:
+    return next((value for each, value in node.value if each.value == key), None)
 
 
 def _last_word(text: str, start: int, limit: int) -> int:

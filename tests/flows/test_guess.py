@@ -98,7 +98,7 @@ FOUND = {
         lambda p: npz(p, X > 99),
         {"source": "npz"},
         "none",
-        "no names but their labels, 0, 1,",
+        "class_names: null, so classes are called 0, 1, 2; a list",
     ),
     "npz with validation rows": (
         lambda p: npz(p, x_val=X[:9], y_val=Y[:9]),

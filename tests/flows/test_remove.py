@@ -88,6 +88,8 @@ def test_the_only_pipeline_can_be_taken_out():
         "pipelines: {gone: 1, one: 2}\n",
         "pipelines: {gone: 1,\n  one: 2}\n",
         "pipelines:\n  gone: {fit: &own {epochs: 1}}\n  one: {fit: {<<: *own}}\n",
+        "more: &more\n  gone: 1\npipelines:\n  <<: *more\n  one: 2\n",
+        "more: &more\n  pipelines: {gone: 1}\n<<: *more\n",
         "pipelines: &all\n  gone: 1\n  one: 2\ncopy: *all\n",
     ],
 )
