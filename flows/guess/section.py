@@ -67,11 +67,8 @@ class Proposal:
         for section, wanted in self.wanted.items():
             merge = f"<<: *{self._anchor(section)}"
             changed = _changed(wanted, self._default(section, defaults))
-            if changed:
-                written += [f"    {section}:", f"      {merge}"]
-                written += self._keys(section, changed)
-            else:
-                written.append(f"    {section}: {{{merge}}}")
+            written += [f"    {section}:", f"      {merge}"]
+            written += self._keys(section, changed)
         return written
 
     def _anchor(self, section: str) -> str:

@@ -15,23 +15,16 @@ from tasks.sources.base import Dataset, some
 SHARE, SEED = 0.2, 0  # rows to test on, and to validate on, where the data has none for that
 UPDATES, MOST_EPOCHS = 1000, 200  # so many updates at least, unless that takes more epochs
 
+# What suits features and what suits images; everything else is left to `defaults:`.
 FEATURES: dict[str, dict[str, Any]] = {
-    "build": {"family": "mlp", "hidden": [64, 32], "batch_norm": False, "dropout": 0},
-    "compile": {"optimizer": "adam", "learning_rate": 0.001},
-    "fit": {"epochs": 20, "batch_size": 32, "schedule": "constant"},
+    "build": {"family": "mlp"},
+    "compile": {},
+    "fit": {"epochs": 20, "batch_size": 32},
 }
 IMAGES: dict[str, dict[str, Any]] = {
-    "build": {
-        "family": "cnn",
-        "filters": [32, 64, 128],
-        "convolutions": 1,
-        "head": "average",
-        "hidden": [],
-        "batch_norm": True,
-        "dropout": 0.1,
-    },
-    "compile": {"optimizer": "adam", "learning_rate": 0.003},
-    "fit": {"epochs": 10, "batch_size": 64, "schedule": "one_cycle"},
+    "build": {"family": "cnn"},
+    "compile": {"learning_rate": 0.003},
+    "fit": {"epochs": 10, "batch_size": 64, "schedule": "one_cycle", "jit_compile": False},
 }
 
 
@@ -87,7 +80,7 @@ def proposal(
     updates = math.ceil(rows / fit["batch_size"])
     epochs = min(MOST_EPOCHS, math.ceil(UPDATES / updates))
 
-    reasons = {"run.timeouts": "seconds that a step may take: none has a limit"}
+    reasons = {}
     if epochs > fit["epochs"]:  # few rows are few updates an epoch
         fit = {**fit, "epochs": epochs}
         reasons["fit.epochs"] = f"{epochs * updates:,} updates in all, {updates:,} an epoch"
@@ -96,9 +89,9 @@ def proposal(
         "visualize": {},
         "build": values["build"],
         "compile": values["compile"],
-        "fit": {**fit, "jit_compile": False},
+        "fit": fit,
         "evaluate": {},
-        "run": {"timeouts": {}},
+        "run": {},
     }
     return Proposal(about, load, wanted, reasons, notes)
 

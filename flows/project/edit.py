@@ -7,12 +7,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
 from ruamel.yaml.nodes import MappingNode
 
+from flows.project import params
+from flows.project.params import FILE
 from tasks.core.step import UserError
 
-FILE = "params.yaml"
 BY_HAND = "Edit it by hand; `git diff` shows what was changed."
 
 
@@ -30,13 +31,7 @@ def text_of(file: Path) -> str:
 
 def content(text: str) -> dict[str, Any]:
     """The file's text as YAML has it."""
-    try:
-        found = YAML(typ="safe").load(text)
-    except (YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        why = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise UserError(f"{FILE}{place}: not YAML: {why}") from None
+    found = params.content(text)
     pipelines = found.get("pipelines", "") if isinstance(found, dict) else ""
     if pipelines is not None and not isinstance(pipelines, dict):
         raise UserError(

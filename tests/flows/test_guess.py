@@ -19,7 +19,7 @@ from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.load import load
 from tests.support.own import put_csv, put_idx, put_image, put_images, put_npz, rows, table
-from tests.support.project import checked, new_project
+from tests.support.project import new_project
 
 X, Y = rows(40)
 PRICE = {"id": str, "town": lambda row: "Ulm", "target": lambda row: row * 1.5}
@@ -163,7 +163,7 @@ def test_what_is_proposed_can_be_run(project, kind):
     said = told("mine", new(project, "mine", str(put(project.root / "own"))))
     assert note in said
 
-    found = checked(project, "mine")
+    found = project.read("mine")
     images = "features" not in said
     assert found.build.family == ("cnn" if images else "mlp")
     assert {key: getattr(found.load, key) for key in keys} == keys
@@ -181,21 +181,20 @@ def test_what_is_proposed_can_be_run(project, kind):
 
 def test_images_begin_with_a_cnn_that_can_be_trained(project):
     new(project, "mine", str(gray(project.root / "own")))
-    found = checked(project, "mine")
+    found = project.read("mine")
     folder = Folder(project.data("mine"))
     for name in ("load", "normalize", "build", "compile"):
         step(name).function(folder, getattr(found, name))
     section = found.fit.model_copy(update={"epochs": 1})
-    assert fit.fit(folder, section, fit.Run(save_every=30, keep_state=False)).startswith(
-        "1 epochs, lowest val_loss "
-    )
+    run = fit.Run(save_every=30, keep_state=False)
+    assert fit.fit(folder, section, run).startswith("1 epochs, lowest val_loss ")
 
 
 def test_few_rows_are_seen_often(project):
     """800 rows are 20 batches of the 640 that remain for training: 50 epochs are 1,000 updates."""
     put_csv(project.root / "own/in.csv", *table(1000))
     new(project, "mine", str(project.root / "own/in.csv"))
-    assert checked(project, "mine").fit.epochs == 50
+    assert project.read("mine").fit.epochs == 50
     assert "epochs: 50 # 1,000 updates in all, 20 an epoch" in project.params_file.read_text()
 
 
@@ -265,7 +264,7 @@ def test_a_person_may_name_the_target_and_the_task(project):
         new(project, "mine", file, target="z")
 
     new(project, "mine", file, target="a", task="regression")
-    found = checked(project, "mine").load
+    found = project.read("mine").load
     assert (found.target, found.task, found.ignore) == ("a", "regression", ["name", "y"])
 
 

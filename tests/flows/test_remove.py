@@ -139,7 +139,7 @@ def test_what_it_made_stays_and_the_command_says_how_to_delete_it(project, capsy
     assert said.startswith("linear is no longer in params.yaml. What it made is still there.")
     assert said.endswith("\nrm -r data/linear\n")
     assert project.data("linear").is_dir()
-    assert project.pipelines() == ["fashion-cnn"]
+    assert project.pipelines() == ["fashion", "fashion-cnn"]
 
 
 def test_what_was_never_run_has_nothing_to_delete(project, capsys):
@@ -150,7 +150,7 @@ def test_what_was_never_run_has_nothing_to_delete(project, capsys):
 def test_a_pipeline_that_is_not_there_is_refused_and_nothing_is_written(project, capsys):
     assert command.main(["mine"]) == 1
     said = capsys.readouterr().err
-    assert said == "error params.yaml: no pipeline `mine`. It has: fashion-cnn, linear.\n"
+    assert said == "error params.yaml: no pipeline `mine`. It has: fashion, fashion-cnn, linear.\n"
     assert project.params_file.read_text() == PARAMS
 
 
