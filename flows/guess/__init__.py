@@ -1,0 +1,44 @@
+"""Looks at a user's data and proposes a section of params.yaml for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flows.guess import csv, idx, images, npz
+from flows.guess.section import Proposal
+from tasks.core.folder import Folder
+from tasks.core.step import UserError
+from tasks.sources.base import identities
+
+# In the order in which they are asked. Each has `look(folder, path, chosen) -> Proposal | None`
+# and says in LOOKED_FOR what it recognizes.
+FORMATS = {
+    "npz": npz,
+    "csv": csv,
+    "idx": idx,
+    "images": images,
+}
+
+
+def guess(folder: Folder, path: str, **chosen: str) -> Proposal:
+    """Look at the data, and read it with the parameters that are proposed, so that they work.
+
+    Args:
+        folder: of the pipeline; a relative path starts at its project's root.
+        path: of a file or a folder, as params.yaml will have it.
+        chosen: keys of `load` with values that a person has chosen: `target` of a table, `task`.
+
+    Raises:
+        UserError: it is none of the formats, or something is wrong with it.
+    """
+    looked_for = "; ".join(module.LOOKED_FOR for module in FORMATS.values())
+    place = folder.root / path
+    if not place.is_file() and not place.is_dir():  # nothing, or a pipe: reading it might never end
+        raise UserError(f"There is no {path}. Expected {looked_for}.")
+    identities(place)  # refuses names that DVC cannot write down
+
+    for module in FORMATS.values():
+        found = module.look(folder, Path(path), chosen)
+        if found:
+            return found
+    raise UserError(f"{path} is in no format that load can read. Expected {looked_for}.")

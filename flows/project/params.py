@@ -79,8 +79,8 @@ def pipelines(file: Path) -> dict[str, Any]:
     return _mapping(_mapping(content(file)).get("pipelines"))
 
 
-def content(file: Path) -> Any:
-    """The file as YAML has it."""
+def content(file: Path | str) -> Any:
+    """The file, or its text, as YAML has it."""
     try:
         return YAML(typ="safe").load(file)
     except FileNotFoundError:

@@ -1,283 +1,221 @@
-"""A pipeline on a user's own data: `flows/new.py` writes it down, and DVC sees when the data changes."""
+"""A pipeline on a user's own data: one section more, and DVC sees when the data changes."""
 
 from __future__ import annotations
 
-import difflib
-import json
+import os
 import re
-from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from flows.command import new
-from flows.engine.step import run
-from flows.guess import section as guess
-from flows.project.params import read
-from tasks import fit, normalize
-from tasks.core.folder import Folder
-from tests.conftest import ROOT
+from flows.command import new as command
+from flows.command.new import new
+from flows.project.folder import Project
 from tests.support.own import put_csv, put_idx, put_image, put_images, put_npz, rows, table
+from tests.support.project import PARAMS, new_project
 
-PARAMS, GRAPH, OFFERED = FILES = tuple(ROOT / name for name in (new.FILE, new.GRAPH, new.OFFERED))
-X, Y = rows(40)
-
-
-def gray(folder: Path) -> Path:
-    for name in ("a", "b"):
-        for number in range(5):
-            put_image(folder / name / f"{number}.png", 9, 7, "L", number)
-    return folder
-
-
-def given(folder: Path, train: Sequence[str] = ()) -> Path:
-    put_csv(folder / "train.csv", *(train or table(30)))
-    put_csv(folder / "test.csv", *(HOLES[:11] if train else table(10)))
-    return folder
-
-
-PRICES = [line.replace(",", ";") for line in table(30, id=str, town=lambda row: "Ulm", target=lambda row: row * 1.5)]
-HOLES = table(30, c=lambda row: "" if row == 3 else row)
-# What there is, and what is found in it: parts of the section, and of the notes.
-FOUND = {
-    "idx": (lambda p: put_idx(p / "in"), {"source": "idx", "test": "given", "prefix": ""}, "pixels", "transpose"),
-    "emnist": (
-        lambda p: put_idx(p / "in", "emnist-letters-", test=None, first=1),
-        {"source": "idx", "prefix": "emnist-letters-", "transpose": True, "test": 0.2}, "pixels", "transpose",
-    ),
-    "npz": (
-        lambda p: put_npz(p / "in.npz", x_train=X, y_train=Y, x_test=X, y_test=Y),
-        {"source": "npz", "task": "classes", "test": "given"}, "pixels", "task: classes",
-    ),
-    "npz of numbers": (
-        lambda p: put_npz(p / "in.npz", x_train=X.reshape(40, -1) * 1.5, y_train=np.arange(40) / 3),
-        {"source": "npz", "task": "regression", "test": 0.2}, "standard", "task: regression",
-    ),
-    "npz between 0 and 1": (
-        lambda p: put_npz(p / "in.npz", x_train=X / 255, y_train=np.eye(3)[Y]), {"task": "classes"}, "none", "",
-    ),
-    "images": (
-        lambda p: put_images(p / "in", count=6), {"source": "images", "size": [64, 64], "color": "rgb"}, "pixels", "",
-    ),
-    "small gray images": (lambda p: gray(p / "in"), {"size": [9, 7], "color": "gray", "test": 0.2}, "pixels", "size"),
-    "csv": (
-        lambda p: put_csv(p / "in.csv", *table(30, target=lambda row: ("x", "y")[row % 2])),
-        {"source": "csv", "target": "y", "task": "classes", "missing": "refuse"}, "standard", "target: y",
-    ),
-    "csv of prices": (
-        lambda p: put_csv(p / "in.csv", *PRICES),
-        {"separator": ";", "task": "regression", "ignore": ["id", "town"]}, "standard", "ignore: id, town",
-    ),
-    "csv with holes": (lambda p: put_csv(p / "in.csv", *HOLES), {"missing": "median"}, "standard", "missing: median"),
-    "csv files": (lambda p: given(p / "in"), {"source": "csv", "test": "given"}, "standard", "target: y"),
-    "csv files with a hole in one": (
-        lambda p: given(p / "in", table(30, c=str)), {"missing": "median"}, "standard", "as 1 of 40 rows have missing",
-    ),
-    "npz of features that are bits": (
-        lambda p: put_npz(p / "in.npz", x_train=X.reshape(40, -1) > 99, y_train=Y), {"source": "npz"}, "standard", "",
-    ),
-    "npz of images of bits": (
-        lambda p: put_npz(p / "in.npz", x_train=X > 99, y_train=Y), {"source": "npz"}, "none", "the labels 0, 1,",
-    ),
-    "npz with validation rows": (
-        lambda p: put_npz(p / "in.npz", x_train=X, y_train=Y, x_val=X[:9], y_val=Y[:9]), {"test": 0.2}, "pixels", "",
-    ),
-    "images with validation rows": (
-        lambda p: put_images(p / "in/val", count=2) and put_images(p / "in/train", count=6).parent,
-        {"test": 0.2}, "pixels", "size",
-    ),
-}  # fmt: skip
+X, _ = rows(40)
 
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A folder with the project's own params.yaml, dvc.yaml and prefect.yaml, to write to."""
-    folder = tmp_path / "project"
-    folder.mkdir()
-    for file in FILES:
-        (folder / file.name).write_bytes(file.read_bytes())
-    monkeypatch.setattr(new, "ROOT", folder)
-    monkeypatch.chdir(folder)
-    return folder
+    """A project that the command line takes for its own."""
+    made = new_project(tmp_path / "project")
+    monkeypatch.setattr(Project, "here", classmethod(lambda cls: made))
+    return made
 
 
-def utf16(folder: Path) -> Path:
+def utf16(folder):
     file = put_csv(folder / "in.csv")
     file.write_text("a,y\n1,0\n", encoding="utf-16")
     return file
 
 
-def make(monkeypatch, *arguments: str) -> int:
-    monkeypatch.setattr("sys.argv", ["new.py", *arguments])
-    return new.main()
-
-
-@pytest.mark.parametrize("kind", FOUND)
-def test_what_is_written_can_be_run(project, monkeypatch, capsys, kind):
-    put, section, scale, note = FOUND[kind]
-    assert make(monkeypatch, "mine", str(put(project / "own"))) == 0
+def test_a_section_is_appended_and_every_byte_before_it_stays(project, capsys):
+    file = put_csv(project.root / "own/in.csv", *table(30))
+    assert command.main(["mine", str(file)]) == 0
     said = capsys.readouterr().out
-    assert note in said
-    assert "python flows/train.py mine --plan" in said
-    found = read("mine")
-    images = found.load.source in ("idx", "images") or (found.load.source == "npz" and "features" not in said)
-    assert found.build.family == ("cnn" if images else "mlp")
-    assert {key: value for key, value in found.load.model_dump().items() if key in section} == section
-    assert found.load.path.startswith("own/")
-    assert found.normalize.scale == scale
-    run("load", "mine")
-    normalize.normalize(Folder("data/mine"), found.normalize)
-    counts = json.loads(Path("data/mine/schema.json").read_text())["rows"]
-    assert counts["val"] >= 1
-    assert found.normalize.validation == ("given" if "validation" in kind else 0.2)
-    assert found.fit.epochs * -(-counts["train"] // found.fit.batch_size) >= 200
-    assert counts["train"] > counts["val"]
+    assert said.startswith("mine: 30 rows of 2 features, 2 classes\nparams.yaml has a new section")
+    assert "\n  - load.target: y; --target names another\n" in said
+    assert "\npython -m flows plan mine " in said
+
+    text = project.params_file.read_text()
+    assert text.startswith(PARAMS + "\n  mine: # 30 rows of 2 features, 2 classes\n    load:\n")
+    assert project.pipelines() == ["fashion", "fashion-cnn", "linear", "mine"]
+    assert sorted(path.name for path in project.root.iterdir()) == ["own", "params.yaml"]
 
 
-def test_a_cnn_is_what_images_begin_with_and_it_can_be_trained(project, monkeypatch):
-    make(monkeypatch, "mine", str(gray(project / "own")))
-    for step in ("load", "normalize", "build", "compile"):
-        run(step, "mine")
-    section = read("mine").fit.model_copy(update={"epochs": 1})
-    assert fit.fit(Folder("data/mine"), section).startswith("1 epochs, lowest val_loss ")
-
-
-def test_all_that_was_there_stays_and_the_graph_knows_the_pipeline(project, monkeypatch):
-    make(monkeypatch, "mine", str(put_csv(project / "own/in.csv", *table(30))))
-    params, graph = (project / file.name for file in (PARAMS, GRAPH))
-    assert params.read_text().startswith(PARAMS.read_text())
-    lines = difflib.ndiff(GRAPH.read_text().splitlines(), graph.read_text().splitlines())
-    content, before = (YAML(typ="safe").load(file) for file in (graph, GRAPH))
-    (pipelines,) = before["vars"]
-    assert [line for line in lines if line.startswith("-")] == [
-        f"-   - pipelines: [{', '.join(pipelines['pipelines'])}]"
+def test_a_section_says_only_what_differs_from_the_defaults(project):
+    changed = PARAMS.replace("batch_size: 32", "batch_size: 16", 1)
+    project.params_file.write_text(changed.replace("hidden: [64, 32]", "hidden: [128]", 1))
+    new(project, "mine", str(put_csv(project.root / "own/in.csv", *table(30))))
+    mine = project.params_file.read_text().partition("\n  mine:")[2]
+    _, others = mine.split("    normalize:\n")
+    assert others.splitlines() == [
+        "      <<: *normalize",
+        "    visualize:",
+        "      <<: *visualize",
+        "    build:",
+        "      <<: *mlp",
+        "    compile:",
+        "      <<: *adam",
+        "    fit:",
+        "      <<: *fit",
+        "      epochs: 200 # 200 updates in all, 1 an epoch",
+        "      batch_size: 32 # rows to an update",
+        "    evaluate:",
+        "      <<: *evaluate",
+        "    run:",
+        "      <<: *run",
     ]
-    assert content["vars"] == [{"pipelines": [*pipelines["pipelines"], "mine"]}]
-    assert content["stages"]["load"]["foreach"]["mine"] == "${mine.load.path}"
-    assert sum("mine" in name for plot in content["plots"] for name in plot) == 3
+    assert project.read("mine").build.hidden == [128]  # the person's default
 
-    offered = (project / OFFERED.name).read_text()
-    assert offered.startswith(OFFERED.read_text())
-    nightly, *_, usual, experiment = YAML(typ="safe").load(offered)["deployments"]
-    assert (usual["name"], experiment["name"]) == ("mine", "mine-experiment")
-    assert usual["parameters"] == experiment["parameters"] == {"pipeline": "mine"}
-    assert usual["concurrency_limit"] == nightly["concurrency_limit"]
-    assert "concurrency_limit" not in experiment
+
+def test_every_key_says_what_it_is_behind_it_or_above_it(project):
+    new(project, "mine", str(gray_images(project)))
+    mine = project.params_file.read_text().partition("\n  mine:")[2]
+    lines = mine.splitlines()
+    keys = [row for row, line in enumerate(lines) if re.match(r" {6}\w", line)]
+    load = type(project.read("mine").load).model_fields
+    assert len(keys) == len([*load, "scale", "learning_rate", "epochs", "batch_size", "schedule"])
+    for row in keys:
+        comment = " # " in lines[row] or lines[row - 1].startswith("      # ")
+        assert comment, lines[row]
+        assert len(lines[row]) <= 100
+
+
+def gray_images(project):
+    for name in ("a", "b"):
+        for number in range(5):
+            put_image(project.root / "own" / name / f"{number}.png", 9, 7, "L", number)
+    return project.root / "own"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("last", ["", "\n", "\n\n# a comment at the left\n"])
+def test_however_the_file_ends_what_was_there_stays(tmp_path, last, end):
+    text = (PARAMS.rstrip("\n") + last).replace("\n", end)
+    project = new_project(tmp_path / "project", text)
+    new(project, "mine", str(put_csv(project.root / "own/in.csv", *table(30))))
+    written = project.params_file.read_bytes().decode()
+    assert written.startswith(text)
+    assert written.count("\r\n") == (written.count("\n") if end == "\r\n" else 0)
+    assert "mine" in project.pipelines()
 
 
 @pytest.mark.parametrize(
-    ("name", "put", "expected"),
+    ("text", "expected"),
     [
-        ("fashion", lambda p: put_idx(p / "in"), r"params\.yaml has a pipeline `fashion` already\. Take another"),
-        ("My Data", lambda p: put_idx(p / "in"), r"`My Data` cannot be a pipeline's name\. Expected a small letter"),
-        ("item", lambda p: put_idx(p / "in"), r"`item` cannot be a pipeline's name"),
-        ("mine", lambda p: put_idx(p / "../data/mine"), r"`mine` will write into data/mine, and mine is there\. Mo"),
-        ("mine", lambda p: put_csv(p / "../data/mine/in.csv", *table(30)), r"data/mine, and in\.csv is there\. Move"),
-        ("fashion_cnn", lambda p: put_idx(p / "in"), r"UI `fashion_cnn` and `fashion-cnn` would be called the same"),
-        ("true", lambda p: put_idx(p / "in"), r"`true` cannot be a pipeline's name\. .* nothing that YAML reads as an"),
-        ("mine", lambda p: p / "no", r"There is no own/no\. Looked for an \.npz file .*; a folder with IDX files"),
-        ("mine", lambda p: put_csv(p / "in.txt", "x"), r"own/in\.txt is nothing that load can read\. Looked for an"),
-        ("mine", lambda p: put_csv(p / "in/x.txt").parent, r"own/in is nothing that load can read\. Looked for"),
-        ("mine", lambda p: put_csv(p / "in.csv", "a,y"), r"own/in\.csv has column names and no rows"),
-        ("mine", lambda p: put_csv(p / "in.csv"), r"own/in\.csv cannot be read"),
-        ("mine", lambda p: put_csv(p / "in.csv", ",,", "1,2,3"), r"own/in\.csv: no column has a name\. Expected"),
-        ("mine", lambda p: put_csv(p / "in.csv", "1.5,2,0", "3,4,1"), r"first line is 1\.5,2,0\. Expected the"),
-        ("mine", lambda p: put_csv(p / "in.csv", "1.5,2.5,Barolo", "3,4,Rioja"), r"first line is 1\.5,2\.5,Bar"),
-        ("mine", lambda p: put_csv(p / "in.csv", "a;y", "1,5;0", "2,5;1"), r"a has '1,5' in row 1\. Expected num"),
-        ("mine", utf16, r"own/in\.csv is not UTF-8: .* Save it as UTF-8\."),
-        ("mine", lambda p: put_images(p / "in", "cat"), r"own/in has one class only, `cat`"),
-        ("mine", lambda p: put_npz(p / "in.npz", x=X), r"no array x_train\. It has x\. Expected"),
-        ("mine", lambda p: put_csv(p / "in.npz", "x"), r"own/in\.npz cannot be read"),
-        ("mine", lambda p: put_npz(p / "in.npz", x_train=np.array(1), y_train=np.array(1)), r"x_train has no rows"),
-        ("mine", lambda p: put_csv(p / "in.csv/x.txt").parent, r"own/in\.csv is nothing that load can read"),
+        (PARAMS.replace("&cnn", "").replace("*cnn", "*mlp"), "cannot be continued"),
+        (PARAMS + "later: 1\n", "cannot be continued"),
+        (PARAMS.replace("adam: &adam", "x: &adam"), r"no defaults\.adam, which a section `co"),
+        (PARAMS.partition("pipelines:")[0], "has no part `pipelines:`"),
+        (PARAMS.partition("pipelines:")[0] + "pipelines: [1]\n", "has no part `pipelines:`"),
+        ("- 1\n", "has no part `pipelines:`"),
+        (PARAMS + "  [", r"params\.yaml, line \d+, column \d+: not YAML"),
+        ("defaults: {}\npipelines: {}\n", r"no defaults\.normalize"),
     ],
-)  # fmt: skip
-def test_what_cannot_be_a_pipeline_is_refused_and_nothing_is_written(project, monkeypatch, capsys, name, put, expected):
-    assert make(monkeypatch, name, str(put(project / "own"))) == 1
+)
+def test_a_file_that_cannot_be_continued_is_left_alone(project, capsys, text, expected):
+    project.params_file.write_text(text)
+    assert command.main(["mine", str(gray_images(project))]) == 1
+    assert re.match(f"error .*{expected}", capsys.readouterr().err)
+    assert project.params_file.read_text() == text
+
+
+def test_the_first_pipeline_of_all_can_be_added(project):
+    text = PARAMS.partition("pipelines:")[0] + "pipelines:\n"
+    project.params_file.write_text(text)
+    new(project, "mine", str(gray_images(project)))
+    assert project.pipelines() == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("linear", r"params\.yaml has a pipeline `linear` already\. Take another name, or"),
+        ("My Data", r"`My Data` cannot be a pipeline's name\. Expected a small letter"),
+        ("item", r"`item` cannot be a pipeline's name"),
+        ("true", r"`true` cannot be .* nothing that YAML reads as another value"),
+        ("../up", r"`\.\./up` cannot be a pipeline's name"),
+        (
+            "fashion_cnn",
+            r"In Prefect's UI `fashion_cnn` and `fashion-cnn` would be called the same",
+        ),
+    ],
+)
+def test_a_name_that_cannot_be_one_is_refused(project, capsys, name, expected):
+    assert command.main([name, str(gray_images(project))]) == 1
+    assert re.match(f"error {expected}", capsys.readouterr().err)
+    assert project.params_file.read_text() == PARAMS
+
+
+@pytest.mark.parametrize(
+    ("put", "expected"),
+    [
+        (lambda p: put_idx(p / "../data/mine"), "`mine` will write into data/mine, and mine is"),
+        (lambda p: put_csv(p / "../data/mine/in.csv"), r"data/mine, and in\.csv is there\. Move"),
+        (lambda p: p / "no", r"There is no own/no\. Expected an \.npz .*; a folder with IDX"),
+        (lambda p: put_csv(p / "in.txt", "x"), r"own/in\.txt is in no format that load can read"),
+        (lambda p: put_csv(p / "in/x.txt").parent, "own/in is in no format that load can read"),
+        (lambda p: put_csv(p / "in.csv/x.txt").parent, r"own/in\.csv is in no format that load"),
+        (lambda p: put_csv(p / "in.csv", "a,y"), r"own/in\.csv has column names and no rows"),
+        (lambda p: put_csv(p / "in.csv"), r"own/in\.csv cannot be read"),
+        (lambda p: put_csv(p / "in.csv", ",,", "1,2,3"), r"own/in\.csv: no column has a name\."),
+        (lambda p: put_csv(p / "in.csv", "1.5,2,0", "3,4,1"), r"first line is 1\.5,2,0\. Expected"),
+        (lambda p: put_csv(p / "in.csv", "1.5,2.5,A", "3,4,B"), r"first line is 1\.5,2\.5,A\. "),
+        (
+            lambda p: put_csv(p / "in.csv", "a;y", "1,5;0", "2,5;1"),
+            r"no column of numbers is left as a feature: a has '1,5' in row 1\. Expected num",
+        ),
+        (utf16, r"own/in\.csv is not UTF-8: .* Save it as UTF-8\."),
+        (lambda p: put_images(p / "in", "cat"), "own/in has one class only, `cat`"),
+        (lambda p: put_npz(p / "in.npz", x=X), r"no array x_train\. It has x\. Expected"),
+        (lambda p: put_csv(p / "in.npz", "x"), r"own/in\.npz cannot be read"),
+        (
+            lambda p: put_npz(p / "in.npz", x_train=np.array(1), y_train=np.array(1)),
+            "x_train has no rows",
+        ),
+    ],
+)
+def test_data_that_cannot_be_read_is_refused_and_nothing_is_written(project, capsys, put, expected):
+    assert command.main(["mine", str(put(project.root / "own"))]) == 1
     said = capsys.readouterr().err
     assert re.match(f"error .*{expected}", said), said
-    assert all(file.read_bytes() == (project / file.name).read_bytes() for file in FILES)
+    assert project.params_file.read_text() == PARAMS
 
 
-def test_a_pipeline_is_taken_out_as_it_was_put_in(project, monkeypatch, capsys):
-    before = [(project / file.name).read_text() for file in FILES]
-    put_csv(project / "own/in.csv", *table(30))
-    for name in ("mine", "mine-too"):
-        assert make(monkeypatch, name, "own/in.csv") == 0
-    both = [(project / file.name).read_text() for file in FILES]
-    assert make(monkeypatch, "mine", "own/in.csv") == 1
-    assert "already. Take another name; or `python flows/new.py mine --remove` takes it out." in capsys.readouterr().err
-    assert make(monkeypatch, "mine", "--remove") == 0
-    assert read("mine-too").load.path == "own/in.csv"
-    assert "mine" not in YAML(typ="safe").load(project / "params.yaml")
-    assert make(monkeypatch, "mine", "own/in.csv") == 0
-    for text, file in zip(both, FILES, strict=True):  # the same, in another order
-        assert sorted((project / file.name).read_text().splitlines()) == sorted(
-            text.replace("mine, mine-too", "mine-too, mine").splitlines()
-        )
-    for name in ("mine", "mine-too"):
-        assert make(monkeypatch, name, "--remove") == 0
-    assert [(project / file.name).read_text() for file in FILES] == before
-    assert make(monkeypatch, "mine", "--remove") == 1
-    assert "There is no pipeline `mine` in params.yaml, dvc.yaml, prefect.yaml." in capsys.readouterr().err
+def test_a_path_stays_as_it_was_typed_inside_the_project_and_is_absolute_outside(project, tmp_path):
+    put_csv(tmp_path / "far/in.csv", *table(30))
+    os.symlink(tmp_path / "far", project.root / "near")
+    new(project, "inside", str(project.root / "near/in.csv"))
+    new(project, "outside", str(tmp_path / "project/../far/in.csv"))
+    assert project.read("inside").load.path == "near/in.csv"
+    assert project.read("outside").load.path == f"{tmp_path}/far/in.csv"
 
 
-def test_what_is_left_of_a_pipeline_that_was_taken_out_by_hand_can_be_taken_out(project, monkeypatch, capsys):
-    before = [(project / file.name).read_text() for file in FILES]
-    put_csv(project / "own/in.csv", *table(30))
-    assert make(monkeypatch, "mine", "own/in.csv") == 0
-    (project / "params.yaml").write_text(before[0])
-    assert make(monkeypatch, "mine", "own/in.csv") == 1
-    assert "dvc.yaml has a pipeline `mine` already" in capsys.readouterr().err
-    assert make(monkeypatch, "mine", "--remove") == 0
-    assert [(project / file.name).read_text() for file in FILES] == before
+def test_data_behind_a_link_into_the_pipelines_own_folder_is_refused(project, capsys):
+    put_csv(project.data("mine") / "in.csv", *table(30))
+    os.symlink(project.data("mine"), project.root / "own")
+    assert command.main(["mine", str(project.root / "own/in.csv")]) == 1
+    assert "will write into data/mine" in capsys.readouterr().err
 
 
-def test_a_person_may_name_the_target_and_the_task(project, monkeypatch, capsys):
-    file = put_csv(
-        project / "own/in.csv", *table(30, name=lambda row: f"wine {row}", target=lambda row: f"2020-01-{row}")
-    )
-    assert make(monkeypatch, "mine", str(file)) == 1
-    assert "y was taken for the column to predict: --target names it." in capsys.readouterr().err
-    assert make(monkeypatch, "mine", str(file), "--target", "z") == 1
-    assert "There is no column `z` to predict. It has a, b, name, y." in capsys.readouterr().err
-    assert make(monkeypatch, "mine", str(file), "--target", "a", "--task", "regression") == 0
-    found = read("mine").load
-    assert (found.target, found.task, found.ignore) == ("a", "regression", ["name", "y"])
+def test_help_fits_on_a_screen_and_has_an_example(capsys):
     with pytest.raises(SystemExit):
-        make(monkeypatch, "other")
-    assert "expected either the place of the data or --remove" in capsys.readouterr().err
-
-
-def test_every_key_of_load_says_what_it_is(project, monkeypatch):
-    assert make(monkeypatch, "mine", str(put_csv(project / "own/in.csv", *table(30)))) == 0
-    section = (project / "params.yaml").read_text().partition("\nmine:")[2]
-    lines = section.partition("  load:\n")[2].partition("  normalize:")[0].splitlines()
-    assert len(lines) == len(type(read("mine").load).model_fields)
-    assert all(re.fullmatch(r"    \w+: \S.* # [`a-z].{10,110}", line) for line in lines)
-
-
-@pytest.mark.parametrize("odd", ["?", "1,000", "5%", "3 kg"])
-def test_a_column_that_is_left_out_though_it_is_nearly_numbers_is_told(project, monkeypatch, capsys, odd):
-    lines = table(30, c=lambda row: f'"{odd}"' if row == 4 else row, d=lambda row: f"word {row}")
-    assert make(monkeypatch, "mine", str(put_csv(project / "own/IN.CSV", *lines))) == 0
-    told = [line for line in capsys.readouterr().out.splitlines() if "correct that" in line]
-    assert told == [f"  - load.ignore: c has '{odd}' in row 5; correct that to use the column"]
-
-
-def test_a_word_is_written_as_yaml_reads_it_back():
-    words = ["y", "yes", "null", "1", "a b", "a: b", "a,b", "", "# x", "[x", '"', "\t", ",", "é", "~", "-", "{"]
-    for value in (*words, 0.2, None, True, words):
-        assert YAML(typ="safe").load(f"key: {guess._word(value)}") == {"key": value}
+        command.main(["--help"])
+    said = capsys.readouterr().out
+    assert said.startswith("usage: python -m flows new ")
+    assert "\n  python -m flows new digits path/to/data\n" in said
+    assert len(said.splitlines()) < 25
 
 
 def test_dvc_reads_the_data_again_when_it_changes_and_no_sooner(workspaces):
     workspace = workspaces("own")
     file = put_csv(workspace.path / "own/in.csv", *table(30))
-    workspace.run("python", "flows/new.py", "mine", "own/in.csv")
-    plan = ("python", "flows/train.py", "mine", "--plan")
+    workspace.run("python", "-m", "flows", "new", "mine", "own/in.csv")
+    plan = ("python", "-m", "flows", "plan", "mine")
     assert "Running stage 'load@mine'" in workspace.dvc("repro", "normalize@mine")
     assert re.search(r"load +skip", workspace.run(*plan))
     assert "Running" not in workspace.dvc("repro", "normalize@mine")
@@ -289,7 +227,8 @@ def test_dvc_reads_the_data_again_when_it_changes_and_no_sooner(workspaces):
     assert "32 + 8 rows" in workspace.dvc("repro", "normalize@mine")
 
     workspace.set(mine__load__test=0.5)
-    assert re.search(r"load +run +mine\.load\.test: 0\.2 -> 0\.5\s", workspace.run(*plan))
+    changed = r"load +run +pipelines\.mine\.load\.test: 0\.2 -> 0\.5\s"
+    assert re.search(changed, workspace.run(*plan))
     put_csv(file, *table(30))
     workspace.set(mine__load__test=0.2)
     assert re.search(r"load +restore +own/in\.csv changed", workspace.run(*plan))
@@ -302,11 +241,16 @@ def test_dvc_reads_the_data_again_when_it_changes_and_no_sooner(workspaces):
 def test_dvc_builds_again_when_a_function_of_ones_own_changes(workspaces):
     workspace = workspaces("function")
     file = workspace.path / "params.yaml"
-    section = "family: function\n    function: models.mine:made\n"
-    file.write_text(re.sub(r"family: linear.*\n.*\n.*\n", section, file.read_text()))
+    yaml = YAML()
+    params = yaml.load(file)
+    own = {"family": "function", "function": "models.mine:made"}
+    params["pipelines"]["linear"]["build"] = own
+    yaml.dump(params, file)
     code = """import keras\n
 def made(schema):
-    return keras.Sequential([keras.Input(schema["input_shape"]), keras.layers.Dense(3), keras.layers.Dense(1)])
+    return keras.Sequential([
+        keras.Input(schema["input_shape"]), keras.layers.Dense(3), keras.layers.Dense(1)
+    ])
 """
     (workspace.path / "models/mine.py").write_text(code)
     plan = ("python", "flows/linear.py", "--plan")
@@ -324,7 +268,7 @@ def made(schema):
 def test_a_changed_image_in_a_folder_is_seen(workspaces):
     workspace = workspaces("pictures")
     put_images(workspace.path / "own", count=6)
-    workspace.run("python", "flows/new.py", "mine", "own")
+    workspace.run("python", "-m", "flows", "new", "mine", "own")
     assert "Running stage 'load@mine'" in workspace.dvc("repro", "load@mine")
     put_image(workspace.path / "own/cat/0.png", color=(7, 7, 7))
     assert "Running stage 'load@mine'" in workspace.dvc("repro", "load@mine")

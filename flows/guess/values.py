@@ -1,0 +1,105 @@
+"""Values to begin with: for a table or for images, by their number of rows and their range."""
+
+from __future__ import annotations
+
+import math
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from flows.guess.section import Proposal
+from tasks.core.folder import Folder
+from tasks.sources.base import Dataset, some
+
+SHARE, SEED = 0.2, 0  # rows to test on, and to validate on, where the data has none for that
+UPDATES, MOST_EPOCHS = 1000, 200  # so many updates at least, unless that takes more epochs
+
+# What suits features and what suits images; everything else is left to `defaults:`.
+FEATURES: dict[str, dict[str, Any]] = {
+    "build": {"family": "mlp"},
+    "compile": {},
+    "fit": {"epochs": 20, "batch_size": 32},
+}
+IMAGES: dict[str, dict[str, Any]] = {
+    "build": {"family": "cnn"},
+    "compile": {"learning_rate": 0.003},
+    "fit": {"epochs": 10, "batch_size": 64, "schedule": "one_cycle", "jit_compile": False},
+}
+
+
+def read(folder: Folder, source: ModuleType, load: dict[str, Any], notes: list[str]) -> Proposal:
+    """Read the data with the parameters that are proposed, and choose the rest by what is in it.
+
+    Args:
+        folder: of the pipeline; relative paths start at its project's root.
+        source: the module that reads this format.
+        load: every key of the section `load`.
+        notes: guesses that a person should check.
+
+    Raises:
+        UserError: the source cannot read the data.
+    """
+    found: Dataset = source.find(source.Params(**load), folder)
+    x, x_test = found.arrays["x_train"], found.arrays["x_test"]
+    names = found.class_names
+    if names and all(name.isdigit() for name in names):
+        notes = [
+            *notes,
+            f"load.class_names: null, so classes are called {some(names)}; a list gives them names",
+        ]
+
+    shape = " x ".join(str(size) for size in x.shape[1:])
+    what = "features" if x.ndim == 2 else "pixels"
+    target = f"{len(names)} classes" if names else "a regression target"
+    about = f"{len(x) + len(x_test):,} rows of {shape} {what}, {target}"
+    return proposal(load, about, found.arrays, scale(x), FEATURES if x.ndim == 2 else IMAGES, notes)
+
+
+def proposal(
+    load: dict[str, Any],
+    about: str,
+    arrays: dict[str, np.ndarray],
+    scaling: str,
+    values: dict[str, dict[str, Any]],
+    notes: list[str],
+) -> Proposal:
+    """The sections behind `load`.
+
+    Args:
+        load: every key of the section `load`.
+        about: one line: what the data is.
+        arrays: `y_train`, and `given_train` if the data has validation rows.
+        scaling: a value for `normalize.scale`.
+        values: FEATURES or IMAGES.
+        notes: guesses that a person should check.
+    """
+    given = arrays.get("given_train")
+    rows = len(arrays["y_train"]) * (1 - SHARE) if given is None else (~given).sum()
+    fit = values["fit"]
+    updates = math.ceil(rows / fit["batch_size"])
+    epochs = min(MOST_EPOCHS, math.ceil(UPDATES / updates))
+
+    reasons = {}
+    if epochs > fit["epochs"]:  # few rows are few updates an epoch
+        fit = {**fit, "epochs": epochs}
+        reasons["fit.epochs"] = f"{epochs * updates:,} updates in all, {updates:,} an epoch"
+    wanted = {
+        "normalize": {"scale": scaling, "validation": SHARE if given is None else "given"},
+        "visualize": {},
+        "build": values["build"],
+        "compile": values["compile"],
+        "fit": fit,
+        "evaluate": {},
+        "run": {},
+    }
+    return Proposal(about, load, wanted, reasons, notes)
+
+
+def scale(x: np.ndarray) -> str:
+    """A value for `normalize.scale`, from the range and the type of the inputs."""
+    if x.ndim == 2:
+        return "standard"
+    if x.min() >= 0 and x.max() <= 1:
+        return "none"
+    return "pixels" if x.dtype == np.uint8 else "standard"

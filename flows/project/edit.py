@@ -1,0 +1,182 @@
+"""`params.yaml` as text: a section is added or taken out, and every other byte stays as it is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.nodes import MappingNode
+
+from flows.project import params
+from flows.project.params import FILE
+from tasks.core.step import UserError
+
+BY_HAND = "Edit it by hand; `git diff` shows what was changed."
+
+
+def text_of(file: Path) -> str:
+    """The file with its line endings as they are."""
+    try:
+        return file.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{FILE} is missing. `git checkout {FILE}` brings it back.") from None
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{FILE} is not UTF-8: {error.reason} at byte {error.start:,}. Save it as UTF-8."
+        ) from None
+
+
+def content(text: str) -> dict[str, Any]:
+    """The file's text as YAML has it."""
+    found = params.content(text)
+    pipelines = found.get("pipelines", "") if isinstance(found, dict) else ""
+    if pipelines is not None and not isinstance(pipelines, dict):
+        raise UserError(
+            f"{FILE} has no part `pipelines:` with a section for each pipeline. "
+            f"`git diff {FILE}` shows what was changed: put it back."
+        )
+    return found
+
+
+def with_section(text: str, name: str, lines: list[str], values: dict[str, Any]) -> str:
+    """The text with one more section at its end.
+
+    Args:
+        text: of params.yaml.
+        name: of the pipeline, which is not there yet.
+        lines: the section, its name first, as they stand in a file whose sections begin two
+            columns from the left.
+        values: what the section must say when it is read again.
+
+    Raises:
+        UserError: the result would not be the same file with one more pipeline.
+    """
+    expected = content(text)
+    expected["pipelines"] = {**(expected["pipelines"] or {}), name: values}
+
+    end = "\r\n" if "\r\n" in text else "\n"
+    gap = "" if text.endswith("\n") else end
+    longer = text + gap + end + "".join(f"{line}{end}" for line in lines)
+    if _same(longer, expected):
+        return longer
+    raise UserError(
+        f"{FILE} cannot be continued with a section `{name}`. Expected `defaults:` as it came with "
+        "the project, then `pipelines:` as the last part, each name in it two spaces from the "
+        f"left. {BY_HAND}"
+    )
+
+
+def without(text: str, name: str) -> str:
+    """The text without a pipeline's section, and without the empty line above it.
+
+    A comment inside the section goes with it. So does one behind it that is indented more than
+    the pipeline's name. Other comments stay.
+
+    Raises:
+        UserError: there is no such pipeline, or the result would not be the same file without it.
+    """
+    expected = content(text)
+    there = expected["pipelines"] or {}
+    if name not in there:
+        known = ", ".join(str(key) for key in there) or "nothing"
+        raise UserError(f"{FILE}: no pipeline `{name}`. It has: {known}.")
+    expected["pipelines"] = {key: value for key, value in there.items() if key != name}
+
+    found = _lines_of(text, name)
+    if found:
+        start, end = found
+        shorter = text[:start] + text[end:]
+        if _same(shorter, expected):
+            return shorter
+    raise UserError(
+        f"{FILE}: the section `{name}` cannot be taken out by itself: the other pipelines would "
+        "not stay the same. Is there an anchor (`&`) in it that another one uses, or does it "
+        f"share a line with another one? {BY_HAND}"
+    )
+
+
+def write(file: Path, text: str) -> None:
+    """Replace a file as a whole, when the new one is on disk."""
+    file = file.resolve()  # a symbolic link stays one
+    part = file.with_name(f".part.{file.name}")
+    try:
+        with open(part, "w", encoding="utf-8", newline="") as opened:
+            opened.write(text)
+            opened.flush()
+            os.fsync(opened.fileno())
+        shutil.copymode(file, part)
+        os.replace(part, file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _same(text: str, expected: dict[str, Any]) -> bool:
+    """Whether a text says what it should, in that order."""
+    try:
+        found = content(text)
+    except UserError:
+        return False
+    found["pipelines"] = found["pipelines"] or {}
+    return repr(found) == repr(expected)  # not ==: NaN is unequal to itself, and 1 equal to true
+
+
+def _lines_of(text: str, name: str) -> tuple[int, int] | None:
+    """Where the lines of a section begin and end: positions in the text.
+
+    None if a merge (`<<`) has brought it there: then it has no lines of its own.
+    """
+    pipelines = _value(YAML(typ="safe", pure=True).compose(text), "pipelines")
+    marks = {key.value: key.start_mark for key, _ in pipelines.value} if pipelines else {}
+    if name not in marks:
+        return None
+    begin = marks[name]
+    after = [mark.index for mark in marks.values() if mark.index > begin.index]
+    limit = after[0] if after else pipelines.end_mark.index
+
+    start = text.rfind("\n", 0, begin.index) + 1
+    end = _next_line(text, _last_word(text, begin.index, limit))
+    return _blank_line_above(text, start), _own_comments(text, end, begin.column)
+
+
+def _value(node: MappingNode, key: str) -> MappingNode | None:
+    return next((value for each, value in node.value if each.value == key), None)
+
+
+def _last_word(text: str, start: int, limit: int) -> int:
+    """Where the last word of YAML ends in a part of the text; comments are none."""
+    words = [
+        event.end_mark.index
+        for event in YAML(typ="safe", pure=True).parse(text)
+        if start <= event.start_mark.index < limit
+        and event.end_mark.index > event.start_mark.index  # the end of a block has no width
+    ]
+    return len(text[: max(words)].rstrip())  # a text of several lines ends with its line ending
+
+
+def _next_line(text: str, position: int) -> int:
+    found = text.find("\n", position)
+    return len(text) if found < 0 else found + 1
+
+
+def _blank_line_above(text: str, start: int) -> int:
+    """Where the line above begins, if it is empty: `new` writes one."""
+    above = text.rfind("\n", 0, max(start - 1, 0)) + 1
+    return start if text[above:start].strip() else above
+
+
+def _own_comments(text: str, end: int, column: int) -> int:
+    """The end of the comments behind a section that belong to it: they are indented more."""
+    position = end
+    while position < len(text):
+        following = _next_line(text, position)
+        line = text[position:following]
+        words = line.lstrip(" ")
+        own = words.startswith("#") and len(line) - len(words) > column
+        if words.strip() and not own:
+            break
+        end = following if own else end
+        position = following
+    return end

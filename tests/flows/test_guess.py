@@ -1,0 +1,287 @@
+"""What is proposed for a user's data, format by format: it suits the data, and it can be run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from flows import guess
+from flows.command.new import new, told
+from flows.guess import csv, section
+from flows.project.steps import STEPS, step
+from tasks import fit, normalize, sources
+from tasks.core.folder import Folder
+from tasks.core.step import UserError
+from tasks.load import load
+from tests.support.own import put_csv, put_idx, put_image, put_images, put_npz, rows, table
+from tests.support.project import new_project
+
+X, Y = rows(40)
+PRICE = {"id": str, "town": lambda row: "Ulm", "target": lambda row: row * 1.5}
+PRICES = [line.replace(",", ";") for line in table(30, **PRICE)]
+HOLES = table(30, c=lambda row: "" if row == 3 else row)
+
+
+@pytest.fixture
+def project(tmp_path):
+    return new_project(tmp_path / "project")
+
+
+def gray(folder: Path) -> Path:
+    for name in ("a", "b"):
+        for number in range(5):
+            put_image(folder / name / f"{number}.png", 9, 7, "L", number)
+    return folder
+
+
+def given(folder: Path, train: Sequence[str] = ()) -> Path:
+    put_csv(folder / "train.csv", *(train or table(30)))
+    put_csv(folder / "test.csv", *(HOLES[:11] if train else table(10)))
+    return folder
+
+
+def divided(folder: Path) -> Path:
+    put_images(folder / "val", count=2)
+    put_images(folder / "train", count=6)
+    return folder
+
+
+def npz(folder: Path, x=X, y=Y, **more) -> Path:
+    return put_npz(folder / "in.npz", x_train=x, y_train=y, **more)
+
+
+FEATURES = X.reshape(40, -1)
+# What there is, and what is proposed for it: keys of load, the scale, and a part of the notes.
+FOUND = {
+    "idx": (
+        lambda p: put_idx(p / "in"),
+        {"source": "idx", "test": "given", "prefix": ""},
+        "pixels",
+        "transpose",
+    ),
+    "emnist": (
+        lambda p: put_idx(p / "in", "emnist-letters-", test=None, first=1),
+        {"source": "idx", "prefix": "emnist-letters-", "transpose": True, "test": 0.2},
+        "pixels",
+        "transpose",
+    ),
+    "npz": (
+        lambda p: npz(p, x_test=X, y_test=Y),
+        {"source": "npz", "task": "classes", "test": "given"},
+        "pixels",
+        "task: classes",
+    ),
+    "npz of a regression": (
+        lambda p: npz(p, FEATURES * 1.5, np.arange(40) / 3),
+        {"source": "npz", "task": "regression", "test": 0.2},
+        "standard",
+        "features, a regression target",
+    ),
+    "npz between 0 and 1": (
+        lambda p: npz(p, X / 255, np.eye(3)[Y]),
+        {"task": "classes"},
+        "none",
+        "",
+    ),
+    "npz of features that are bits": (
+        lambda p: npz(p, FEATURES > 99),
+        {"source": "npz"},
+        "standard",
+        "",
+    ),
+    "npz of images of bits": (
+        lambda p: npz(p, X > 99),
+        {"source": "npz"},
+        "none",
+        "class_names: null, so classes are called 0, 1, 2; a list",
+    ),
+    "npz with validation rows": (
+        lambda p: npz(p, x_val=X[:9], y_val=Y[:9]),
+        {"test": 0.2},
+        "pixels",
+        "",
+    ),
+    "images": (
+        lambda p: put_images(p / "in", count=6),
+        {"source": "images", "size": [64, 64], "color": "rgb"},
+        "pixels",
+        "12 images of 2 classes",
+    ),
+    "small gray images": (
+        lambda p: gray(p / "in"),
+        {"size": [9, 7], "color": "gray", "test": 0.2},
+        "pixels",
+        "size",
+    ),
+    "images with validation rows": (
+        lambda p: divided(p / "in"),
+        {"test": 0.2},
+        "pixels",
+        "size",
+    ),
+    "csv": (
+        lambda p: put_csv(p / "in.csv", *table(30, target=lambda row: ("x", "y")[row % 2])),
+        {"source": "csv", "target": "y", "task": "classes", "missing": "refuse"},
+        "standard",
+        "target: y",
+    ),
+    "csv of prices": (
+        lambda p: put_csv(p / "in.csv", *PRICES),
+        {"separator": ";", "task": "regression", "ignore": ["id", "town"]},
+        "standard",
+        "ignore: id, town",
+    ),
+    "csv with holes": (
+        lambda p: put_csv(p / "in.csv", *HOLES),
+        {"missing": "median"},
+        "standard",
+        "missing: median",
+    ),
+    "csv files": (
+        lambda p: given(p / "in"),
+        {"source": "csv", "test": "given"},
+        "standard",
+        "target: y",
+    ),
+    "csv files with a hole in one": (
+        lambda p: given(p / "in", table(30, c=str)),
+        {"missing": "median"},
+        "standard",
+        "as 1 of 40 rows have missing",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FOUND)
+def test_what_is_proposed_can_be_run(project, kind):
+    put, keys, scale, note = FOUND[kind]
+    said = told("mine", new(project, "mine", str(put(project.root / "own"))))
+    assert note in said
+
+    found = project.read("mine")
+    images = "features" not in said
+    assert found.build.family == ("cnn" if images else "mlp")
+    assert {key: getattr(found.load, key) for key in keys} == keys
+    assert found.load.path.startswith("own/")
+    assert found.normalize.scale == scale
+    assert found.normalize.validation == ("given" if "validation" in kind else 0.2)
+
+    folder = Folder(project.data("mine"))
+    load(folder, found.load)
+    normalize.normalize(folder, found.normalize)
+    counts = folder.read_json("schema.json")["rows"]
+    assert counts["train"] > counts["val"] >= 1
+    assert found.fit.epochs * -(-counts["train"] // found.fit.batch_size) >= 200
+
+
+def test_images_begin_with_a_cnn_that_can_be_trained(project):
+    new(project, "mine", str(gray(project.root / "own")))
+    found = project.read("mine")
+    folder = Folder(project.data("mine"))
+    for name in ("load", "normalize", "build", "compile"):
+        step(name).function(folder, getattr(found, name))
+    section = found.fit.model_copy(update={"epochs": 1})
+    run = fit.Run(save_every=30, keep_state=False)
+    assert fit.fit(folder, section, run).startswith("1 epochs, lowest val_loss ")
+
+
+def test_few_rows_are_seen_often(project):
+    """800 rows are 20 batches of the 640 that remain for training: 50 epochs are 1,000 updates."""
+    put_csv(project.root / "own/in.csv", *table(1000))
+    new(project, "mine", str(project.root / "own/in.csv"))
+    assert project.read("mine").fit.epochs == 50
+    assert "epochs: 50 # 1,000 updates in all, 20 an epoch" in project.params_file.read_text()
+
+
+def test_each_format_is_called_like_the_source_that_reads_it():
+    assert set(guess.FORMATS) <= set(sources.SOURCES)
+    assert all(module.LOOKED_FOR for module in guess.FORMATS.values())
+
+
+def sniffed(root: Path, *lines: str) -> csv.Table:
+    put_csv(root / "in.csv", *lines)
+    return csv.sniff(root, [Path("in.csv")])
+
+
+def test_sniff_finds_separator_and_names(tmp_path):
+    found = sniffed(tmp_path, "a;b,c;", "1;2;3")
+    assert (found.separator, found.names, found.tested) == (";", ["a", "b,c"], False)
+
+
+@pytest.mark.parametrize(
+    ("lines", "target", "task"),
+    [
+        (["a,Label,b", "1,0,2", "3,1,4"], "Label", "classes"),
+        (["a,b", "1,0.5", "3,1"], "b", "regression"),
+        (["a,b", "1,0.0", "3,1.0"], "b", "regression"),
+        (["a,b", "1,0", "3,", "4,1"], "b", "classes"),  # pandas makes floats of them
+        (["a,b", "1,x", "3,y"], "b", "classes"),
+        (["a,b", *(f"1,{number}" for number in range(20))], "b", "classes"),
+        (["a,b", *(f"1,{number}" for number in range(21))], "b", "regression"),
+    ],
+)
+def test_roles_follow_from_names_and_values(tmp_path, lines, target, task):
+    found = csv.roles(sniffed(tmp_path, *lines), {})
+    assert (found.target, found.task) == (target, task)
+
+
+def test_roles_ignore_words_and_row_numbers(tmp_path):
+    table = sniffed(tmp_path, ",No,town,a,y", "0,1,Ulm,2,0", "1,2,Bonn,,1")
+    found = csv.roles(table, {})
+    assert found.ignore == ["Unnamed: 0", "No", "town"]
+    assert found.missing == "median"
+    assert csv.roles(table, {"target": "a"}).missing == "drop"  # a target cannot be made up
+    assert csv.roles(table, {"task": "regression"}).task == "regression"
+
+
+@pytest.mark.parametrize("odd", ["?", "1,000", "5%", "3 kg"])
+def test_a_column_that_is_left_out_though_it_is_nearly_numbers_is_told(project, odd):
+    columns = {
+        "c": lambda row: f'"{odd}"' if row == 4 else row,
+        "d": lambda row: f"word {row}",
+    }
+    file = put_csv(project.root / "own/IN.CSV", *table(30, **columns))
+    notes = [note for note in new(project, "mine", str(file)).notes if "correct that" in note]
+    assert notes == [f"load.ignore: c has '{odd}' in row 5; correct that to use the column"]
+
+
+def test_values_that_mostly_begin_as_numbers_are_nearly_numbers():
+    columns = pd.DataFrame({"a": ["1", "2", "n/a"], "b": ["x", "1", "y"], "c": ["1", "2", "3"]})
+    assert csv.nearly_numbers(columns) == ["a has 'n/a' in row 3"]
+
+
+def test_a_person_may_name_the_target_and_the_task(project):
+    columns = {"name": lambda row: f"wine {row}", "target": lambda row: f"2020-01-{row}"}
+    file = str(put_csv(project.root / "own/in.csv", *table(30, **columns)))
+    with pytest.raises(UserError, match="y was taken for the target: --target names another"):
+        new(project, "mine", file)
+    with pytest.raises(UserError, match=r"no column `z` to be the target\. It has a, b, name, y"):
+        new(project, "mine", file, target="z")
+
+    new(project, "mine", file, target="a", task="regression")
+    found = project.read("mine").load
+    assert (found.target, found.task, found.ignore) == ("a", "regression", ["name", "y"])
+
+
+def test_a_word_is_written_as_yaml_reads_it_back():
+    odd = ["y", "yes", "null", "1", "a b", "a: b", "a,b", "", "# x", "[x", '"', "\t", ",", "é"]
+    words = [*odd, "~", "-", "{"]
+    for value in (*words, 0.2, None, True, words):
+        written = f"key: {section.word(value)} # comment"
+        assert YAML(typ="safe").load(written) == {"key": value}
+
+
+def test_every_parameter_has_a_meaning_of_one_sentence():
+    for name in STEPS:
+        for model in step(name).sections:
+            tag = step(name).tag
+            kinds = model.model_fields[tag].annotation.__args__ if tag else [None]
+            for key in set(model.model_fields) - {"family"}:  # which is never written
+                said = section.meaning(name, kinds[0], key)
+                assert 5 < len(said) < 200, (name, key, said)
+                assert "\n" not in said
