@@ -46,7 +46,7 @@ def build(folder: Folder, params: Params) -> str:
             model.add(layer)
         model.add(keras.layers.Dense(head.units, activation=head.activation))
         if target := schema.get("target"):  # else the units of y would decide how well it is learnt
-            model.add(keras.layers.Rescaling(target["deviation"], target["mean"]))
+            model.add(keras.layers.Rescaling(target["std"], target["mean"]))
 
     row = linear_in_a_row(model)
     if row > 1:

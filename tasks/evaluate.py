@@ -49,7 +49,7 @@ def evaluate(folder: Folder, params: Params) -> str:
     from tasks.pictures import answers as report
     from tasks.scores import numbers as scores
 
-    x, y, leaked, places = read_arrays(folder, "normalized.npz", "x_test", "y_test", "leaked_test?", "from_test?")
+    x, y, leaked, places = read_arrays(folder, "normalized.npz", "x_test", "y_test", optional=("leaked_test", "from_test"))
     with folder.reading("history.csv") as epochs:
         history = pd.read_csv(epochs)
         best_epoch = int(history.loc[history["checkpoint"] == 1, "epoch"].iloc[-1])

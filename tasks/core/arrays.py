@@ -1,4 +1,4 @@
-"""NumPy arrays in `.npz` files: the form in which data passes from step to step, also data larger than memory."""
+"""NumPy arrays in `.npz` files: how data passes between steps, also if larger than memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import shutil
 import struct
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,52 +17,70 @@ from numpy.lib import format as npy
 
 from tasks.core.folder import Folder
 
-LARGE = 2**30  # bytes: an array of more stays on disk
+LARGE = 2**30  # bytes: a larger array stays on disk
 BLOCK = 2**25  # bytes that are worked on at once
+ZIP_HEADER = 30  # bytes before each entry of a zip file, without its two texts
+HEADERS = {1: npy.read_array_header_1_0, 2: npy.read_array_header_2_0}  # by NumPy's format version
 
 
-def read_arrays(folder: Folder, name: str, *keys: str) -> tuple[np.ndarray, ...]:
-    """The named arrays of a `.npz` file; the others are not read. A key that ends in `?` may be missing: None.
+def read_arrays(
+    folder: Folder, name: str, *keys: str, optional: Sequence[str] = ()
+) -> tuple[np.ndarray, ...]:
+    """Some arrays of a `.npz` file; the others are not read.
 
-    A large array is an `np.memmap`: its values are read from the file where they are needed, and take no memory.
+    A large array is an `np.memmap`: its values are read from the file where they are needed,
+    and take no memory.
+
+    Args:
+        folder: the pipeline's folder.
+        name: the file's name.
+        keys: of the arrays, which must be there.
+        optional: keys of more arrays, each of which is None if the file does not have it.
     """
     with folder.reading(name) as path, np.load(path, allow_pickle=False) as file:
-        return tuple(
-            None if key.endswith("?") and key[:-1] not in file.files else _read(path, file, key.rstrip("?"))
-            for key in keys
-        )
+        wanted = [_read(path, file, key) for key in keys]
+        wanted += [_read(path, file, key) if key in file.files else None for key in optional]
+        return tuple(wanted)
 
 
 def _read(path: Path, file, key: str) -> np.ndarray:
-    if key not in file.files or file.zip.getinfo(f"{key}.npy").file_size <= LARGE:
+    name = f"{key}.npy"
+    if key not in file.files or file.zip.getinfo(name).file_size <= LARGE:
         return file[key]
-    entry = file.zip.getinfo(f"{key}.npy")
+
+    entry = file.zip.getinfo(name)
     with file.zip.open(entry) as array:
-        read_header = {1: npy.read_array_header_1_0, 2: npy.read_array_header_2_0}[npy.read_magic(array)[0]]
+        read_header = HEADERS[npy.read_magic(array)[0]]
         shape, by_columns, kind = read_header(array)
         header = array.tell()
-    with open(path, "rb") as opened:  # a zip file has a header of its own before each entry: 30 bytes and two texts
-        opened.seek(entry.header_offset + 26)
+
+    with open(path, "rb") as opened:  # the lengths of the two texts in the entry's header
+        opened.seek(entry.header_offset + ZIP_HEADER - 4)
         texts = sum(struct.unpack("<HH", opened.read(4)))
-    begin = entry.header_offset + 30 + texts + header
+    begin = entry.header_offset + ZIP_HEADER + texts + header
     return np.memmap(path, kind, "r", begin, shape, "F" if by_columns else "C")
 
 
 def write_arrays(folder: Folder, name: str, **arrays: np.ndarray) -> None:
-    """Uncompressed: reading 200 MB takes a tenth of a second.
+    """Write arrays uncompressed: reading 200 MB then takes a tenth of a second.
 
-    As NumPy's `savez` does it, whose headers in the zip file depend on Python's patch version; these do not.
+    NumPy's `savez` writes zip headers that depend on Python's patch version; these do not.
     """
     with folder.write(name) as path, zipfile.ZipFile(path, "w") as file:
         for key, array in arrays.items():
             entry = zipfile.ZipInfo(f"{key}.npy")  # with no date
-            entry.file_size = array.nbytes  # about: what is larger than 2 GiB has a longer header
+            entry.file_size = array.nbytes  # roughly: more than 2 GiB needs a longer header
             with file.open(entry, "w") as opened:
                 npy.write_array(opened, np.asanyarray(array), allow_pickle=False)
 
 
-def empty(shape: tuple[int, ...], kind: type[np.number]) -> np.ndarray:
-    """An array to be filled. A large one lies in a file without a name, which goes when the array goes.
+def empty(shape: tuple[int, ...], kind: np.typing.DTypeLike, place: Path) -> np.ndarray:
+    """An array to be filled. A large one is a file without a name, which goes when the array goes.
+
+    Args:
+        shape: of the array.
+        kind: the type of its values.
+        place: a folder for the file; the system's folder for such files may lie in memory.
 
     Raises:
         OSError: the disk has no room for it.
@@ -70,23 +88,27 @@ def empty(shape: tuple[int, ...], kind: type[np.number]) -> np.ndarray:
     size = math.prod(shape) * np.dtype(kind).itemsize
     if size <= LARGE:
         return np.empty(shape, kind)
-    if size > (free := shutil.disk_usage(".").free):
-        raise OSError(errno.ENOSPC, f"{size / 1e9:,.1f} GB of disk are needed, {free / 1e9:,.1f} are free")
-    with tempfile.TemporaryFile(dir=".") as file:  # the system's folder for such files may lie in memory
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, size)  # else a disk that is full by then would end the process
+
+    free = shutil.disk_usage(place).free
+    if size > free:
+        needed = f"{size / 1e9:,.1f} GB of disk are needed, {free / 1e9:,.1f} are free"
+        raise OSError(errno.ENOSPC, needed)
+    with tempfile.TemporaryFile(dir=place) as file:
+        if hasattr(os, "posix_fallocate"):  # a disk that fills up later would end the process
+            os.posix_fallocate(file.fileno(), 0, size)
         return np.memmap(file, kind, "w+", shape=shape)
 
 
 def blocks(array: np.ndarray, rows: int | None = None) -> Iterator[slice]:
-    """All rows of an array, or so many like them, some at a time."""
-    rows, size = len(array) if rows is None else rows, max(1, BLOCK // max(1, array[:1].nbytes))
+    """The rows of an array, or as many rows like them as `rows` says, some at a time."""
+    rows = len(array) if rows is None else rows
+    size = max(1, BLOCK // max(1, array[:1].nbytes))
     for begin in range(0, rows, size):
         yield slice(begin, min(begin + size, rows))
 
 
 def classes_of(y: np.ndarray) -> np.ndarray:
-    """One integer a row: the class, or 0 for numbers to predict."""
+    """The class of each row as an integer; 0 for regression targets."""
     if y.ndim == 2 and y.shape[1] > 1:
         return y.argmax(axis=1)
     return np.zeros(len(y), int) if np.issubdtype(y.dtype, np.floating) else y.reshape(-1)

@@ -2,102 +2,138 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
 from tasks.core.arrays import empty
+from tasks.core.folder import Folder
 from tasks.core.step import Stopped, UserError, log, stopping
-from tasks.sources.base import SPLITS, Dataset, Own, arranged, check_given, existing, numbered, some
+from tasks.sources.base import SOURCE, SPLITS, Dataset, Own, Place, arranged, check_given, some
+from tasks.sources.labels import numbered
 
 ENDINGS = (".png", ".jpg", ".jpeg")
-EXPECTED = "a folder with a sub-folder of PNG or JPEG files for each class, or such folders `train`, `val` and `test`"
-CHANNELS = {"gray": ("L", ()), "rgb": ("RGB", (3,))}  # Pillow's mode, and what it adds to the shape
+EXPECTED = (
+    "a folder with a sub-folder of PNG or JPEG files for each class, or such folders `train`, "
+    "`val` and `test`"
+)
+CHANNELS = {"gray": ("L", ()), "rgb": ("RGB", (3,))}  # Pillow's mode; what it adds to the shape
 DEEP = ("I", "F")  # Pillow's modes of more than 8 bits a channel
+Side = Annotated[int, Field(gt=0)]
 
 
 class Params(Own):
-    source: Literal["images"] = Field(description="Where the data is from, or the kind of its files.")
-    size: Annotated[list[Annotated[int, Field(gt=0)]], Field(min_length=2, max_length=2)] = Field(
+    source: Literal["images"] = SOURCE
+    size: Annotated[list[Side], Field(min_length=2, max_length=2)] = Field(
         description="Height and width in pixels that every image is resized to."
     )
     color: Literal["gray", "rgb"] = Field(description="What every image is converted to.")
 
 
-def find(params: Params) -> Dataset:
-    """Every image of every class, in one size; the classes' names are those of the sub-folders, sorted.
+def find(params: Params, folder: Folder) -> Dataset:
+    """Every image of every class, in one size; the classes are named after the sub-folders.
 
     Raises:
         UserError: the folders are not as expected, or an image cannot be read.
     """
-    arrays, names = listed(params)
+    arrays, names = listed(params, folder)
+    place = Place.named(params.path, folder)
     for split in ("train", "test"):
-        arrays[f"x_{split}"] = _pixels([Path(params.path, name) for name in arrays[f"from_{split}"]], params)
-    return Dataset(arrays, str(params.path), names)
+        files = [place / name for name in arrays[f"from_{split}"].tolist()]
+        arrays[f"x_{split}"] = _pixels(files, params, folder)
+    return Dataset(arrays, params.path, names)
 
 
-def listed(params: Params) -> tuple[dict[str, np.ndarray], list[str]]:
-    """The image files of each split, named from the folder on, with their labels, arranged; and the classes' names."""
-    folder = existing(params.path, EXPECTED, folder=True)
-    splits = {split: folder / split for split in SPLITS if (folder / split).is_dir()}
-    if "train" not in splits or len(splits) == 1:  # one of them alone is a class of that name
-        splits = {"train": folder}
-    else:
-        _left_out(folder, [path for path in _seen(folder) if path not in splits.values()])
+def listed(params: Params, folder: Folder) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The image files, without reading them.
+
+    Returns:
+        `y_train y_test from_train from_test` and perhaps `given_train`, the files named from the
+        data's folder; and the classes' names, sorted.
+    """
+    place = Place.named(params.path, folder).existing(EXPECTED, folder=True)
+    splits = _splits(place)
     check_given(params, "test" in splits, "sub-folders `train` and `test`")
+
     files: dict[str, np.ndarray] = {}
     labels: dict[str, np.ndarray] = {}
-    for split, place in splits.items():
-        found = _classes(place)
+    for split, inside in splits.items():
+        classes = _classes(inside)
         # One of each class in turn, so that the first rows, which are drawn, show them all.
-        turns = sorted((turn, name, file) for name, group in found.items() for turn, file in enumerate(group))
-        files[split] = np.array([file.relative_to(folder).as_posix() for _, _, file in turns])
+        turns = sorted(
+            (turn, name, file.path)
+            for name, group in classes.items()
+            for turn, file in enumerate(group)
+        )
+        names = [path.relative_to(place.path).as_posix() for _, _, path in turns]
+        files[split] = np.array(names)
         labels[split] = np.array([name for _, name, _ in turns])
-    y, names = numbered(labels, str(folder))
+
+    y, names = numbered(labels, place)
     return arranged(params, {"y": y, "from": files}, names), names
 
 
-def _classes(folder: Path) -> dict[str, list[Path]]:
+def _splits(place: Place) -> dict[str, Place]:
+    """The folder of each split; one such folder alone is a class of that name."""
+    splits = {split: place / split for split in SPLITS if (place / split).path.is_dir()}
+    if "train" not in splits or len(splits) == 1:
+        return {"train": place}
+    _left_out(place, [each for each in _seen(place) if each not in splits.values()])
+    return splits
+
+
+def _classes(place: Place) -> dict[str, list[Place]]:
     """The image files of each class, both sorted by name."""
-    classes = [path for path in _seen(folder) if path.is_dir()]
+    seen = _seen(place)
+    classes = [each for each in seen if each.path.is_dir()]
     if not classes:
-        raise UserError(f"{folder} has no sub-folders. Expected {EXPECTED}.")
-    _left_out(folder, [path for path in _seen(folder) if not path.is_dir()])
+        raise UserError(f"{place} has no sub-folders. Expected {EXPECTED}.")
+    _left_out(place, [each for each in seen if not each.path.is_dir()])
+
     found = {}
-    for path in classes:
-        inside = _seen(path)
-        found[path.name] = images = [file for file in inside if file.suffix.lower() in ENDINGS and file.is_file()]
+    for each in classes:
+        inside = _seen(each)
+        images = [file for file in inside if _is_image(file)]
         if not images:
-            raise UserError(f"{path} has no image: no file ends in {', '.join(ENDINGS)}. Expected {EXPECTED}.")
-        _left_out(path, sorted(set(inside) - set(images)))
+            raise UserError(
+                f"{each} has no image: no file ends in {', '.join(ENDINGS)}. Expected {EXPECTED}."
+            )
+        _left_out(each, [other for other in inside if not _is_image(other)])
+        found[each.name] = images
     return found
 
 
-def _seen(folder: Path) -> list[Path]:
-    """What is in a folder, without what is hidden or what a Mac puts into a zip file."""
-    return sorted(path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX")))
+def _is_image(file: Place) -> bool:
+    return file.path.suffix.lower() in ENDINGS and file.path.is_file()
 
 
-def _left_out(folder: Path, others: list[Path]) -> None:
+def _seen(place: Place) -> list[Place]:
+    """The content of a folder without hidden files and what macOS adds to zip files."""
+    names = sorted(path.name for path in place.path.iterdir())
+    return [place / name for name in names if not name.startswith((".", "__MACOSX"))]
+
+
+def _left_out(place: Place, others: list[Place]) -> None:
     if others:
-        log.warning("%s: left out %s. Expected %s", folder, some([path.name for path in others]), EXPECTED)
+        names = some([each.name for each in others])
+        log.warning("%s: left out %s. Expected %s", place, names, EXPECTED)
 
 
-def _pixels(files: list[Path], params: Params) -> np.ndarray:
+def _pixels(files: list[Place], params: Params, folder: Folder) -> np.ndarray:
     """One array, filled file by file."""
     from PIL import Image
 
     mode, channels = CHANNELS[params.color]
     height, width = params.size
-    shape = (len(files), height, width, *channels)
     try:
-        pixels = empty(shape, np.uint8)
+        pixels = empty((len(files), height, width, *channels), np.uint8, folder.root)
     except OSError as error:
         raise UserError(
-            f"load.size is {height} x {width}, and there are {len(files):,} images: {error.strerror}. Make it smaller."
+            f"load.size is {height} x {width}, and there are {len(files):,} images: "
+            f"{error.strerror}. Make it smaller."
         ) from None
+
     for row, file in enumerate(files):
         if stopping.is_set():
             raise Stopped(f"stopped after {row:,} of {len(files):,} images")
@@ -105,12 +141,12 @@ def _pixels(files: list[Path], params: Params) -> np.ndarray:
     return pixels
 
 
-def _image(file: Path, mode: str):
-    """An image as a person sees it on paper, upright and on white: a camera may only note which side is up."""
+def _image(file: Place, mode: str):
+    """An image upright and on white, as on paper: a camera may only note which side is up."""
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(file) as image:
+        with Image.open(file.path) as image:
             if not image.mode.startswith(DEEP):
                 image = ImageOps.exif_transpose(image)
                 if image.has_transparency_data:
@@ -119,6 +155,10 @@ def _image(file: Path, mode: str):
                 return image.convert(mode)
             deep = image.mode
     except Exception as error:  # Pillow raises many kinds for a damaged file
-        why = (str(error) or type(error).__name__).replace(f" {str(file)!r}", "")
-        raise UserError(f"{file} cannot be read as an image: {why}. Replace it, or take it away.") from None
-    raise UserError(f"{file} has more than 8 bits a channel (Pillow's mode {deep}). Convert it to 8 bits.")
+        why = (str(error) or type(error).__name__).replace(f" {str(file.path)!r}", "")
+        raise UserError(
+            f"{file} cannot be read as an image: {why}. Replace or remove it."
+        ) from None
+    raise UserError(
+        f"{file} has more than 8 bits a channel (Pillow's mode {deep}). Convert it to 8 bits."
+    )

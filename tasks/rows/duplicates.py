@@ -1,0 +1,115 @@
+"""Rows with equal inputs: in one split, in both, and with different labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import NamedTuple
+
+import numpy as np
+
+from tasks.core.arrays import blocks
+from tasks.rows.entry import Arrays, entry
+
+LISTED = 1000  # rows; the count beside them is of all
+
+
+def entries(
+    x: Arrays, labels: Sequence[str], places: Sequence[str], classes: bool
+) -> tuple[list[dict], np.ndarray]:
+    """The checks for equal rows.
+
+    Args:
+        x: inputs of `train` and `test`.
+        labels: of all rows, training rows first, in words.
+        places: of all rows: where each is from, in words.
+        classes: whether labels that differ are a contradiction; regression targets may vary.
+
+    Returns:
+        The entries of `checks.json`, and a mask of the test rows that equal a training row.
+    """
+    train = len(x["train"])
+    first = first_of_equals(x["train"], x["test"])
+    first_test = train + first_of_equals(x["test"])  # the first one among the test rows alone
+    again = np.flatnonzero(first != np.arange(len(first)))
+    in_train = again[again < train]
+    in_test = train + np.flatnonzero(first_test != np.arange(train, len(first)))
+    across = again[(again >= train) & (first[again] < train)]
+
+    rows = _Rows(labels, places)
+    earlier = "rows have the inputs of an earlier one"
+    found = [
+        rows.entry("duplicates in train", f"of {train:,} {earlier}", in_train, first),
+        rows.entry(
+            "duplicates in test",
+            f"of {len(x['test']):,} {earlier}",
+            in_test,
+            np.concatenate([first[:train], first_test]),
+        ),
+        _across(rows, x, across, first),
+    ]
+    if classes:
+        different = [labels[number] != labels[first[number]] for number in again]
+        says = f"{earlier} and another label: they cannot all be right"
+        name = "different labels of the same inputs"
+        found.append(rows.entry(name, says, again[different], first))
+    return found, first[train:] < train
+
+
+def _across(rows: _Rows, x: Arrays, found: np.ndarray, first: np.ndarray) -> dict:
+    name = "duplicates across train and test"
+    if not len(found):
+        return entry(name, "no test row has the inputs of a training row", count=0, rows=[])
+    says = (
+        f"of {len(x['test']):,} test rows have the inputs of a training row: the score is "
+        "optimistic, so evaluate also reports it without them. Remove them from one side"
+    )
+    return rows.entry(name, says, found, first)
+
+
+class _Rows(NamedTuple):
+    labels: Sequence[str]
+    places: Sequence[str]
+
+    def entry(self, check: str, says: str, found: np.ndarray, first: np.ndarray) -> dict:
+        """An entry that lists the rows that were found, each with the first row that it equals."""
+        rows = [self._pair(first[number], number) for number in found[:LISTED]]
+        says = f"{len(found):,} {says}" if len(found) else "none"
+        return entry(check, says, bool(rows), count=len(found), rows=rows)
+
+    def _pair(self, first: int, row: int) -> dict[str, str]:
+        return {
+            "first": str(self.places[first]),
+            "first label": self.labels[first],
+            "row": str(self.places[row]),
+            "row label": self.labels[row],
+        }
+
+
+def first_of_equals(*parts: np.ndarray) -> np.ndarray:
+    """The first row with equal values, for each row; its own number if it is the first.
+
+    Rows are looked up by a hash; rows with the same hash are compared value by value.
+
+    Args:
+        parts: rows of one shape; they are numbered across all parts.
+    """
+    kind = np.result_type(*parts)
+    starts = np.cumsum([0, *map(len, parts)])
+
+    def rows(begin: int, end: int) -> np.ndarray:
+        """Some rows of one part, in one type, as bytes that are equal if the values are."""
+        part = np.searchsorted(starts, begin, side="right") - 1
+        block = parts[part][begin - starts[part] : end - starts[part]].astype(kind, copy=False)
+        block = np.ascontiguousarray(block).reshape(len(block), -1)
+        return block + kind.type(0) if kind.kind == "f" else block  # 0.0 for -0.0
+
+    first, seen = np.arange(starts[-1]), {}
+    for start, part in zip(starts, parts, strict=False):
+        for some in blocks(part):
+            begin = start + some.start
+            for row, values in enumerate(rows(begin, start + some.stop), begin):
+                before = seen.setdefault(blake2b(values, digest_size=16).digest(), row)
+                if before != row and np.array_equal(rows(before, before + 1)[0], values):
+                    first[row] = before
+    return first

@@ -1,0 +1,109 @@
+"""The columns of a table as arrays: features, labels and groups."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from tasks.core.step import UserError
+from tasks.sources.base import Place, some
+from tasks.sources.labels import Labels, numbered, targets
+
+if TYPE_CHECKING:
+    from tasks.sources.csv import Params
+
+EXACT = 2**53  # float64 has every whole number up to here
+
+Tables = dict[str, pd.DataFrame]  # by split
+
+
+def features(place: Place, tables: Tables, params: Params) -> list[str]:
+    """The columns to predict from, which all tables must have."""
+    others = {params.target, params.group, *params.ignore}
+    found = [name for name in tables["train"] if name not in others]
+    if not found:
+        raise UserError(
+            f"{place}: no column is left to predict from. "
+            "Expected one besides target, group and ignore."
+        )
+    for split, table in tables.items():
+        different = sorted(set(found) ^ (set(table) - others))
+        if different:
+            raise UserError(
+                f"{place}: train.csv and {split}.csv differ in the columns {some(different)}. "
+                "Expected the same."
+            )
+    return found
+
+
+def numbers(file: Place, column: pd.Series, otherwise: str) -> pd.Series:
+    """A column as numbers, NaN where it is missing.
+
+    Args:
+        file: that it was read from.
+        column: as it was read.
+        otherwise: what else a user may do than correct the value, for the message.
+    """
+    found = pd.to_numeric(column, errors="coerce").astype(np.float64)
+    bad = np.flatnonzero((found.isna() & column.notna()) | np.isinf(found))
+    if len(bad):
+        raise UserError(
+            f"{file}: the column {column.name} has '{column.iloc[bad[0]]}' in "
+            f"{_row(column, bad[0])}. Expected finite numbers: correct it, {otherwise}."
+        )
+    return found
+
+
+def labels(files: dict[str, Place], tables: Tables, params: Params) -> tuple[Labels, list[str]]:
+    """Regression targets; or classes as 0 to k-1, and their names.
+
+    Classes are words, unless all of them are whole numbers.
+    """
+    columns = {split: table[params.target] for split, table in tables.items()}
+    if params.task == "regression":
+        way = "or set `task: classes`"
+        values = {split: numbers(files[split], y, way) for split, y in columns.items()}
+        return targets({split: y.to_numpy() for split, y in values.items()}, params.path), []
+
+    words = pd.concat(columns.values())
+    values = pd.to_numeric(words, errors="coerce")
+    if not (values.abs() <= EXACT).all() or words.str.match(r"[-+]?0\d").any():
+        return numbered({split: y.to_numpy(str) for split, y in columns.items()}, params.path)
+
+    for split, y in columns.items():
+        _check_whole(files[split], y)
+    whole = {split: pd.to_numeric(y).to_numpy(np.int64) for split, y in columns.items()}
+    return numbered(whole, params.path)
+
+
+def _check_whole(file: Place, column: pd.Series) -> None:
+    values = column.astype(np.float64)
+    bad = np.flatnonzero(values != np.floor(values))
+    if len(bad):
+        raise UserError(
+            f"{file}: the column {column.name} has {column.iloc[bad[0]]} in "
+            f"{_row(column, bad[0])}. Expected classes, which are whole numbers or words. "
+            "If it is a regression target, set `task: regression`."
+        )
+
+
+def groups(place: Place, tables: Tables, column: str) -> Labels:
+    """The number of each row's group."""
+    words = {split: table[column].to_numpy(str) for split, table in tables.items()}
+    for one, other in itertools.combinations(words, 2):
+        shared = np.intersect1d(words[one], words[other])
+        if len(shared):
+            raise UserError(
+                f"{place}: the group {shared[0]} of the column {column} has rows in both "
+                f"{one}.csv and {other}.csv, which makes the score optimistic. "
+                "Move them to one side, or set `group: null`."
+            )
+    return {split: np.unique(names, return_inverse=True)[1] for split, names in words.items()}
+
+
+def _row(column: pd.Series, position: int) -> str:
+    """A row of the file, counted from 1 below the names."""
+    return f"row {column.index[position] + 1:,}"

@@ -1,0 +1,118 @@
+"""A CSV file as a data frame: the rows as they are, words as they are written."""
+
+from __future__ import annotations
+
+import csv
+import warnings
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from tasks.core.step import UserError
+from tasks.sources.base import Place, some
+
+if TYPE_CHECKING:
+    from tasks.sources.csv import Params
+
+
+def read(file: Place, params: Params, expected: str) -> pd.DataFrame:
+    """All columns of a file; group and classes as text, and None where they are empty.
+
+    Args:
+        file: to read.
+        params: the section `load`.
+        expected: what the file should be, in words.
+
+    Raises:
+        UserError: the file is not a table, or a column that `params` names is missing.
+    """
+    file.existing(expected, folder=False)
+    words = [params.group] if params.group else []
+    words += [params.target] if params.task == "classes" else []
+    try:
+        names = _names(file, params.separator)
+        with warnings.catch_warnings():
+            # More values than names: pandas would drop some.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = _read(file, params)
+        _check_columns(file, names, table, params)
+        written = None
+        if words:
+            written = _read(file, params, usecols=words, dtype=str, keep_default_na=False)
+    except UnicodeDecodeError as error:
+        why = f"{error.reason} at byte {error.start:,}"
+        raise UserError(f"{file} is not UTF-8: {why}. Save it as UTF-8.") from None
+    except (ValueError, csv.Error, pd.errors.ParserWarning) as error:
+        why = str(error).strip()
+        raise UserError(f"{file} cannot be read: {why}. Expected {expected}.") from None
+
+    if not len(table):
+        raise UserError(f"{file} has column names and no rows. Expected some.")
+    for name in words:
+        table[name] = _words(file, written[name], table[name].isna())
+    return table
+
+
+def _names(file: Place, separator: str) -> list[str]:
+    """The first row that is not empty."""
+    with open(file.path, encoding="utf-8-sig", newline="") as opened:
+        return next(filter(None, csv.reader(opened, delimiter=separator)), [])
+
+
+def _read(file: Place, params: Params, **how) -> pd.DataFrame:
+    return pd.read_csv(
+        file.path,
+        sep=params.separator,
+        encoding="utf-8-sig",
+        low_memory=False,
+        index_col=False,
+        **how,
+    )
+
+
+def _check_columns(file: Place, names: list[str], table: pd.DataFrame, params: Params) -> None:
+    """Each name once, none empty, and those there that the parameters name."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UserError(
+            f"{file}: two columns are named {twice[0]}. Expected each name once: rename one."
+        )
+
+    named = [("target", params.target), ("group", params.group)]
+    named += [("ignore", column) for column in params.ignore]
+    for key, column in named:
+        if column is not None and column not in table:
+            alone = f" Is `separator: '{params.separator}'` right?" if len(names) == 1 else ""
+            raise UserError(
+                f"{file}: no column {column}, which load.{key} names. It has {some(list(table))}."
+                f"{alone} Correct it in params.yaml."
+            )
+
+    unnamed = [name for name in table if name.startswith("Unnamed: ")]
+    unnamed = [name for name in unnamed if name not in params.ignore]
+    if unnamed:
+        raise UserError(
+            f"{file}: a column has no name, perhaps one with row numbers that a program added. "
+            f"Give it a name, or set `ignore: ['{unnamed[0]}']`."
+        )
+
+
+def _words(file: Place, written: pd.Series, absent: pd.Series) -> pd.Series:
+    """A column as it is written, as `01` is not `1`, but without blanks at its ends.
+
+    Args:
+        file: that it was read from.
+        written: the column as text.
+        absent: what pandas takes for a missing value. Among words, `None` may also be a word.
+    """
+    text = written.str.strip()
+    unsure = text[absent & (text != "")]
+    others = text[~absent & (text != "")]
+    if len(unsure) and pd.to_numeric(others, errors="coerce").isna().any():
+        first = unsure.index[0] + 1
+        raise UserError(
+            f"{file}: the column {written.name} has `{unsure.iloc[0]}` in {len(unsure):,} rows, "
+            f"the first in row {first:,}: is that a word, or a missing value? "
+            "Write the word otherwise, or leave the cell empty."
+        )
+    return text.mask(absent | (text == ""), None)
