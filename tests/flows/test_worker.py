@@ -1,0 +1,113 @@
+"""What the worker offers in Prefect's UI, and what it leaves as a person set it."""
+
+from __future__ import annotations
+
+import shutil
+
+import httpx
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from flows.pipeline import run_pipeline
+from flows.project.edit import text_of, without, write
+from flows.project.folder import Project
+from flows.server.deployments import register
+
+SHIPPED = Project.here()
+
+
+@pytest.fixture
+def offer(tmp_path, prefect_server):
+    """Register the deployments of a project of its own, as a start of the worker does."""
+    project = Project(tmp_path)
+    shutil.copy(SHIPPED.params_file, project.params_file)
+
+    def start() -> list[str]:
+        with temporary_settings({PREFECT_API_URL: prefect_server}):
+            with get_client(sync_client=True) as client:
+                return register(project, run_pipeline, client)
+
+    start.project = project
+    yield start
+
+    write(project.params_file, "pipelines: {}\n")
+    start()  # takes them all away again
+
+
+def read(server: str, name: str) -> dict:
+    return httpx.get(f"{server}/deployments/name/pipeline/{name}").raise_for_status().json()
+
+
+def test_each_pipeline_is_offered_once_and_for_trials_with_a_schedule_that_is_off(
+    offer, prefect_server
+):
+    names = offer()
+    expected = [f"{name}{kind}" for name in SHIPPED.pipelines() for kind in ("", "-experiment")]
+    assert names == expected
+
+    fashion = read(prefect_server, "fashion")
+    (schedule,) = fashion["schedules"]
+    assert (schedule["schedule"]["cron"], schedule["active"]) == ("0 3 * * *", False)
+    assert fashion["parameters"] == {"pipeline": "fashion"}
+    assert fashion["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+    assert not read(prefect_server, "fashion-experiment")["schedules"]
+
+
+def test_what_a_person_set_in_the_ui_survives_the_next_start(offer, prefect_server):
+    offer()
+    before = read(prefect_server, "linear")
+    (schedule,) = before["schedules"]
+    place = f"{prefect_server}/deployments/{before['id']}"
+
+    # The switch, the time, a parameter and the pause button.
+    changed = {"active": True, "schedule": {"cron": "30 6 * * 1", "timezone": "Europe/Berlin"}}
+    httpx.patch(f"{place}/schedules/{schedule['id']}", json=changed).raise_for_status()
+    parameters = {"pipeline": "linear", "force": True}
+    httpx.patch(place, json={"parameters": parameters}).raise_for_status()
+    httpx.post(f"{place}/pause_deployment").raise_for_status()
+
+    offer()
+    after = read(prefect_server, "linear")
+    (kept,) = after["schedules"]
+    assert (after["id"], kept["id"]) == (before["id"], schedule["id"])
+    assert (kept["schedule"]["cron"], kept["active"]) == ("30 6 * * 1", True)
+    assert kept["schedule"]["timezone"] == "Europe/Berlin"
+    assert after["parameters"] == parameters
+    assert after["paused"]
+
+
+def test_a_schedule_that_a_person_deleted_does_not_come_back(offer, prefect_server):
+    offer()
+    deployment = read(prefect_server, "linear")
+    (schedule,) = deployment["schedules"]
+    place = f"{prefect_server}/deployments/{deployment['id']}/schedules/{schedule['id']}"
+    httpx.delete(place).raise_for_status()
+    offer()
+    assert read(prefect_server, "linear")["schedules"] == []
+
+
+def test_a_deployment_whose_pipeline_is_gone_is_taken_away_and_no_other(offer, prefect_server):
+    offer()
+    other = Project(offer.project.root / "other")  # another project on the same server
+    with temporary_settings({PREFECT_API_URL: prefect_server}):
+        with get_client(sync_client=True) as client:
+            flow = client.create_flow(run_pipeline)
+            client.create_deployment(flow, "theirs", path=str(other.root), tags=["keras-flows"])
+
+    file = offer.project.params_file
+    write(file, without(text_of(file), "linear"))
+    assert "linear" not in offer()
+    for name in ("linear", "linear-experiment"):
+        assert httpx.get(f"{prefect_server}/deployments/name/pipeline/{name}").status_code == 404
+    assert read(prefect_server, "theirs")["id"]
+
+
+def test_the_form_follows_the_code_at_each_start(offer, prefect_server):
+    offer()
+    place = f"{prefect_server}/deployments/{read(prefect_server, 'linear')['id']}"
+    httpx.patch(place, json={"parameter_openapi_schema": {}, "description": "old"})
+    offer()
+    after = read(prefect_server, "linear")
+    assert "changes" in after["parameter_openapi_schema"]["properties"]
+    assert "as params.yaml has it" in after["description"]
