@@ -23,16 +23,25 @@ OPTIMIZERS = {  # the name in params.yaml: Keras's class
 
 
 class Params(Section):
-    optimizer: Literal[tuple(OPTIMIZERS)] = Field(description="One of Keras's, with its own defaults.")
+    optimizer: Literal[tuple(OPTIMIZERS)] = Field(
+        description="One of Keras's, with its other settings as Keras has them."
+    )
     learning_rate: float = Field(gt=0, description="How far one update goes.")
     loss: Literal[
-        "auto", "mse", "mae", "huber",
-        "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy",
-    ] = Field(description="`auto` follows from the labels.")  # fmt: skip
+        "auto",
+        "mse",
+        "mae",
+        "huber",
+        "binary_crossentropy",
+        "categorical_crossentropy",
+        "sparse_categorical_crossentropy",
+    ] = Field(description="`auto` follows from the labels.")
 
 
 def compile(folder: Folder, params: Params) -> str:
-    """Read `architecture.json` and `schema.json`; write `compile.json`, the arguments of Keras's `Model.compile`.
+    """Read `architecture.json` and `schema.json`; write `compile.json`.
+
+    That file has the arguments of Keras's `Model.compile`.
 
     Args:
         folder: the pipeline's folder.
@@ -45,12 +54,14 @@ def compile(folder: Folder, params: Params) -> str:
     layers = folder.read_json("architecture.json")["config"]["layers"]
     output = next(layer["config"] for layer in reversed(layers) if layer["class_name"] == "Dense")
     head = choose(schema, output["units"], output["activation"], params.loss)
-    # Written without Keras: to import TensorFlow would take seconds, to say three words.
+
+    # Written without Keras: importing TensorFlow takes seconds, for three words.
     optimizer = {
         "module": "keras.optimizers",
         "class_name": OPTIMIZERS[params.optimizer],
         "config": {"learning_rate": params.learning_rate},
         "registered_name": None,
     }
-    folder.write_json("compile.json", {"optimizer": optimizer, "loss": head.loss, "metrics": [head.metric]})
+    content = {"optimizer": optimizer, "loss": head.loss, "metrics": [head.metric]}
+    folder.write_json("compile.json", content)
     return f"{params.optimizer}, {head.loss}, {head.metric}"

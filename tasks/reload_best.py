@@ -1,4 +1,7 @@
-"""Step 7, reload_best: after `fit` a model holds the last epoch's weights; put the best ones back: `model.keras`."""
+"""Step 7, reload_best: put the best epoch's weights back, and write `model.keras`.
+
+After `fit` a model holds the weights of the last epoch.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from pathlib import Path
 from tasks.core.folder import Folder
 from tasks.core.step import Section
 
-NO_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can say
+NO_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can hold
 
 
 class Params(Section):
@@ -18,30 +21,40 @@ class Params(Section):
 
 
 def reload_best(folder: Folder, params: Params) -> str:
-    """Read `architecture.json`, `compile.json` and `best.weights.h5`; write `model.keras`, ready to predict.
+    """Read `architecture.json`, `compile.json` and `best.weights.h5`; write `model.keras`.
+
+    Args:
+        folder: the pipeline's folder.
+        params: none.
 
     Raises:
         UserError: an input is missing or damaged.
     """
-    from tasks.network.backend import assemble, keras  # here: TensorFlow takes seconds to import
+    from tasks.network.assemble import assemble  # here: TensorFlow takes seconds to import
+    from tasks.network.backend import keras
 
     model = assemble(folder, seed=0)  # these first weights are all overwritten
     with folder.reading("best.weights.h5") as checkpoint:
         model.load_weights(checkpoint)
+
     with folder.write("model.keras") as path, tempfile.TemporaryDirectory(dir=folder.path) as place:
         saved = Path(place, "model.keras")
         model.save(saved)
         _without_dates(saved, path)
     keras.utils.clear_session()
-    folder.scratch("fit.npz").unlink(missing_ok=True)  # the outputs of fit are recorded: nothing is left to continue
-    return f"model.keras, {path.parent.joinpath('model.keras').stat().st_size / 2**20:.1f} MiB"
+
+    # The outputs of fit are safe: there is nothing left to resume.
+    folder.scratch("fit.npz").unlink(missing_ok=True)
+    size = (folder.path / "model.keras").stat().st_size
+    return f"model.keras, {size / 2**20:.1f} MiB"
 
 
-def _without_dates(saved, path) -> None:
-    """Copy a `.keras` file without the moment of saving, which Keras writes in two places."""
+def _without_dates(saved: Path, path: Path) -> None:
+    """Copy a `.keras` file without the time of saving, which Keras writes in two places."""
     with zipfile.ZipFile(saved) as source, zipfile.ZipFile(path, "w") as target:
         for name in sorted(source.namelist()):
             content = source.read(name)
             if name == "metadata.json":
-                content = json.dumps(json.loads(content) | {"date_saved": ""}, sort_keys=True).encode()
+                metadata = json.loads(content) | {"date_saved": ""}
+                content = json.dumps(metadata, sort_keys=True).encode()
             target.writestr(zipfile.ZipInfo(name, NO_DATE), content)

@@ -1,10 +1,15 @@
-"""The rule for the output layer and the loss: both follow from the labels. It is written down here and nowhere else."""
+"""The rule for the output layer and the loss: both follow from the labels. It stands here alone."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from tasks.core.step import UserError
+
+BY_ITSELF = (
+    "In params.yaml set build.output_units, build.output_activation and compile.loss to `auto`: "
+    "they then follow from the labels."
+)
 
 
 class Head(NamedTuple):
@@ -15,9 +20,18 @@ class Head(NamedTuple):
     loss: str
     metric: str
 
+    def __str__(self) -> str:
+        return f"Dense({self.units}, {self.activation}) with {self.loss}"
+
+    def fits(self, units: int | str, activation: str, loss: str) -> bool:
+        """Whether it is what was asked for, each possibly `auto`."""
+        asked = (units, activation, loss)
+        have = (self.units, self.activation, self.loss)
+        return all(want in ("auto", one) for want, one in zip(asked, have, strict=True))
+
 
 def heads(labels: str, classes: int) -> list[Head]:
-    """What works for these labels, the usual choice first.
+    """The heads that work for these labels, the usual choice first.
 
     Args:
         labels: `regression`, `binary`, `classes` (integers) or `one_hot`, as in `schema.json`.
@@ -32,13 +46,9 @@ def heads(labels: str, classes: int) -> list[Head]:
     }[labels]
 
 
-BY_ITSELF = (
-    "In params.yaml set build.output_units, build.output_activation and compile.loss to `auto`, and this follows by "
-    "itself."
-)
-
-
-def choose(schema: dict, units: int | str, activation: str, loss: str = "auto", fix: str = BY_ITSELF) -> Head:
+def choose(
+    schema: dict, units: int | str, activation: str, loss: str = "auto", fix: str = BY_ITSELF
+) -> Head:
     """The usual head for the labels, or the one that was asked for.
 
     Args:
@@ -51,17 +61,21 @@ def choose(schema: dict, units: int | str, activation: str, loss: str = "auto", 
     """
     possible = heads(schema["labels"], schema["classes"])
     for head in possible:
-        asked = (units, activation, loss)
-        if all(
-            want in ("auto", have) for want, have in zip(asked, (head.units, head.activation, head.loss), strict=True)
-        ):
+        if head.fits(units, activation, loss):
             return head
-    what = {
-        "regression": "numbers to predict",
-        "binary": "2 classes, given as 0 and 1",
-        "classes": f"{schema['classes']} classes, given as integers",
-        "one_hot": f"{schema['classes']} classes, given as one-hot rows",
-    }[schema["labels"]]
+
     got = f"Dense({units}, {activation})" + ("" if loss == "auto" else f" with {loss}")
-    ways = "; or ".join(f"Dense({head.units}, {head.activation}) with {head.loss}" for head in possible)
-    raise UserError(f"{got} cannot work: the labels are {what}. They need {ways}. {fix}")
+    ways = "; or ".join(map(str, possible))
+    raise UserError(
+        f"{got} cannot work: the labels are {_in_words(schema)}. They need {ways}. {fix}"
+    )
+
+
+def _in_words(schema: dict) -> str:
+    classes = schema["classes"]
+    return {
+        "regression": "numbers (regression)",
+        "binary": "2 classes, given as 0 and 1",
+        "classes": f"{classes} classes, given as integers",
+        "one_hot": f"{classes} classes, given as one-hot rows",
+    }[schema["labels"]]

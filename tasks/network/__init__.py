@@ -1,0 +1,1 @@
+"""Keras: imported quietly, asked for models, and fed with rows."""

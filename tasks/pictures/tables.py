@@ -1,27 +1,37 @@
-"""The pictures of a table: what its features tell of the labels, and in what a wrong answer's row is unusual."""
+"""The pictures of a table: its most informative features, and what is unusual about a mistake."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from tasks.core.arrays import classes_of, read_arrays
+from tasks.core.arrays import classes_of
 from tasks.core.folder import Folder
 from tasks.pictures.style import BLUE, GRAY, ORANGE, figure, label, plain, save
 
 COLUMNS = 5
 FEATURES = 10  # that are drawn
 DRAWN = 5_000  # rows of a larger table, which would look the same with all of them
-NAMED = ["#2f6f9f", "#d9772b", "#3f9b5c", "#b5485d", "#7d5fb2", "#c2a01e"]  # colours of the largest classes
-FILLED = 3  # with more of them one would see nothing
+NAMED = [  # colors of the largest classes
+    "#2f6f9f",
+    "#d9772b",
+    "#3f9b5c",
+    "#b5485d",
+    "#7d5fb2",
+    "#c2a01e",
+]
+FILLED = 3  # with more classes, filled histograms would hide each other
 BINS = 20
-BARS = 5  # features of a wrong answer
+BARS = 5  # features of a mistake
+ALIKE = 1e-6  # of a feature's standard deviation: less than this inside the classes is none
 
 
 def samples(folder: Folder, x: np.ndarray, y: np.ndarray, schema: dict) -> str:
-    """`samples.png`: the features that tell most of the labels, the best first.
+    """`samples.png`: the features that say most about the labels, the best first.
 
-    Of classes a histogram for each, in shares of its rows; what lies far out is counted at the ends. Of numbers to
-    predict the points.
+    For classes each feature is a histogram of each class, in shares of its rows; outliers are
+    counted at the ends. For regression it is a scatter plot.
 
     Args:
         folder: the pipeline's folder.
@@ -35,63 +45,167 @@ def samples(folder: Folder, x: np.ndarray, y: np.ndarray, schema: dict) -> str:
     if count > DRAWN:
         rows = np.sort(np.random.default_rng(0).choice(count, DRAWN, replace=False))
         x, y = x[rows], y[rows]
-    classes = schema["labels"] != "regression"
-    labels = classes_of(y) if classes else y.reshape(-1)
-    tells = _tells_classes(x, labels) if classes else _tells_numbers(x, labels)
-    shown = np.argsort(-tells, kind="stable")[:FEATURES]
-    drawn, panels = _panels(len(shown), 2.1, 2)
-    for axes, feature in zip(panels, shown, strict=True):
-        axes.set_title(label(names[feature]), fontsize=10)
-        if classes:
-            handles = _histograms(axes, x[:, feature], labels, schema["class_names"])
-        else:
-            axes.scatter(x[:, feature], labels, color=BLUE, s=4, linewidths=0, alpha=0.6)
-    if classes:
-        drawn.legend(handles=handles, loc="outside lower center", ncols=4 if len(shown) > 2 else 2, frameon=False)
+
+    if schema["labels"] == "regression":
+        y = y.reshape(-1)
+        shown = _best(_correlations(x, y))
+        drawn = _scatters(x, y, shown, names)
     else:
-        for axes in panels[::COLUMNS]:
-            axes.set_ylabel("y")
+        y = classes_of(y)
+        shown = _best(_separations(x, y))
+        drawn = _all_histograms(x, y, shown, names, schema["class_names"])
+
     some = f"{DRAWN:,} of {count:,}" if count > DRAWN else f"{count:,}"
-    best = "all features" if len(shown) == len(names) else f"the {len(shown)} of {len(names)} features that tell most"
+    best = f"the {len(shown)} most informative of {len(names)} features"
+    if len(shown) == len(names):
+        best = "all features"
     drawn.suptitle(f"{some} training rows, {best}", fontsize=11)
     save(folder, "samples.png", drawn, few_colors=True)
     return f"{best}, in samples.png"
 
 
-def mistakes(folder: Folder, x, actual, guess, wrong, titles: list[str], schema: dict) -> None:
-    """`mistakes.png`: of each wrong answer the features by which its row is most like the class that was predicted.
+def _best(informative: np.ndarray) -> np.ndarray:
+    return np.argsort(-informative, kind="stable")[:FEATURES]
+
+
+def _scatters(x: np.ndarray, y: np.ndarray, shown: np.ndarray, names: list[str]):
+    drawn, panels = _panels(len(shown), 2.1, 2)
+    for axes, feature in zip(panels, shown, strict=True):
+        axes.set_title(label(names[feature]), fontsize=10)
+        axes.scatter(x[:, feature], y, color=BLUE, s=4, linewidths=0, alpha=0.6)
+    for axes in panels[::COLUMNS]:
+        axes.set_ylabel("y")
+    return drawn
+
+
+def _all_histograms(
+    x: np.ndarray, y: np.ndarray, shown: np.ndarray, names: list[str], class_names: list[str]
+):
+    drawn, panels = _panels(len(shown), 2.1, 2)
+    for axes, feature in zip(panels, shown, strict=True):
+        axes.set_title(label(names[feature]), fontsize=10)
+        handles = _histograms(axes, x[:, feature], y, class_names)
+    columns = 4 if len(shown) > 2 else 2
+    drawn.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
+    return drawn
+
+
+def _histograms(axes, values: np.ndarray, labels: np.ndarray, class_names: list[str]) -> list:
+    """One for each of the largest classes, and one for all others; returns the legend's lines."""
+    values = values.astype(np.float64)
+    low, high = _range(values)
+    edges = np.linspace(low, high, BINS + 1)
+    parts = _parts(labels, class_names)
+
+    handles = []
+    for name, rows, color in parts:
+        share = np.histogram(np.clip(values[rows], low, high), edges)[0] / rows.sum()
+        handles.append(axes.stairs(share, edges, color=color, label=name, linewidth=1.4))
+        if len(parts) <= FILLED:
+            axes.stairs(share, edges, color=color, fill=True, alpha=0.15)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    return handles
+
+
+def _range(values: np.ndarray) -> tuple[float, float]:
+    """The ends of a histogram: without outliers, and never equal."""
+    low, high = np.percentile(values, [0.5, 99.5])
+    if low == high:
+        low, high = values.min(), values.max()
+    if low == high:
+        around = max(1, abs(low))
+        low, high = low - around, low + around
+    return low, high
+
+
+def _parts(labels: np.ndarray, class_names: list[str]) -> list[tuple[str, np.ndarray, str]]:
+    """Name, rows (a mask) and color of the largest classes, and of all others together."""
+    each, count = np.unique(labels, return_counts=True)
+    largest = np.sort(each[np.argsort(-count, kind="stable")[: len(NAMED)]])
+    parts = [
+        (label(class_names[one]), labels == one, color)
+        for one, color in zip(largest, NAMED, strict=False)
+    ]
+    others = len(each) - len(largest)
+    if others:
+        parts.append((f"{others} other{'s' * (others > 1)}", ~np.isin(labels, largest), GRAY))
+    return parts
+
+
+# Mistakes.
+
+
+class Mistakes(NamedTuple):
+    """Wrong answers to draw; each entry has one value for each of them."""
+
+    x: np.ndarray  # the rows of the test set
+    actual: np.ndarray  # the class, as a number
+    guess: np.ndarray  # the predicted class
+    titles: list[str]
+
+
+def mistakes(
+    folder: Folder, wrong: Mistakes, training: tuple[np.ndarray, np.ndarray], schema: dict
+) -> None:
+    """`mistakes.png`: the features in which a row is most like the predicted class.
 
     Args:
-        folder: the pipeline's folder, with the training rows, by which it is known what a class is like.
-        x: the test rows.
-        actual, guess: the class of each test row, and the one that was predicted, as numbers.
-        wrong: numbers of the rows to draw, with `titles`.
+        folder: the pipeline's folder.
+        wrong: the wrong answers.
+        training: the training rows and their labels, which say what a class is like.
         schema: the content of `schema.json`.
     """
-    x_train, y_train = read_arrays(folder, "normalized.npz", "x_train", "y_train")
-    means, deviation = _classes(x_train, classes_of(y_train))
-    everywhere, names = x_train.mean(axis=0), _names(schema, x.shape[1])  # a class may have no training rows
+    x, labels = training[0], classes_of(training[1])
+    means, std = _class_means(x, labels)
+    everywhere = x.mean(axis=0)  # a class may have no training rows
+    names = _names(schema, x.shape[1])
     bars = min(BARS, x.shape[1])
-    drawn, panels = _panels(len(wrong), 2.6, 0.7 + 0.3 * bars)
-    for axes, row, title in zip(panels, wrong, titles, strict=True):
-        own, other = (means.get(int(of[row]), everywhere) for of in (actual, guess))
-        away, there = (x[row] - own) / deviation, (other - own) / deviation
-        # What is nearer to the other class's mean than to its own, in squared deviations.
-        shown = np.argsort((away - there) ** 2 - away**2, kind="stable")[:bars]
-        place = np.arange(len(shown))
-        row_bars = axes.barh(place, away[shown], 0.55, color=BLUE, label="this row")
-        (marks,) = axes.plot(there[shown], place, "D", color=ORANGE, markersize=5, label="mean of the predicted class")
-        axes.axvline(0, color=GRAY, linewidth=1)
-        axes.set_yticks(place, [label(names[k]) for k in shown])
+
+    drawn, panels = _panels(len(wrong.x), 2.6, 0.7 + 0.3 * bars)
+    for axes, row, actual, guess, title in zip(panels, *wrong, strict=True):
+        own, other = (means.get(int(each), everywhere) for each in (actual, guess))
+        handles = _bars(axes, (row - own) / std, (other - own) / std, names, bars)
         axes.set_title(title, fontsize=9)
-        axes.invert_yaxis()
-    drawn.legend(handles=[row_bars, marks], loc="outside lower center", ncols=2, frameon=False)
-    drawn.suptitle("in standard deviations from the mean of the class that it is", fontsize=11)
+
+    drawn.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
+    drawn.suptitle("in standard deviations from the mean of the actual class", fontsize=11)
     save(folder, "mistakes.png", drawn, few_colors=True)
 
 
+def _bars(axes, away: np.ndarray, there: np.ndarray, names: list[str], count: int) -> list:
+    """One mistake; returns the legend's entries.
+
+    Args:
+        axes: to draw on.
+        away: how far the row is from the mean of its own class, for each feature.
+        there: the same for the mean of the predicted class.
+        names: the features'.
+        count: features to draw.
+    """
+    # How much nearer the row is to the predicted class's mean, in squared standard deviations.
+    shown = np.argsort((away - there) ** 2 - away**2, kind="stable")[:count]
+    place = np.arange(len(shown))
+    bars = axes.barh(place, away[shown], 0.55, color=BLUE, label="this row")
+    (marks,) = axes.plot(
+        there[shown], place, "D", color=ORANGE, markersize=5, label="mean of the predicted class"
+    )
+    axes.axvline(0, color=GRAY, linewidth=1)
+    axes.set_yticks(place, [label(names[k]) for k in shown])
+    axes.invert_yaxis()
+    return [bars, marks]
+
+
+# What both share.
+
+
 def _panels(count: int, width: float, height: float):
-    """A figure with room for a title and a legend, and so many axes of that size in rows of five."""
+    """A figure with room for a title and a legend, and `count` axes in rows of five.
+
+    Args:
+        count: of the axes.
+        width, height: of one, in inches.
+    """
     across = min(count, COLUMNS)
     down = -(-count // across)
     drawn = figure(max(width * across, 5), 0.9 + height * down)
@@ -114,55 +228,30 @@ def _names(schema: dict, count: int) -> list[str]:
     return schema.get("feature_names") or [f"feature {number}" for number in range(count)]
 
 
-def _classes(x: np.ndarray, labels: np.ndarray) -> tuple[dict[int, np.ndarray], np.ndarray]:
-    """The mean of each class, and how far rows of one class deviate from it: of all classes together."""
+def _class_means(x: np.ndarray, labels: np.ndarray) -> tuple[dict[int, np.ndarray], np.ndarray]:
+    """The mean of each class, and the standard deviation inside classes, of all together."""
     means, squares = {}, np.zeros(x.shape[1])
     for each in np.unique(labels):
         rows = x[labels == each].astype(np.float64)
         means[int(each)] = rows.mean(axis=0)
         squares += ((rows - means[int(each)]) ** 2).sum(axis=0)
-    deviation = np.sqrt(squares / len(x))
-    everywhere = x.std(axis=0, dtype=np.float64)  # of a feature that never varies inside a class
-    deviation = np.where(deviation > 1e-6 * everywhere, deviation, everywhere)
-    return means, np.where(deviation > 0, deviation, 1)
+
+    inside = np.sqrt(squares / len(x))
+    everywhere = x.std(axis=0, dtype=np.float64)
+    std = np.where(inside > ALIKE * everywhere, inside, everywhere)
+    return means, np.where(std > 0, std, 1)
 
 
-def _tells_classes(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Of each feature the variance between the classes by that inside them."""
-    means, deviation = _classes(x, labels)
+def _separations(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """For each feature, the variance between the classes divided by that inside them."""
+    means, std = _class_means(x, labels)
     count = np.array([(labels == each).sum() for each in means])
-    apart = (np.stack(list(means.values())) - x.mean(axis=0, dtype=np.float64)) / deviation
+    apart = (np.stack(list(means.values())) - x.mean(axis=0, dtype=np.float64)) / std
     return (count[:, None] * apart**2).sum(axis=0) / len(x)
 
 
-def _tells_numbers(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Of each feature the size of its correlation with `y`; 0 if one of them never varies."""
+def _correlations(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """For each feature, the size of its correlation with `y`; 0 if one of them never varies."""
     x, y = x - x.mean(axis=0, dtype=np.float64), y - y.mean(dtype=np.float64)
     size = np.sqrt((x**2).sum(axis=0) * (y**2).sum())
     return np.abs(y @ x) / np.where(size > 0, size, np.inf)
-
-
-def _histograms(axes, values: np.ndarray, labels: np.ndarray, names: list[str]) -> list:
-    """One for each of the largest classes, and one for all others; what to put into the legend."""
-    values = values.astype(np.float64)
-    low, high = np.percentile(values, [0.5, 99.5])
-    if low == high:
-        low, high = values.min(), values.max()
-    if low == high:
-        low, high = (low + side * max(1, abs(low)) for side in (-1, 1))
-    edges = np.linspace(low, high, BINS + 1)
-    each, count = np.unique(labels, return_counts=True)
-    largest = np.sort(each[np.argsort(-count, kind="stable")[: len(NAMED)]])
-    parts = [(label(names[one]), labels == one, color) for one, color in zip(largest, NAMED, strict=False)]
-    if len(each) > len(largest):
-        others = len(each) - len(largest)
-        parts.append((f"{others} other{'s' * (others > 1)}", ~np.isin(labels, largest), GRAY))
-    handles = []
-    for name, rows, color in parts:
-        share = np.histogram(np.clip(values[rows], low, high), edges)[0] / rows.sum()
-        handles.append(axes.stairs(share, edges, color=color, label=name, linewidth=1.4))
-        if len(parts) <= FILLED:
-            axes.stairs(share, edges, color=color, fill=True, alpha=0.15)
-    axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
-    return handles

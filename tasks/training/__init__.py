@@ -1,0 +1,1 @@
+"""The training: batches, the saved state, the progress, and the loop that joins them."""

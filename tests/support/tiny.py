@@ -1,4 +1,4 @@
-"""Data that a step can be tried on by itself: a few rows, drawn by a seed, written as the earlier steps write them."""
+"""Data to try one step on: a few rows, drawn by a seed, written as the earlier steps write them."""
 
 from __future__ import annotations
 
@@ -10,24 +10,33 @@ import numpy as np
 from tasks import build, compile, fit
 from tasks.core.arrays import write_arrays
 from tasks.core.folder import Folder
-from tasks.families import layers as families
+from tasks.families.cnn import Cnn
+from tasks.families.mlp import Mlp
 
 ROWS = {"train": 20, "val": 12, "test": 15}
 CLASSES, SIDE = 3, 4
 
 OUTPUT = {"output_units": "auto", "output_activation": "auto"}
-BUILD = families.Mlp(
-    family="mlp", hidden=[6], activation="relu", batch_norm=False, dropout=0, **OUTPUT, dtype_policy="float32"
+HIDDEN = {"activation": "relu", "batch_norm": False, "dropout": 0, "dtype_policy": "float32"}
+BUILD = Mlp(family="mlp", hidden=[6], **HIDDEN, **OUTPUT)
+CNN = Cnn(
+    family="cnn", filters=[4, 5], convolutions=1, head="average", hidden=[], **HIDDEN, **OUTPUT
 )
-CNN = families.Cnn(
-    family="cnn", filters=[4, 5], convolutions=1, head="average", hidden=[], activation="relu", batch_norm=False,
-    dropout=0, dtype_policy="float32", **OUTPUT,
-)  # fmt: skip
 COMPILE = compile.Params(optimizer="adam", learning_rate=0.1, loss="auto")
 FIT = fit.Params(
-    epochs=4, batch_size=6, monitor="val_loss", seed=0, jit_compile=False, steps_per_execution=1, save_every=1000.0,
-    keep_state=False, schedule="constant", patience=None, class_weights=None, flip=False, shift=0,
-)  # fmt: skip
+    epochs=4,
+    batch_size=6,
+    monitor="val_loss",
+    seed=0,
+    jit_compile=False,
+    steps_per_execution=1,
+    schedule="constant",
+    patience=None,
+    class_weights=None,
+    flip=False,
+    shift=0,
+)
+RUN = fit.Run(save_every=1000.0, keep_state=False)
 
 
 def changed(params, **values):
@@ -36,7 +45,7 @@ def changed(params, **values):
 
 
 def rows(labels: str, count: int, seed: int, wrong: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Noise with something to learn in it: y = 2x + 1, or the image's row that is bright is its class.
+    """Noise with something to learn in it: y = 2x + 1, or a bright row that tells the class.
 
     Args:
         wrong: how many of the images have another label.
@@ -56,7 +65,8 @@ def rows(labels: str, count: int, seed: int, wrong: int = 0) -> tuple[np.ndarray
 def normalized(path: Path, labels: str = "classes", **counts: int) -> Folder:
     """A folder with `normalized.npz` and `schema.json`, as `normalize` leaves it.
 
-    A third of the validation labels is wrong, so that the best epoch of FIT is neither the first nor the last.
+    A third of the validation labels is wrong, so the best epoch of FIT is neither the first nor the
+    last.
     """
     folder = Folder(path)
     arrays = {}
@@ -78,12 +88,14 @@ def normalized(path: Path, labels: str = "classes", **counts: int) -> Folder:
     return folder
 
 
-def compiled(path: Path, labels: str = "classes", build_params=BUILD, compile_params=COMPILE, **counts: int) -> Folder:
+def compiled(
+    path: Path, labels: str = "classes", build_params=BUILD, compile_params=COMPILE, **counts: int
+) -> Folder:
     """The same with `architecture.json` and `compile.json`: all that `fit` needs."""
     folder = normalized(path, labels, **counts)
     build.build(folder, build_params)
     compile.compile(folder, compile_params)
-    # Keras collects garbage when a step begins and ends: half the time of a tiny step, if all modules are looked at.
+    # Keras collects garbage when a step begins and ends: half the time of a tiny step.
     gc.collect()
     gc.freeze()
     return folder

@@ -1,0 +1,45 @@
+"""Rows for Keras in batches, each read when it is due: the data may be larger than memory."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tasks.network.backend import tf
+
+# At most in a batch, when the model only answers: the outputs of layers on images are large.
+ROWS = 256
+VALUES = 2**22
+
+
+def in_batches(x: np.ndarray, y: np.ndarray, least: int = 1) -> tf.data.Dataset:
+    """Rows and labels in their order, for evaluation and prediction.
+
+    Args:
+        x, y: inputs and labels; `x` may be an `np.memmap`.
+        least: rows in a batch at least, such as the batch size of the training.
+    """
+    arrays = (x, y)
+    size = max(least, min(ROWS, VALUES // x[:1].size))
+    kinds = [tf.as_dtype(array.dtype) for array in arrays]
+
+    def read(begin):
+        def part(at):
+            return [np.asarray(array[at : at + size]) for array in arrays]
+
+        found = tf.numpy_function(part, [begin], kinds)
+        for batch, array in zip(found, arrays, strict=True):
+            batch.set_shape((None, *array.shape[1:]))
+        return tuple(found)
+
+    return ahead(tf.data.Dataset.range(0, len(x), size).map(read))
+
+
+def ahead(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The same elements, two of them ready before they are asked for.
+
+    There is nothing for tf.data to tune. Its tuner sleeps for up to a minute and is not always
+    woken when the training is over; Keras's `fit` would wait for it.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.prefetch(2).with_options(options)

@@ -1,0 +1,60 @@
+"""The pictures of a regression: its predictions, and its residuals."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tasks.core.folder import Folder
+from tasks.pictures import tables
+from tasks.pictures.style import BLUE, GRAY, ORANGE, figure, plain, save
+
+FEW = 500  # rows, up to which the dots are large
+POINTS = 100  # of the fitted line
+
+
+def fitted_line(folder: Folder, x: np.ndarray, actual: np.ndarray, model, schema: dict) -> None:
+    """`predictions.png` for a single feature: the test points, and the model as a line.
+
+    Args:
+        folder: the pipeline's folder.
+        x, actual: the test rows, (rows, 1), and their targets.
+        model: the Keras model.
+        schema: the content of `schema.json`.
+    """
+    across = np.linspace(x.min(), x.max(), POINTS, dtype=np.float32).reshape(-1, 1)
+    drawn = figure(6, 4)
+    axes = drawn.subplots()
+    axes.plot(across, model.predict(across, verbose=0), color=ORANGE, label="the model")
+    axes.scatter(x, actual, color=BLUE, s=2 * _dot(x), label="test points", zorder=3)
+    axes.set(xlabel=tables.single(schema), ylabel="y")
+    axes.legend(frameon=False)
+    plain(axes)
+    save(folder, "predictions.png", drawn)
+
+
+def predicted_by_actual(folder: Folder, actual: np.ndarray, predicted: np.ndarray) -> None:
+    """`predictions.png`: a perfect prediction lies on the dotted line."""
+    drawn = figure(6, 4)
+    axes = drawn.subplots()
+    axes.scatter(actual, predicted, color=BLUE, s=_dot(actual))
+    ends = [actual.min(), actual.max()]
+    axes.plot(ends, ends, color=GRAY, linestyle=":")
+    axes.set(xlabel="actual", ylabel="predicted")
+    plain(axes)
+    save(folder, "predictions.png", drawn)
+
+
+def residuals(folder: Folder, actual: np.ndarray, predicted: np.ndarray) -> None:
+    """`mistakes.png`: the residuals by the predictions."""
+    drawn = figure(6, 3)
+    axes = drawn.subplots()
+    axes.axhline(0, color=GRAY, linestyle=":")
+    axes.scatter(predicted, predicted - actual, color=BLUE, s=_dot(actual))
+    axes.set(xlabel="predicted", ylabel="predicted - actual")
+    plain(axes)
+    save(folder, "mistakes.png", drawn)
+
+
+def _dot(rows: np.ndarray) -> int:
+    """The area of a dot, in points squared."""
+    return 16 if len(rows) <= FEW else 4

@@ -1,0 +1,133 @@
+"""The verdict on a classification, and its scores.
+
+A score is a function and a line in `SCORES`. It gets the class of each row as a number, and the
+model's probabilities, (rows, classes).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+from sklearn.metrics import (
+    precision_recall_fscore_support,
+    recall_score,
+    top_k_accuracy_score,
+)
+
+from tasks.core.arrays import classes_of, read_arrays
+from tasks.core.folder import Folder
+from tasks.pictures import calibration, tables
+from tasks.pictures import classes as pictures
+from tasks.pictures.style import label
+from tasks.scores.base import COLUMNS, Bins, Interval, Score, Tested, Verdict, in_bins
+from tasks.scores.criterion import ACCURACY
+
+
+def accuracy(actual: np.ndarray, chances: np.ndarray) -> Interval:
+    """The share of right answers, with Wilson's interval."""
+    right = actual == chances.argmax(axis=1)
+    ends = binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
+    return Interval(right.mean(), ends.low, ends.high)
+
+
+def balanced_accuracy(actual: np.ndarray, chances: np.ndarray) -> float:
+    """The mean recall of the classes that have test rows.
+
+    scikit-learn's function of that name warns if a class without test rows is predicted.
+    """
+    guess = chances.argmax(axis=1)
+    return recall_score(actual, guess, labels=np.unique(actual), average="macro")
+
+
+def ece(actual: np.ndarray, chances: np.ndarray) -> float:
+    """The expected calibration error (Guo et al. 2017).
+
+    In each of 15 bins of the confidence, the share of right answers differs from the mean
+    confidence; this is the mean difference, weighted by the rows in each bin.
+    """
+    bins = _bins(actual, chances)
+    return np.abs(bins.said - bins.was).sum() / len(actual)
+
+
+def top2_accuracy(actual: np.ndarray, chances: np.ndarray) -> float | None:
+    """The share of rows whose class is among the two most probable; with two it could only be 1."""
+    classes = chances.shape[1]
+    if classes == 2:
+        return None
+    return top_k_accuracy_score(actual, chances, k=2, labels=np.arange(classes))
+
+
+SCORES: dict[str, Score] = {
+    "accuracy": accuracy,
+    "balanced_accuracy": balanced_accuracy,
+    "ece": ece,
+    "top2_accuracy": top2_accuracy,
+}
+
+
+class Classes(Verdict):
+    """What the model's classes are worth."""
+
+    criterion = ACCURACY
+    registry = SCORES
+
+    def __init__(self, tested: Tested) -> None:
+        super().__init__(tested)
+        output = tested.output
+        self.chances = np.hstack([1 - output, output]) if output.shape[1] == 1 else output
+        self.actual = classes_of(tested.y)
+        self.guess = self.chances.argmax(axis=1)
+        self.confidence = self.chances.max(axis=1)
+        self.names = tested.schema["class_names"]
+
+    def pair(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.actual, self.chances
+
+    def each_row(self) -> np.ndarray:
+        return self.actual == self.guess
+
+    def predictions(self) -> pd.DataFrame:
+        names = np.array(self.names)
+        return pd.DataFrame(
+            {
+                "actual": names[self.actual],
+                "predicted": names[self.guess],
+                "confidence": self.confidence,
+            }
+        )
+
+    def table(self) -> pd.DataFrame:
+        """Precision, recall, F1 and rows of each class; empty where there is nothing to divide."""
+        every = range(len(self.names))
+        columns = precision_recall_fscore_support(
+            self.actual, self.guess, labels=every, zero_division=np.nan
+        )
+        return pd.DataFrame(dict(zip(COLUMNS, (self.names, *columns), strict=True)))
+
+    def draw(self, folder: Folder) -> None:
+        tested = self.tested
+        pictures.confusion_matrix(folder, self.actual, self.guess, self.names)
+        calibration.of_classes(folder, _bins(self.actual, self.chances), ece(*self.pair()))
+
+        wrong = pictures.most_confident(self.actual, self.guess, self.confidence)
+        titles = [self._title(row) for row in wrong]
+        if tested.x.ndim == 2 and len(wrong):
+            rows = read_arrays(folder, "normalized.npz", "x_train", "y_train")
+            given = tables.Mistakes(tested.x[wrong], self.actual[wrong], self.guess[wrong], titles)
+            tables.mistakes(folder, given, rows, tested.schema)
+        else:
+            pictures.mistakes(folder, tested.x, wrong, titles)
+
+    def _title(self, row: int) -> str:
+        """A mistake in two or three lines: what the model said, what is right, where it is from."""
+        guess, actual = (label(self.names[of[row]]) for of in (self.guess, self.actual))
+        said = f"{guess}, {self.confidence[row]:.0%} sure\nis {actual}"
+        if self.tested.places is None:
+            return said
+        return f"{said}\n{label(self.tested.places[row])}"
+
+
+def _bins(actual: np.ndarray, chances: np.ndarray) -> Bins:
+    right = actual == chances.argmax(axis=1)
+    return in_bins(chances.max(axis=1), right, (0, 1))

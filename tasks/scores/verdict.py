@@ -1,0 +1,67 @@
+"""Ask a model about the test rows, and judge the answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from tasks.core.arrays import read_arrays
+from tasks.core.folder import Folder
+from tasks.core.step import UserError
+from tasks.network.backend import keras
+from tasks.network.feed import in_batches
+from tasks.pictures import curve
+from tasks.scores.base import Tested, Verdict
+from tasks.scores.classes import Classes
+from tasks.scores.regression import Regression
+
+
+def judge(folder: Folder, schema: dict) -> Verdict:
+    """The verdict on `model.keras`: `Classes` or `Regression`, by the labels.
+
+    Args:
+        folder: the pipeline's folder.
+        schema: the content of `schema.json`.
+
+    Raises:
+        UserError: an input is missing or damaged, or an answer of the model is not a number.
+    """
+    kind = Regression if schema["labels"] == "regression" else Classes
+    return kind(_asked(folder, schema))
+
+
+def _asked(folder: Folder, schema: dict) -> Tested:
+    """The test rows, and the model's answers to them."""
+    keys = ("x_test", "y_test", "leaked_test?", "from_test?")
+    x, y, leaked, places = read_arrays(folder, "normalized.npz", *keys)
+    with folder.reading("model.keras") as saved:
+        model = keras.models.load_model(saved)
+
+    measured = model.evaluate(in_batches(x, y), verbose=0, return_dict=True)
+    output = model.predict(in_batches(x, y), verbose=0)
+    strange = np.flatnonzero(~np.isfinite(output).all(axis=1))
+    if len(strange):
+        raise UserError(
+            f"The model's answer to test row {strange[0]} is not a finite number. This is so for "
+            f"{len(strange):,} of {len(x):,} test rows. Look for values in that row that are far "
+            "from all others, or lower compile.learning_rate."
+        )
+    return Tested(model, schema, x, y, output, measured, leaked, places)
+
+
+def learning_curve(folder: Folder) -> int:
+    """Draw `history.csv` as `learning_curve.png`.
+
+    Returns:
+        The epoch of the checkpoint, counted from 1.
+    """
+    with folder.reading("history.csv") as path:
+        history = pd.read_csv(path)
+        best = int(history.loc[history["checkpoint"] == 1, "epoch"].iloc[-1])
+    curve.draw(folder, history, best)
+    return best
+
+
+def forget() -> None:
+    """Let Keras forget the model, and count its names from one again."""
+    keras.utils.clear_session()
