@@ -9,6 +9,7 @@ from pydantic import Field
 
 from tasks.core.folder import Folder
 from tasks.core.step import Section, UserError
+from tasks.rows.scaling import Scaling
 from tasks.scores.criterion import check_criterion
 
 
@@ -70,8 +71,7 @@ def _check_predict(params: Params, schema: dict) -> None:
 
 def _answers(model, points: list[float], scaling: dict[str, list[float]]) -> dict[str, float]:
     """The predictions for some values of x, which are scaled as the training rows were."""
-    subtract, divide = (np.array(scaling[name]) for name in ("subtract", "divide"))
-    x = ((np.array(points).reshape(-1, 1) - subtract) / divide).astype(np.float32)
+    x = Scaling.from_json(scaling).apply(np.array(points).reshape(-1, 1))
     found = model.predict(x, verbose=0).reshape(-1)
     names = [np.format_float_positional(point, trim="-") for point in points]
     return dict(zip(names, found.tolist(), strict=True))

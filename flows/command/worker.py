@@ -38,13 +38,10 @@ def work(project: Project) -> None:
         )
     Server(project).wait()
 
-    from prefect.client.orchestration import get_client  # here: Prefect takes 2 s to import
-
-    from flows.pipeline import run_pipeline
+    from flows.pipeline import run_pipeline  # here: Prefect takes 2 s to import
     from flows.server.deployments import POOL, register
 
-    with get_client(sync_client=True) as client:
-        for name in register(project, run_pipeline, client):
-            print(f"offered: {name}", flush=True)
+    for name in register(project, run_pipeline):
+        print(f"offered: {name}", flush=True)
     os.environ["PREFECT_WORKER_QUERY_SECONDS"] = "3"
     prefect("worker", "start", "--pool", POOL, "--type", "process")

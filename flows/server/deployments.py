@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import Flow
-from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import (
     DeploymentScheduleCreate,
     WorkPoolCreate,
@@ -29,23 +29,24 @@ ONE_AT_A_TIME = {"concurrency_limit": 1, "concurrency_options": {"collision_stra
 NIGHTLY = CronSchedule(cron="0 3 * * *", timezone="UTC")
 
 
-def register(project: Project, flow: Flow, client: SyncPrefectClient) -> list[str]:
+def register(project: Project, flow: Flow) -> list[str]:
     """Make the deployments of all pipelines, and take away those whose pipeline is gone.
 
     Returns:
         The names of the deployments.
     """
-    _pool(client)
-    flow_id = client.create_flow(flow)
     wanted = {}
     for pipeline in project.pipelines():
         wanted[pipeline] = _fields(project, flow, f"{pipeline}, as params.yaml has it.")
         about = f"{pipeline} with other parameters. Each run becomes a DVC experiment."
         wanted[f"{pipeline}-experiment"] = _fields(project, flow, about)
 
-    for name, fields in wanted.items():
-        _create_or_update(client, flow_id, flow, name, fields)
-    _remove_others(project, client, set(wanted))
+    with get_client(sync_client=True) as client:
+        _pool(client)
+        flow_id = client.create_flow(flow)
+        for name, fields in wanted.items():
+            _create_or_update(client, flow_id, flow, name, fields)
+        _remove_others(project, client, set(wanted))
     return list(wanted)
 
 

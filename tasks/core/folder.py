@@ -51,7 +51,9 @@ class Folder:
             yield path
         except Exception as error:
             why = (str(error) or type(error).__name__).splitlines()[0][:120]
-            raise UserError(f"{self.shown(name)} is damaged ({why}): delete it, and it is made again.") from None
+            raise UserError(
+                f"{self.shown(name)} is damaged ({why}): delete it, and it is made again."
+            ) from None
 
     def read_json(self, name: str) -> Any:
         with self.reading(name) as path:

@@ -23,7 +23,9 @@ class Stopped(Exception):
     """The step was asked to stop, and did so at a point from which it can resume."""
 
 
-stopping = threading.Event()  # a driver sets it when the person, or the system, wants the run to end
+stopping = (
+    threading.Event()
+)  # a driver sets it when the person, or the system, wants the run to end
 # A driver adds functions that are told the share done (0 to 1) of a long step, and how it stands.
 watchers: list[Callable[[float, str], None]] = []
 

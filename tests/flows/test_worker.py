@@ -25,8 +25,7 @@ def offer(tmp_path, prefect_server):
 
     def start() -> list[str]:
         with temporary_settings({PREFECT_API_URL: prefect_server}):
-            with get_client(sync_client=True) as client:
-                return register(project, run_pipeline, client)
+            return register(project, run_pipeline)
 
     start.project = project
     yield start
