@@ -1,13 +1,8 @@
-"""Step 1, load: where the dataset is looked for, and that nothing is believed before its checksum is right.
-
-The dataset here is a fabricated one of a few rows; no place outside `tmp_path` is looked at.
-"""
+"""Step 1, load: what all sources share."""
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import struct
+import subprocess
 import sys
 from pathlib import Path
 
@@ -17,261 +12,186 @@ import pytest
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.load import load
-from tasks.sources import fashion_mnist, line
-from tasks.sources.fashion_mnist import Params
+from tasks.sources import SOURCES
+from tests.conftest import ROOT
+from tests.support.own import (
+    SHARE,
+    loaded,
+    normalized,
+    of_csv,
+    of_idx,
+    of_images,
+    of_npz,
+    put_csv,
+    put_idx,
+    put_image,
+    put_images,
+    put_npz,
+    rows,
+    table,
+)
 
-TRAIN, TEST, SIDE = 12, 5, 4
-FASHION = Params(source="fashion_mnist", folder=None)
-FILES = {
-    "x_train": "train-images-idx3-ubyte",
-    "y_train": "train-labels-idx1-ubyte",
-    "x_test": "t10k-images-idx3-ubyte",
-    "y_test": "t10k-labels-idx1-ubyte",
-}
-PLACES = ("keras", "debian", "own")
-NAMES = {
-    "keras": "Keras's cache",
-    "debian": "Debian's package dataset-fashion-mnist",
-    "own": "the cache of keras-flows",
-}
-
-
-def idx(array: np.ndarray) -> bytes:
-    """An array of bytes as an IDX file."""
-    return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
+NAMES = ["Trouser", "Coat, long", "Bag"]
 
 
-def known(monkeypatch, arrays: dict[str, np.ndarray]) -> None:
-    """Make these arrays the dataset."""
-    monkeypatch.setattr(fashion_mnist, "SHAPES", {key: (FILES[key], arrays[key].shape) for key in FILES})
-    sums = {FILES[key]: hashlib.sha256(idx(arrays[key])).hexdigest() for key in FILES}
-    monkeypatch.setattr(fashion_mnist, "SHA256", sums)
+@pytest.mark.parametrize(
+    "params",
+    [
+        lambda p: of_idx(put_idx(p / "in", first=1), class_names=NAMES),
+        lambda p: of_npz(
+            put_npz(p / "in.npz", x_train=rows()[0], y_train=rows()[1]), **SHARE, class_names=NAMES
+        ),
+        lambda p: of_npz(
+            put_npz(p / "in.npz", x_train=rows()[0], y_train=np.eye(3)[rows()[1]]),
+            **SHARE,
+            class_names=NAMES,
+        ),
+        lambda p: of_csv(
+            put_csv(p / "in.csv", *table(target=lambda row: row % 3)), class_names=NAMES
+        ),
+    ],
+    ids=["idx", "integers", "one-hot", "csv"],
+)
+def test_classes_that_are_numbers_get_the_names_of_params_yaml(tmp_path, params):
+    assert loaded(tmp_path / "out", params(tmp_path))["class_names"].tolist() == NAMES
+    assert normalized(tmp_path / "out")["class_names"] == NAMES
 
 
-def put(arrays: dict[str, np.ndarray], folder: Path, packed: bool = True) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for key, array in arrays.items():
-        if packed:
-            (folder / f"{FILES[key]}.gz").write_bytes(gzip.compress(idx(array)))
-        else:
-            (folder / FILES[key]).write_bytes(idx(array))
-    return folder
+def given_images(path: Path, test: bool):
+    for split, color in (("train", 10), ("val", 50), ("test", 99))[: 2 + test]:
+        for name in ("b", "a"):
+            for number in range(4):
+                put_image(
+                    path / "in" / split / name / f"{number}.png", mode="L", color=color + number
+                )
+    return of_images(path / "in", color="gray", size=[2, 2], test="given" if test else 0.25)
 
 
-def script(path: Path, lines: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{lines}\n")
-    path.chmod(0o755)
-    return path
+def given_arrays(path: Path, test: bool, y=lambda rows: np.arange(rows) % 2):
+    splits = (("train", 10), ("val", 50), ("test", 99))[: 2 + test]
+    pixels = np.arange(8, dtype=np.uint8)[:, None, None] // 2 + np.zeros((2, 2), np.uint8)
+    x = {f"x_{split}": color + pixels for split, color in splits}
+    file = put_npz(path / "in.npz", **x, **{f"y_{split}": y(8) for split, _ in splits})
+    return of_npz(file, test="given" if test else 0.25)
 
 
-@pytest.fixture
-def arrays(monkeypatch):
-    random = np.random.default_rng(0)
-    made = {
-        "x_train": random.integers(0, 256, (TRAIN, SIDE, SIDE), dtype=np.uint8),
-        "y_train": random.integers(0, 10, TRAIN, dtype=np.uint8),
-        "x_test": random.integers(0, 256, (TEST, SIDE, SIDE), dtype=np.uint8),
-        "y_test": random.integers(0, 10, TEST, dtype=np.uint8),
-    }
-    known(monkeypatch, made)
-    return made
+def given_tables(path: Path, test: bool):
+    for split, color in (("train", 10), ("val", 50), ("test", 99))[: 2 + test]:
+        put_csv(
+            path / "in" / f"{split}.csv",
+            "a,y",
+            *(f"{color + row // 2},{row % 2}" for row in range(8)),
+        )
+    return of_csv(path / "in", test="given" if test else 0.25)
 
 
-@pytest.fixture
-def places(tmp_path, monkeypatch) -> dict[str, Path]:
-    """Every place that is looked at, inside `tmp_path`, and programs that fail as they do without a network."""
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(fashion_mnist, "DEBIAN_FOLDER", tmp_path / "debian")
-    keras = script(tmp_path / "bin/python", "echo 'URL fetch failure' >&2; exit 1")
-    monkeypatch.setattr(sys, "executable", str(keras))
-    script(tmp_path / "bin/apt-get", "echo 'E: Unable to connect to mirror.example' >&2; exit 100")
-    script(tmp_path / "bin/dpkg-deb", "exit 1")
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
-    return {
-        "keras": tmp_path / "keras/datasets/fashion-mnist",
-        "debian": tmp_path / "debian",
-        "own": tmp_path / "cache/keras-flows/fashion-mnist",
-        "bin": tmp_path / "bin",
-    }
+@pytest.mark.parametrize("test", [True, False], ids=["test rows given", "test rows held out"])
+@pytest.mark.parametrize(
+    "put",
+    [
+        given_images,
+        given_arrays,
+        lambda p, test: given_arrays(p, test, lambda rows: np.eye(2)[np.arange(rows) % 2]),
+        given_tables,
+    ],
+    ids=["images", "integers", "one-hot", "csv"],
+)
+def test_validation_rows_that_are_given_are_those_that_choose_the_checkpoint(tmp_path, put, test):
+    before = loaded(tmp_path / "out", put(tmp_path, test))
+    assert before["given_train"].sum() == 8
+    assert normalized(tmp_path / "out", validation="given")["rows"] == {
+        "train": 8 if test else 6, "val": 8, "test": 8 if test else 2,
+    }  # fmt: skip
+    with np.load(tmp_path / "out/normalized.npz") as found:
+        for split, between in {
+            "train": (10, 13),
+            "val": (50, 53),
+            "test": (99, 102) if test else (10, 13),
+        }.items():
+            assert (
+                between[0] <= found[f"x_{split}"].min() <= found[f"x_{split}"].max() <= between[1]
+            )
+            labels = found[f"y_{split}"]
+            assert len(np.unique(labels.argmax(axis=1) if labels.ndim > 1 else labels)) == 2
 
 
-@pytest.fixture
-def folder(tmp_path) -> Folder:
-    return Folder(tmp_path / "data" / "fashion")
+def test_data_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch):
+    file, read = put_csv(tmp_path / "in.csv", *table()), SOURCES["csv"].find
+
+    def find(params, folder):
+        found = read(params, folder)
+        put_csv(file, *table(20))
+        return found
+
+    monkeypatch.setattr(SOURCES["csv"], "find", find)
+    with pytest.raises(UserError, match=r"in\.csv changed while it was read"):
+        loaded(tmp_path / "out", of_csv(file))
+    assert not (tmp_path / "out/raw.npz").exists()
 
 
-def raw(folder: Folder) -> dict[str, np.ndarray]:
-    with np.load(folder.path / "raw.npz", allow_pickle=False) as file:
-        return dict(file)
+def put_all(root: Path) -> dict:
+    """Data of each own source below `mine` of a project, and sections that name it from there."""
+    x, y = rows()
+    put_idx(root / "mine/idx")
+    put_npz(root / "mine/in.npz", x_train=x, y_train=y)
+    put_images(root / "mine/images")
+    put_csv(root / "mine/in.csv", *table())
+    return put_all_params()
 
 
-@pytest.mark.parametrize("packed", [True, False], ids=["gz", "plain"])
-def test_the_arrays_are_those_in_the_files(arrays, places, folder, packed):
-    put(arrays, places["keras"], packed)
-    assert load(folder, FASHION) == f"{TRAIN} + {TEST} rows from Keras's cache"
-    found = raw(folder)
-    assert tuple(found.pop("class_names")) == fashion_mnist.CLASS_NAMES
-    assert list(found) == ["x_train", "y_train", "x_test", "y_test"]
-    for key, array in arrays.items():
-        assert found[key].dtype == np.uint8
-        np.testing.assert_array_equal(found[key], array)
+@pytest.mark.parametrize("source", ["idx", "npz", "images", "csv"])
+def test_a_relative_path_starts_at_the_projects_root_wherever_one_is(tmp_path, monkeypatch, source):
+    params = put_all(tmp_path / "project")[source]
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    folder = Folder(tmp_path / "project/data/mine")
+    assert load(folder, params).endswith(f"rows from {params.path}")
+    assert not list((tmp_path / "elsewhere").iterdir())
 
 
-def test_same_source_gives_the_same_bytes(arrays, places, tmp_path):
-    written = set()
-    for name, packed in (("a", True), ("b", False)):  # how the files are packed does not matter
-        put(arrays, places["keras"], packed)
-        load(Folder(tmp_path / name), FASHION)
-        written.add((tmp_path / name / "raw.npz").read_bytes())
-    assert len(written) == 1
-
-
-@pytest.mark.parametrize("first", range(len(PLACES)))
-def test_places_without_a_network_come_first_and_in_order(arrays, places, folder, first):
-    for name in PLACES[first:]:
-        put(arrays, places[name])
-    for program in ("python", "apt-get"):
-        script(places["bin"] / program, f"touch {places['bin'] / 'called'}; exit 1")
-    assert load(folder, FASHION).endswith(f"from {NAMES[PLACES[first]]}")
-    assert not (places["bin"] / "called").exists()
-
-
-def test_a_damaged_place_is_passed_over_with_a_warning(arrays, places, folder, caplog):
-    put(arrays, places["keras"])
-    put(arrays, places["debian"])
-    image = places["keras"] / f"{FILES['x_train']}.gz"
-    image.write_bytes(gzip.compress(idx(arrays["x_train"] ^ 1)))
-    assert load(folder, FASHION).endswith(f"from {NAMES['debian']}")
-    np.testing.assert_array_equal(raw(folder)["x_train"], arrays["x_train"])
-    assert [record.levelname for record in caplog.records if "is damaged" in record.message] == ["WARNING"]
-
-
-def test_a_folder_in_params_is_the_only_place(arrays, places, folder, tmp_path):
-    mine = put(arrays, tmp_path / "mine")
-    assert load(folder, Params(source="fashion_mnist", folder=str(mine))).endswith(f"from the folder {mine}")
-    for name in PLACES:
-        put(arrays, places[name])
-    with pytest.raises(UserError, match=r"load\.folder: /nowhere: no folder /nowhere\. Expected the four files"):
-        load(folder, Params(source="fashion_mnist", folder="/nowhere"))
-
-
-def test_a_folder_below_the_home_may_be_named_with_a_tilde(arrays, places, folder, tmp_path):
-    put(arrays, tmp_path / "home" / "mine")
-    assert load(folder, Params(source="fashion_mnist", folder="~/mine")).endswith("from the folder ~/mine")
-
-
-def truncate(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[:-9])
-
-
-def cut_short_inside(file: Path) -> None:
-    file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes())[:-1]))
-
-
-def flip(file: Path) -> None:
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 255
-    file.write_bytes(content)
-
-
-DAMAGES = {
-    "truncated .gz": (truncate, "is damaged: Compressed file ended before the end-of-stream marker"),
-    "damaged .gz": (flip, "is damaged: "),
-    "not a .gz": (lambda file: file.write_bytes(b"<html>404</html>"), "is damaged: Not a gzipped file"),
-    "empty": (lambda file: file.write_bytes(b""), r"is damaged: its content has SHA-256 e3b0c44298fc\.\.\., expected"),
-    "wrong checksum": (cut_short_inside, r"is damaged: its content has SHA-256 [0-9a-f]{12}\.\.\., expected [0-9a-f]"),
-    "missing": (Path.unlink, "is missing"),
-}
-
-
-@pytest.mark.parametrize("key", FILES)
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_file_is_named_and_never_used(arrays, places, folder, tmp_path, damage, key):
-    mine = put(arrays, tmp_path / "mine")
-    change, message = DAMAGES[damage]
-    change(mine / f"{FILES[key]}.gz")
-    with pytest.raises(UserError, match=rf"load\.folder: .*/{FILES[key]}(\.gz)? {message}") as caught:
-        load(folder, Params(source="fashion_mnist", folder=str(mine)))
-    assert "Correct the folder in params.yaml, or set `folder: null`" in str(caught.value)
-    assert not list(tmp_path.rglob("*raw.npz"))
-
-
-@pytest.mark.parametrize("key", ["y_train", "y_test"])
-def test_a_label_without_a_class_is_refused_even_with_the_right_checksum(
-    arrays, places, folder, tmp_path, monkeypatch, key
-):
-    arrays[key] = arrays[key].copy()
-    arrays[key][3] = 10
-    known(monkeypatch, arrays)
-    mine = put(arrays, tmp_path / "mine")
-    with pytest.raises(UserError, match=f"{FILES[key]} is damaged: label 10, expected 0 to 9"):
-        load(folder, Params(source="fashion_mnist", folder=str(mine)))
-    assert not folder.path.exists()
-
-
-def test_nothing_found_lists_each_place_with_its_reason_and_says_what_to_do(arrays, places, folder):
+@pytest.mark.parametrize("source", ["idx", "npz", "images", "csv"])
+def test_messages_show_a_path_as_it_was_typed(tmp_path, source):
+    put_all(tmp_path)
+    spoilt = {
+        "idx": tmp_path / "mine/idx/train-images-idx3-ubyte.gz",
+        "npz": tmp_path / "mine/in.npz",
+        "images": tmp_path / "mine/images/cat/0.png",
+        "csv": tmp_path / "mine/in.csv",
+    }[source]
+    spoilt.write_bytes(b"a,y\n\xff,1\n")
     with pytest.raises(UserError) as caught:
-        load(folder, FASHION)
-    lines = str(caught.value).splitlines()
-    assert lines[1:6] == [
-        f"  - Keras's cache: no folder {places['keras']}",
-        f"  - Debian's package dataset-fashion-mnist: no folder {places['debian']}",
-        f"  - the cache of keras-flows: no folder {places['own']}",
-        "  - Keras's download: URL fetch failure",
-        "  - Debian's package, fetched with apt-get: E: Unable to connect to mirror.example",
-    ]
-    assert "load.folder in params.yaml" in lines[6]
-    assert "sudo apt-get install dataset-fashion-mnist" in lines[6]
-    assert not folder.path.exists()
+        load(Folder(tmp_path / "data/mine"), put_all_params()[source])
+    assert str(caught.value).startswith(spoilt.relative_to(tmp_path).as_posix())
+    assert str(tmp_path) not in str(caught.value)
 
 
-def test_without_apt_get_the_message_says_so(arrays, places, folder):
-    (places["bin"] / "dpkg-deb").unlink()
-    (places["bin"] / "apt-get").unlink()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", str(places["bin"]))
-        with pytest.raises(UserError, match="fetched with apt-get: there is no apt-get here"):
-            load(folder, FASHION)
+def put_all_params() -> dict:
+    return {
+        "idx": of_idx("mine/idx"),
+        "npz": of_npz("mine/in.npz", **SHARE),
+        "images": of_images("mine/images"),
+        "csv": of_csv("mine/in.csv"),
+    }
 
 
-def test_what_keras_downloads_is_read_from_its_cache(arrays, places, folder, tmp_path):
-    made = put(arrays, tmp_path / "server")
-    script(places["bin"] / "python", f"mkdir -p {places['keras'].parent}; cp -r {made} {places['keras']}")
-    assert load(folder, FASHION).endswith("from Keras's download")
-    assert load(folder, FASHION).endswith("from Keras's cache")
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_source_has_the_name_of_its_module_and_of_its_tests(name):
+    module = SOURCES[name]
+    assert module.__name__ == f"tasks.sources.{name}"
+    assert (Path(__file__).parent / "sources" / f"test_{name}.py").is_file()
+    assert module.Params.model_fields["source"].annotation.__args__ == (name,)
+    assert "path" in module.Params.model_fields
 
 
-def fake_apt(places: dict[str, Path], made: Path) -> None:
-    """`apt-get download` and `dpkg-deb -x`, with a package that holds the files of `made`."""
-    script(places["bin"] / "apt-get", 'case "$*" in *download*) touch package.deb;; esac')
-    script(places["bin"] / "dpkg-deb", f'mkdir -p "$3{places["debian"].parent}"; cp -r {made} "$3{places["debian"]}"')
+def test_a_source_says_what_it_predicts_and_that_own_data_is_not_shared():
+    assert of_npz("x").predicts == of_csv("x").predicts == "classes"
+    assert of_idx("x").predicts == of_images("x").predicts == "classes"
+    both = (of_npz("x", task="regression"), of_csv("x", task="regression"))
+    assert [params.predicts for params in both] == ["regression", "regression"]
+    assert not any(params.shareable for params in put_all_params().values())
 
 
-def test_what_apt_fetches_is_kept_in_the_own_cache(arrays, places, folder, tmp_path):
-    fake_apt(places, put(arrays, tmp_path / "server"))
-    assert load(folder, FASHION).endswith("from Debian's package, fetched with apt-get")
-    assert load(folder, FASHION).endswith("from the cache of keras-flows")
-    assert [path.name for path in places["own"].parent.iterdir()] == ["fashion-mnist"]  # nothing else is left behind
-
-
-def test_a_damaged_package_is_not_kept(arrays, places, folder, tmp_path):
-    made = put(arrays, tmp_path / "server")
-    cut_short_inside(made / f"{FILES['y_test']}.gz")
-    fake_apt(places, made)
-    with pytest.raises(UserError, match=r"fetched with apt-get: .* is damaged: its content has SHA-256"):
-        load(folder, FASHION)
-    assert list(places["own"].parent.iterdir()) == []
-
-
-def test_the_line_is_six_points_on_y_equals_x_plus_6_and_needs_no_place(places, folder, tmp_path):
-    assert load(folder, line.Params(source="line")).startswith("6 + 6 rows")
-    found = raw(folder)
-    for split in ("train", "test"):
-        assert found[f"x_{split}"].shape == (6, 1)
-        np.testing.assert_array_equal(found[f"y_{split}"], found[f"x_{split}"][:, 0] + 6)
-    assert len(found["class_names"]) == 0
-    load(Folder(tmp_path / "again"), line.Params(source="line"))
-    assert (tmp_path / "again/raw.npz").read_bytes() == (folder.path / "raw.npz").read_bytes()
+def test_the_step_imports_neither_pandas_nor_pillow():
+    code = "import sys, tasks.load; print({'pandas', 'PIL', 'matplotlib'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "set()", done.stderr

@@ -1,4 +1,4 @@
-"""Step 2, normalize: values in [0, 1], and a validation split that is exact in its counts and repeatable."""
+"""Step 2, normalize: scaled values, and a repeatable validation split of exact counts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PIXELS = Params(scale="pixels", validation=HELD, seed=0)
 
 
 def raw(path, labels: str = "classes", **changes: np.ndarray) -> Folder:
-    """`raw.npz` as `load` leaves it. The first pixels of an image spell its number, so that each row can be told."""
+    """`raw.npz` as `load` leaves it; the first pixel of an image is its number."""
     random = np.random.default_rng(0)
     classes = random.permutation(np.repeat(np.arange(len(COUNTS), dtype=np.uint8), COUNTS))
     x = random.integers(1, 255, (TRAIN + TEST, SIDE, SIDE), dtype=np.uint8)
@@ -36,7 +36,10 @@ def raw(path, labels: str = "classes", **changes: np.ndarray) -> Folder:
         y = x[:, 0] * 2
     arrays = {"x_train": x[:TRAIN], "y_train": y[:TRAIN], "x_test": x[TRAIN:], "y_test": y[TRAIN:]}
     names = np.array(
-        [] if labels == "regression" else ["shirt", "shoe", "bag"][: 2 if labels == "binary" else 3], dtype=np.str_
+        []
+        if labels == "regression"
+        else ["shirt", "shoe", "bag"][: 2 if labels == "binary" else 3],
+        dtype=np.str_,
     )
     folder = Folder(path)
     write_arrays(folder, "raw.npz", **{**arrays, "class_names": names, **changes})
@@ -81,13 +84,15 @@ def test_min_and_max_before_and_after_are_reported(tmp_path, caplog):
 
 @pytest.mark.parametrize("labels", ["classes", "one_hot"])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_held_out_rows_have_the_classes_proportions(tmp_path, labels, seed):
+def test_held_out_rows_are_stratified(tmp_path, labels, seed):
     folder = raw(tmp_path, labels)
     normalize(folder, Params(scale="pixels", validation=HELD, seed=seed))
     found = result(folder)
     count = (lambda y: y.sum(axis=0)) if labels == "one_hot" else np.bincount
     assert count(found["y_val"]).tolist() == HELD_COUNTS
-    assert count(found["y_train"]).tolist() == [all_ - held for all_, held in zip(COUNTS, HELD_COUNTS, strict=True)]
+    assert count(found["y_train"]).tolist() == [
+        all_ - held for all_, held in zip(COUNTS, HELD_COUNTS, strict=True)
+    ]
     assert schema(folder)["rows"] == {"train": TRAIN - HELD, "val": HELD, "test": TEST}
 
 
@@ -109,7 +114,9 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_other_rows(tmp_path):
     folders = [raw(tmp_path / name) for name in "abc"]
     for folder, seed in zip(folders, (0, 0, 1), strict=True):
         normalize(folder, Params(scale="pixels", validation=HELD, seed=seed))
-    with zipfile.ZipFile(folders[0].path / "normalized.npz") as file:  # Python's versions differ in longer headers
+    with zipfile.ZipFile(
+        folders[0].path / "normalized.npz"
+    ) as file:  # Python's versions differ in longer headers
         assert {(entry.extract_version, entry.extra) for entry in file.infolist()} == {(20, b"")}
     one, same, other = ((folder.path / "normalized.npz").read_bytes() for folder in folders)
     assert one == same
@@ -130,7 +137,10 @@ def test_validation_on_the_test_rows_warns(tmp_path, caplog):
     np.testing.assert_array_equal(found["row_train"], np.arange(TRAIN))
     assert "row_val" not in found
     warned = [record.message for record in caplog.records if record.levelname == "WARNING"]
-    assert warned == ["normalize.validation is `test`: the checkpoint is chosen on the test set, so its score flatters"]
+    assert warned == [
+        "normalize.validation is `test`: the checkpoint is chosen on the test rows, so the "
+        "score is optimistic"
+    ]
 
 
 def test_validation_none_holds_out_nothing(tmp_path, caplog):
@@ -144,17 +154,17 @@ def test_validation_none_holds_out_nothing(tmp_path, caplog):
 
 
 @pytest.mark.parametrize("scale", ["standard", "none"])
-def test_numbers_to_predict_have_the_mean_and_deviation_of_the_rows_to_train_on_in_the_schema(tmp_path, scale):
+def test_the_schema_has_mean_and_standard_deviation_of_the_training_rows_targets(tmp_path, scale):
     folder = raw(tmp_path)
     arrays = dict(np.load(folder.path / "raw.npz"))
-    numbers_to_predict = {f"y_{split}": arrays[f"y_{split}"] * np.float32(1000) for split in ("train", "test")}
-    np.savez(folder.path / "raw.npz", **{**arrays, **numbers_to_predict, "class_names": np.array([], "U1")})
+    targets = {f"y_{split}": arrays[f"y_{split}"] * np.float32(1000) for split in ("train", "test")}
+    np.savez(folder.path / "raw.npz", **{**arrays, **targets, "class_names": np.array([], "U1")})
     normalize(folder, Params(scale=scale, validation=HELD, seed=0))
     if scale == "none":
         assert "target" not in schema(folder)
     else:
         y = result(folder)["y_train"]
-        assert schema(folder)["target"] == pytest.approx({"mean": y.mean(), "deviation": y.std()})
+        assert schema(folder)["target"] == pytest.approx({"mean": y.mean(), "std": y.std()})
 
 
 def test_pixels_between_0_and_1_are_not_divided_again(tmp_path):
@@ -163,7 +173,9 @@ def test_pixels_between_0_and_1_are_not_divided_again(tmp_path):
     for split in ("x_train", "x_test"):
         arrays[split] = arrays[split] / arrays["x_train"].max()
     np.savez(folder.path / "raw.npz", **arrays)
-    with pytest.raises(UserError, match=r"`pixels`, but x_train lies between 0 and 1: .* Set `scale: none`"):
+    with pytest.raises(
+        UserError, match=r"`pixels`, but x_train lies between 0 and 1, .* Set `scale: none`"
+    ):
         normalize(folder, PIXELS)
 
 
@@ -172,26 +184,35 @@ def test_holding_out_every_row_is_refused(tmp_path, held):
     folder = raw(tmp_path)
     with pytest.raises(
         UserError,
-        match=rf"normalize\.validation is {held}: of {TRAIN} rows that is {held}\. .*: set fewer",
+        match=rf"normalize\.validation is {held}, which is {held} of {TRAIN} rows\. .*: set fewer",
     ):
         normalize(folder, Params(scale="pixels", validation=held, seed=0))
     assert [path.name for path in tmp_path.iterdir()] == ["raw.npz"]
 
 
-def test_a_class_of_which_no_row_would_be_left_to_train_on_is_refused(tmp_path):
+def test_a_class_without_a_training_row_left_is_refused(tmp_path):
     folder = raw(tmp_path)
-    with pytest.raises(UserError, match=r"validation is 59, and leaves no row of the class `shoe` to train on: it has"):
+    with pytest.raises(
+        UserError,
+        match=r"validation is 59, which leaves no training row of the class `shoe`: it has",
+    ):
         normalize(folder, Params(scale="pixels", validation=59, seed=3))
 
 
 def test_validation_rows_must_be_given_where_they_are_asked_for(tmp_path):
     folder = raw(tmp_path)
-    with pytest.raises(UserError, match=r"is `given`, but the data has no validation rows\. Set .* `validation: 0\.2`"):
+    with pytest.raises(
+        UserError,
+        match=r"is `given`, but the data has no validation rows\. Set .* `validation: 0\.2`",
+    ):
         normalize(folder, Params(scale="pixels", validation="given", seed=0))
     arrays = dict(np.load(folder.path / "raw.npz"))
     np.savez(folder.path / "raw.npz", **arrays, given_train=np.arange(TRAIN) < HELD)
     for other in (HELD, 0.5, "test", "none"):
-        with pytest.raises(UserError, match=rf"is `{other}`, but the data has .* of its own\. Set `validation: given`"):
+        with pytest.raises(
+            UserError,
+            match=rf"is `{other}`, but the data has .* of its own\. Set `validation: given`",
+        ):
             normalize(folder, Params(scale="pixels", validation=other, seed=0))
     normalize(folder, Params(scale="pixels", validation="given", seed=0))
     assert numbers(result(folder)["x_val"]) == list(range(HELD))
@@ -204,7 +225,8 @@ def test_pixels_outside_0_to_255_are_refused(tmp_path, value, split):
     x[5, 1, 2] = value
     folder = raw(tmp_path, **{split: x})
     with pytest.raises(
-        UserError, match=r"normalize\.scale is `pixels`, but x_(train|test) lies between .* `scale: none`"
+        UserError,
+        match=r"normalize\.scale is `pixels`, but x_(train|test) lies between .* `scale: none`",
     ):
         normalize(folder, PIXELS)
     normalize(folder, Params(scale="none", validation="none", seed=0))
@@ -231,10 +253,14 @@ def test_classes_without_names_are_numbered(tmp_path):
     folder = raw(tmp_path, "one_hot", class_names=np.array([], dtype=np.str_))
     normalize(folder, Params(scale="none", validation="none", seed=0))
     found = schema(folder)
-    assert (found["labels"], found["classes"], found["class_names"]) == ("one_hot", 3, ["0", "1", "2"])
+    assert (found["labels"], found["classes"], found["class_names"]) == (
+        "one_hot",
+        3,
+        ["0", "1", "2"],
+    )
 
 
-def test_numbers_to_predict_are_left_as_they_are_and_can_be_held_out(tmp_path):
+def test_regression_targets_stay_as_they_are_and_can_be_held_out(tmp_path):
     folder = raw(tmp_path, "regression")
     normalize(folder, Params(scale="none", validation=HELD, seed=0))
     found = result(folder)
@@ -267,7 +293,10 @@ def test_test_rows_that_are_training_rows_are_marked_also_if_those_validate(tmp_
     folder = raw(tmp_path, x_test=arrays["x_test"])
     assert np.flatnonzero(result_of(folder, validation)["leaked_test"]).tolist() == [4, 7]
     rows = checks(folder)["duplicates across train and test"]["rows"]
-    assert [(row["first"], row["row"]) for row in rows] == [(f"train {held}", "test 4"), ("train 3", "test 7")]
+    assert [(row["first"], row["row"]) for row in rows] == [
+        (f"train {held}", "test 4"),
+        ("train 3", "test 7"),
+    ]
 
 
 def result_of(folder: Folder, validation) -> dict[str, np.ndarray]:
@@ -278,31 +307,41 @@ def result_of(folder: Folder, validation) -> dict[str, np.ndarray]:
 def test_a_class_without_rows_is_named_with_the_split(tmp_path, caplog):
     folder = raw(tmp_path, y_test=np.zeros(TEST, np.uint8))
     normalize(folder, PIXELS)
-    says = "test has no row of shoe, bag: what is not in train is not learnt, what is not in test is not measured"
+    means = "a class without training rows is not learnt, one without test rows not measured"
+    says = f"test has no row of shoe, bag: {means}"
     assert checks(folder)["classes in each split"]["says"] == says
     assert f"classes in each split: {says}" in caplog.messages
 
 
-def test_what_is_no_number_is_refused_and_nothing_is_written(tmp_path):
+def test_nan_is_refused_and_nothing_is_written(tmp_path):
     x = np.full((TRAIN, SIDE, SIDE), np.nan)
     folder = raw(tmp_path, x_train=x)
-    with pytest.raises(UserError, match=r"x_train has NaN or infinity in 60 of 60 rows, first in row 0 \(pixel"):
+    with pytest.raises(
+        UserError, match=r"x_train has NaN or infinity in 60 of 60 rows, first in row 0 \(pixel"
+    ):
         normalize(folder, Params(scale="none", validation="none", seed=0))
     assert [path.name for path in tmp_path.iterdir()] == ["raw.npz"]
 
 
-def test_what_has_no_deviation_in_float64_is_refused(tmp_path):
+def test_values_without_a_standard_deviation_in_float64_are_refused(tmp_path):
     x = np.array([[-1e300], [1e300], [0.0]])
-    folder = raw(tmp_path, "regression", x_train=x, y_train=np.zeros(3), x_test=x, y_test=np.zeros(3))
-    with pytest.raises(UserError, match=r"normalize\.scale is `standard`: the squares of some numbers"):
+    folder = raw(
+        tmp_path, "regression", x_train=x, y_train=np.zeros(3), x_test=x, y_test=np.zeros(3)
+    )
+    with pytest.raises(
+        UserError, match=r"normalize\.scale is `standard`, but the squares of some values"
+    ):
         normalize(folder, Params(scale="standard", validation="none", seed=0))
 
 
-def test_what_is_too_large_for_float32_is_refused_unless_it_is_scaled(tmp_path):
+def test_values_too_large_for_float32_are_refused_unless_they_are_scaled(tmp_path):
     x = np.random.default_rng(0).normal(size=(TRAIN, 2)) * [1, 1e39]
     names = np.array(["small", "large"])
     folder = raw(tmp_path, x_train=x, x_test=x[:TEST] + 1, feature_names=names)
-    with pytest.raises(UserError, match=r"Scaled, x_train has .* \(feature large\).* float32: set `scale: standard`"):
+    with pytest.raises(
+        UserError,
+        match=r"The scaled x_train has .* \(feature large\).* float32: set `scale: standard`",
+    ):
         normalize(folder, Params(scale="none", validation="none", seed=0))
     normalize(folder, Params(scale="standard", validation="none", seed=0))
     assert np.isfinite(result(folder)["x_train"]).all()

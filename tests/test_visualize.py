@@ -1,4 +1,4 @@
-"""Step 3, visualize: pictures with something in them, of the same bytes for the same data; and the near twins."""
+"""Step 3, visualize: pictures with content, the same bytes each time; and near-duplicates."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import pytest
 
 from tasks.core.folder import Folder
 from tasks.core.step import Stopped, UserError, stopping
-from tasks.rows import near_duplicates as twins
-from tasks.visualize import COLUMNS, FEATURES, LISTED, ROWS, Params, visualize
+from tasks.pictures.near_duplicates import FEATURES
+from tasks.pictures.samples import COLUMNS, ROWS
+from tasks.rows import near_duplicates
+from tasks.visualize import LISTED, Params, visualize
 from tests.support import tiny
 
 CELLS = ROWS * COLUMNS
@@ -32,7 +34,10 @@ def test_same_data_gives_the_same_bytes(tmp_path, labels):
     folders = [tiny.normalized(tmp_path / name, labels) for name in "ab"]
     for folder in folders:
         visualize(folder, NONE)
-    one, same = (tiny.content(folder, "samples.png", "twins.png", "twins.json") for folder in folders)
+    one, same = (
+        tiny.content(folder, "samples.png", "near_duplicates.png", "near_duplicates.json")
+        for folder in folders
+    )
     assert one == same
     assert b"Matplotlib" not in one["samples.png"]  # no version, no date
     assert picture(folders[0]).std() > 0.02
@@ -53,7 +58,9 @@ def test_fewer_images_leave_the_other_cells_empty(tmp_path, count):
 
 
 def test_images_are_the_first_ten_and_no_others(tmp_path):
-    few, many = (tiny.normalized(tmp_path / f"{count}", train=count) for count in (CELLS, CELLS + 5))
+    few, many = (
+        tiny.normalized(tmp_path / f"{count}", train=count) for count in (CELLS, CELLS + 5)
+    )
     with np.load(many.path / "normalized.npz") as file:
         arrays = dict(file)
     for key in ("x_train", "y_train"):
@@ -68,7 +75,9 @@ def test_images_are_the_first_ten_and_no_others(tmp_path):
 def drawn(monkeypatch) -> list:
     """The figures, instead of their files."""
     figures = []
-    monkeypatch.setattr("tasks.pictures.style.save", lambda folder, name, figure: figures.append(figure))
+    for name in ("samples", "near_duplicates"):
+        save = f"tasks.pictures.{name}.save"
+        monkeypatch.setattr(save, lambda folder, name, figure: figures.append(figure))
     return figures
 
 
@@ -87,13 +96,15 @@ def test_each_cell_has_an_image_with_the_name_of_its_class(tmp_path, drawn, labe
         assert axes.get_title() == f"kind {y[row]} ({y[row]})"
 
 
-def test_numbers_to_predict_are_points(tmp_path, drawn):
+def test_regression_targets_are_points(tmp_path, drawn):
     folder = tiny.normalized(tmp_path, "regression")
     assert visualize(folder, NONE) == f"{tiny.ROWS['train']} points in samples.png"
     data = np.load(folder.path / "normalized.npz")
     (axes,) = drawn[0].axes
     (points,) = axes.collections
-    np.testing.assert_array_equal(points.get_offsets(), np.column_stack([data["x_train"][:, 0], data["y_train"]]))
+    np.testing.assert_array_equal(
+        points.get_offsets(), np.column_stack([data["x_train"][:, 0], data["y_train"]])
+    )
 
 
 def test_missing_data_is_named(tmp_path):
@@ -101,10 +112,12 @@ def test_missing_data_is_named(tmp_path):
         visualize(Folder(tmp_path), NONE)
 
 
-def test_images_with_a_number_to_predict_are_images(tmp_path, drawn):
+def test_images_with_a_regression_target_are_images(tmp_path, drawn):
     folder = tiny.normalized(tmp_path)
     data = dict(np.load(folder.path / "normalized.npz"))
-    tiny.write_arrays(folder, "normalized.npz", **{**data, "y_train": data["y_train"] * np.float32(0.5)})
+    tiny.write_arrays(
+        folder, "normalized.npz", **{**data, "y_train": data["y_train"] * np.float32(0.5)}
+    )
     folder.write_json("schema.json", {**folder.read_json("schema.json"), "labels": "regression"})
     visualize(folder, NONE)
     assert drawn[0].axes[3].get_title() == f"{data['y_train'][3] / 2:g}"
@@ -123,8 +136,13 @@ def test_inputs_beyond_0_and_1_are_shown_in_their_own_range(tmp_path, drawn, sha
     assert shown.std() > 0.1
 
 
-def planted(path, labels: str = "classes", shape=(4, 4), **more) -> tuple[Folder, list[tuple[int, int]]]:
-    """Noise with three twins, test rows 3 and 5 of training rows and 7 of a validation row; and their numbers."""
+def planted(
+    path, labels: str = "classes", shape=(4, 4), **more
+) -> tuple[Folder, list[tuple[int, int]]]:
+    """Noise with three near-duplicates, and their numbers.
+
+    Test rows 3 and 5 are near a training row, test row 7 is near a validation row.
+    """
     folder = tiny.normalized(path, labels)
     data = dict(np.load(folder.path / "normalized.npz"))
     random = np.random.default_rng(0)
@@ -136,26 +154,36 @@ def planted(path, labels: str = "classes", shape=(4, 4), **more) -> tuple[Folder
     mixed = random.permutation(tiny.ROWS["train"] + tiny.ROWS["val"])
     train, val = np.sort(mixed[: tiny.ROWS["train"]]), np.sort(mixed[tiny.ROWS["train"] :])
     data |= {"row_train": train, "row_val": val, **more}
-    tiny.write_arrays(folder, "normalized.npz", **{key: value for key, value in data.items() if value is not None})
+    tiny.write_arrays(
+        folder, "normalized.npz", **{key: value for key, value in data.items() if value is not None}
+    )
     return folder, [(3, int(train[12])), (7, int(val[4])), (5, int(train[2]))]
 
 
 def found(folder: Folder) -> dict:
-    return folder.read_json("twins.json")
+    return folder.read_json("near_duplicates.json")
 
 
 @pytest.mark.parametrize("labels", ["classes", "one_hot", "regression"])
 @pytest.mark.parametrize("shape", [(4, 4), (4, 4, 3), (5,)])
-def test_planted_twins_are_listed_the_closest_first_with_their_numbers_in_raw_npz(tmp_path, caplog, labels, shape):
+def test_planted_near_duplicates_are_listed_the_closest_first_with_their_numbers_in_raw_npz(
+    tmp_path, caplog, labels, shape
+):
     folder, pairs = planted(tmp_path, labels, shape)
     said = visualize(folder, NEAR)
     content = found(folder)
-    assert (content["check"], content["result"], content["count"]) == ("near twins", "warning", 3)
+    assert (content["check"], content["result"], content["count"]) == (
+        "near-duplicates",
+        "warning",
+        3,
+    )
     assert content["says"] == "3 of 15 test rows within 0.014 of a training row"
-    assert said.endswith(f"; near twins: {content['says']}")
-    assert [record.message for record in caplog.records] == [f"near twins: {content['says']}"]
+    assert said.endswith(f"; near-duplicates: {content['says']}")
+    assert [record.message for record in caplog.records] == [f"near-duplicates: {content['says']}"]
     assert [(row["test"], row["train"]) for row in content["rows"]] == pairs
-    np.testing.assert_allclose([row["distance"] for row in content["rows"]], [0, 0.005, 0.01], atol=1e-7)
+    np.testing.assert_allclose(
+        [row["distance"] for row in content["rows"]], [0, 0.005, 0.01], atol=1e-7
+    )
     data = np.load(folder.path / "normalized.npz")
     y = {"test": data["y_test"][7], "train": data["y_val"][4]}
     word = {
@@ -163,9 +191,11 @@ def test_planted_twins_are_listed_the_closest_first_with_their_numbers_in_raw_np
         "one_hot": lambda y: f"kind {y.argmax()}",
         "regression": lambda y: f"{y:g}",
     }[labels]
-    assert {split: content["rows"][1][f"{split} label"] for split in y} == {split: word(y[split]) for split in y}
-    assert (folder.path / "twins.png").stat().st_size < 100_000
-    assert picture(folder, "twins.png").std() > 0.05
+    assert {split: content["rows"][1][f"{split} label"] for split in y} == {
+        split: word(y[split]) for split in y
+    }
+    assert (folder.path / "near_duplicates.png").stat().st_size < 100_000
+    assert picture(folder, "near_duplicates.png").std() > 0.05
 
 
 def test_validation_rows_that_are_the_test_rows_are_no_training_rows(tmp_path):
@@ -175,7 +205,11 @@ def test_validation_rows_that_are_the_test_rows_are_no_training_rows(tmp_path):
     assert [(row["test"], row["train"]) for row in found(folder)["rows"]] == [(3, 12), (5, 2)]
     empty = np.empty((0, 4, 4), np.float32)
     folder, _ = planted(
-        tmp_path, row_train=np.arange(rows), row_val=np.arange(0), x_val=empty, y_val=np.empty(0, np.uint8)
+        tmp_path,
+        row_train=np.arange(rows),
+        row_val=np.arange(0),
+        x_val=empty,
+        y_val=np.empty(0, np.uint8),
     )
     visualize(folder, NEAR)
     assert [(row["test"], row["train"]) for row in found(folder)["rows"]] == [(3, 12), (5, 2)]
@@ -189,11 +223,19 @@ def test_validation_rows_that_are_the_test_rows_are_no_training_rows(tmp_path):
         (NEAR, "ok", "none of 15 test rows within 0.014 of a training row"),
     ],
 )
-def test_without_twins_the_picture_and_the_list_say_so(tmp_path, drawn, caplog, params, result, says):
+def test_without_near_duplicates_the_picture_and_the_list_say_so(
+    tmp_path, drawn, caplog, params, result, says
+):
     folder = tiny.normalized(tmp_path)
     visualize(folder, params)
-    assert found(folder) == {"check": "near twins", "result": result, "says": says, "count": 0, "rows": []}
-    assert [text.get_text() for text in drawn[-1].texts] == [f"near twins: {says}"]
+    assert found(folder) == {
+        "check": "near-duplicates",
+        "result": result,
+        "says": says,
+        "count": 0,
+        "rows": [],
+    }
+    assert [text.get_text() for text in drawn[-1].texts] == [f"near-duplicates: {says}"]
     assert not caplog.records
 
 
@@ -202,27 +244,40 @@ def test_the_closest_are_drawn_the_training_image_above_the_test_image(tmp_path,
     visualize(folder, NEAR)
     data, rows = np.load(folder.path / "normalized.npz"), found(folder)["rows"]
     axes = np.array(drawn[-1].axes).reshape(2, 3)
-    for column, (train, test) in enumerate([(data["x_train"][12], 3), (data["x_val"][4], 7), (data["x_train"][2], 5)]):
+    for column, (train, test) in enumerate(
+        [(data["x_train"][12], 3), (data["x_val"][4], 7), (data["x_train"][2], 5)]
+    ):
         for place, split, image in ((0, "train", train), (1, "test", data["x_test"][test])):
             np.testing.assert_array_equal(axes[place, column].images[0].get_array(), image)
             row = rows[column]
-            assert axes[place, column].get_title().endswith(f"{row[f'{split} label']}\n{split} {row[split]}")
+            assert (
+                axes[place, column]
+                .get_title()
+                .endswith(f"{row[f'{split} label']}\n{split} {row[split]}")
+            )
     assert axes[0, 0].get_title().startswith("0 apart")
 
 
-def test_twins_of_a_table_are_bars_of_the_features_that_differ_most(tmp_path, drawn):
+def test_near_duplicates_of_a_table_are_bars_of_the_features_that_differ_most(tmp_path, drawn):
     folder, _ = planted(tmp_path, shape=(30,))
     data = dict(np.load(folder.path / "normalized.npz"))
     data["x_test"][3, 17] += np.float32(0.05)
     tiny.write_arrays(folder, "normalized.npz", **data)
-    folder.write_json("schema.json", {**folder.read_json("schema.json"), "feature_names": [f"f{k}" for k in range(30)]})
+    folder.write_json(
+        "schema.json",
+        {**folder.read_json("schema.json"), "feature_names": [f"f{k}" for k in range(30)]},
+    )
     visualize(folder, NEAR)
     drawing = drawn[-1]
     assert len(drawing.axes) == 3
     assert drawing.axes[0].get_yticklabels()[0].get_text() == "f17"
     assert len(drawing.axes[0].containers[0]) == FEATURES
-    np.testing.assert_allclose(drawing.axes[1].containers[0][0].get_width(), data["x_train"][12, 17], rtol=1e-6)
-    np.testing.assert_allclose(drawing.axes[1].containers[1][0].get_width(), data["x_test"][3, 17], rtol=1e-6)
+    np.testing.assert_allclose(
+        drawing.axes[1].containers[0][0].get_width(), data["x_train"][12, 17], rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        drawing.axes[1].containers[1][0].get_width(), data["x_test"][3, 17], rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize("labels", ["classes", "regression"])
@@ -231,59 +286,16 @@ def test_names_that_would_be_formulas_are_drawn_as_they_are(tmp_path, labels, sh
     folder, _ = planted(tmp_path, labels, shape)
     odd = r"\c$^{b$"
     schema = folder.read_json("schema.json")
-    schema |= {"class_names": [f"{odd}{k}" for k in range(schema["classes"])], "feature_names": [odd] * shape[0]}
+    schema |= {
+        "class_names": [f"{odd}{k}" for k in range(schema["classes"])],
+        "feature_names": [odd] * shape[0],
+    }
     folder.write_json("schema.json", schema)
     visualize(folder, NEAR)
-    assert all((folder.path / name).is_file() for name in ("samples.png", "twins.png"))
+    assert all((folder.path / name).is_file() for name in ("samples.png", "near_duplicates.png"))
 
 
-def brute(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each test row the nearest training row and its distance, pair by pair."""
-    train, test = (rows.reshape(len(rows), -1).astype(np.float64) for rows in (train, test))
-    apart = np.sqrt(np.square(test[:, None] - train).mean(axis=2))
-    return apart.argmin(axis=1), apart.min(axis=1)
-
-
-@pytest.mark.parametrize("small", [False, True])
-@pytest.mark.parametrize(("offset", "spread"), [(0, 1), (1000, 1), (0, 1e-3), (-5, 100)])
-@pytest.mark.parametrize("shape", [(1,), (3,), (40,), (6, 6, 3)])
-def test_the_search_finds_what_a_comparison_of_all_pairs_finds(monkeypatch, small, offset, spread, shape):
-    if small:  # blocks with a few rows, of which the last is not full
-        monkeypatch.setattr(twins, "TEST", 7)
-        monkeypatch.setattr(twins, "BLOCK", 13 * int(np.prod(shape)))
-    random = np.random.default_rng(1)
-    train = (offset + spread * random.normal(size=(300, *shape))).astype(np.float32)
-    test = train[random.integers(0, 300, 100)]
-    test += (spread * 10.0 ** random.uniform(-9, 0, (100, *[1] * len(shape))) * random.normal(size=test.shape)).astype(
-        np.float32
-    )
-    nearest, distance = brute(train, test)
-    near = float(np.median(distance)) * 1.001
-    all_near = twins.find(train, test, 3.0 * spread)
-    np.testing.assert_array_equal(all_near.distance, np.sort(distance))
-    result = twins.find(train, test, near)
-    assert set(result.test.tolist()) == set(np.flatnonzero(distance <= near).tolist())
-    assert 30 < len(result.test) < 100
-    np.testing.assert_array_equal(result.distance, distance[result.test])
-    assert (np.diff(result.distance) >= 0).all()
-    unequal = result.distance > 0  # of several equal rows any will do
-    np.testing.assert_array_equal(result.train[unequal], nearest[result.test][unequal])
-
-
-def test_twins_that_differ_along_the_direction_in_which_all_rows_vary_are_found(monkeypatch):
-    monkeypatch.setattr(twins, "TEST", 1)
-    train = np.linspace(0, 100, 300, dtype=np.float32)[:, None] * np.ones(40, np.float32)
-    assert len(twins.find(train, train[::10] + np.float32(0.013), 0.014).test) == 30
-
-
-def test_rows_that_are_all_the_same_are_twins_once(tmp_path):
-    same = np.ones((500, 20), np.float32)
-    result = twins.find(same, same[:50], 0.014)
-    assert len(result.test) == 50
-    assert not result.distance.any()
-
-
-def test_many_twins_are_counted_and_some_are_listed(tmp_path):
+def test_many_near_duplicates_are_counted_and_some_are_listed(tmp_path):
     folder, _ = planted(tmp_path)
     x = np.load(folder.path / "normalized.npz")["x_train"]
     folder, _ = planted(tmp_path, x_test=np.repeat(x, 2, axis=0), y_test=np.zeros(40, np.uint8))
@@ -292,23 +304,25 @@ def test_many_twins_are_counted_and_some_are_listed(tmp_path):
     assert len(found(folder)["rows"]) == LISTED
 
 
-def test_a_search_that_would_take_minutes_looks_at_every_nth_test_row_and_says_so(tmp_path, monkeypatch, caplog):
+def test_a_search_that_would_take_minutes_looks_at_every_nth_test_row_and_says_so(
+    tmp_path, monkeypatch, caplog
+):
     folder, _ = planted(tmp_path)
-    monkeypatch.setattr(twins, "MOST", 10 * 32 * 16)
+    monkeypatch.setattr(near_duplicates, "MOST", 10 * 32 * 16)
     visualize(folder, Params(near=2.0))  # all are near
     says = "8 of 8 test rows (one in 2 of 15, as all would take minutes) within 2 of a training row"
     assert found(folder)["says"] == says
-    assert caplog.messages == [f"near twins: {says}"]
+    assert caplog.messages == [f"near-duplicates: {says}"]
     assert {row["test"] for row in found(folder)["rows"]} == set(range(0, 15, 2))
 
 
 def test_a_long_search_tells_its_progress_and_can_be_stopped(tmp_path, monkeypatch, caplog):
     caplog.set_level("INFO", "tasks")
     folder, _ = planted(tmp_path)
-    monkeypatch.setattr(twins, "TEST", 4)
-    monkeypatch.setattr(twins, "EVERY", 0)
+    monkeypatch.setattr(near_duplicates, "TEST", 4)
+    monkeypatch.setattr(near_duplicates, "EVERY", 0)
     visualize(folder, Params(near=2.0))
-    assert "near twins: 8 of 15 test rows compared" in caplog.messages
+    assert "near-duplicates: 8 of 15 test rows compared" in caplog.messages
     stopping.set()
     try:
         with pytest.raises(Stopped, match="stopped after 0 of 15 test rows"):

@@ -178,7 +178,7 @@ def _in_each_split(counts: dict[str, np.ndarray], names: Sequence[str]) -> dict:
 
     says = f"each of the {len(names)} in {', '.join(counts)}"
     if lost:
-        means = "a class that is not in train is not learnt, one that is not in test not measured"
+        means = "a class without training rows is not learnt, one without test rows not measured"
         says = f"{'; '.join(lost)}: {means}"
     return entry("classes in each split", says, bool(lost), rows=rows)
 

@@ -1,4 +1,4 @@
-"""Data larger than memory: arrays that stay on disk give the same bytes, and no step holds them in memory."""
+"""Data larger than memory: the bytes are the same, and no step holds large arrays in memory."""
 
 from __future__ import annotations
 
@@ -23,14 +23,18 @@ CLASSES, SIDE = 3, 8
 
 
 def photographs(path: Path, count: int, side: int = SIDE) -> images.Params:
-    """A folder of images, one class brighter than the other; an eighth of the rows will be for the test."""
+    """A folder of images, one class brighter than the other; an eighth become test rows."""
     random = np.random.default_rng(0)
     for number in range(count):
         place = path / f"kind {number % CLASSES}"
         place.mkdir(parents=True, exist_ok=True)
-        pixels = random.integers(0, 150, (side, side, 3), dtype=np.uint8) + np.uint8(50 * (number % CLASSES))
+        pixels = random.integers(0, 150, (side, side, 3), dtype=np.uint8) + np.uint8(
+            50 * (number % CLASSES)
+        )
         Image.fromarray(pixels).save(place / f"{number:05}.png", compress_level=0)
-    return images.Params(source="images", path=str(path), size=[side, side], color="rgb", test=0.125, seed=0)
+    return images.Params(
+        source="images", path=str(path), size=[side, side], color="rgb", test=0.125, seed=0
+    )
 
 
 def run(folder: Folder, data: images.Params, scale: str, build_params, fit_params) -> None:
@@ -40,7 +44,7 @@ def run(folder: Folder, data: images.Params, scale: str, build_params, fit_param
     visualize.visualize(folder, visualize.Params(near=5.0))
     build.build(folder, build_params)
     compile.compile(folder, tiny.COMPILE)
-    fit.fit(folder, fit_params)
+    fit.fit(folder, fit_params, tiny.RUN)
     reload_best.reload_best(folder, reload_best.Params())
     evaluate.evaluate(folder, evaluate.Params(min_accuracy=None, max_mse=None, predict=None))
 
@@ -52,7 +56,9 @@ def run(folder: Folder, data: images.Params, scale: str, build_params, fit_param
         ("standard", CNN, {"flip": True, "shift": 2, "steps_per_execution": "auto"}),
     ],
 )
-def test_on_disk_and_in_memory_the_bytes_are_the_same(tmp_path, monkeypatch, scale, model, training):
+def test_on_disk_and_in_memory_the_bytes_are_the_same(
+    tmp_path, monkeypatch, scale, model, training
+):
     data, chosen = photographs(tmp_path / "in", 80), changed(tiny.FIT, **training)
     found = []
     for place, large in (("one", arrays.LARGE), ("two", 0)):
@@ -71,10 +77,13 @@ def test_a_large_array_is_mapped_from_the_file(tmp_path, monkeypatch, order):
     many = np.asarray(np.random.default_rng(0).random((50, 3, 2)), order=order)
     arrays.write_arrays(folder, "a.npz", few=few, many=many, last=few)
     monkeypatch.setattr(arrays, "LARGE", few.nbytes + 128)  # NumPy's own header is 128 bytes
-    found_few, found_many, missing, last = arrays.read_arrays(folder, "a.npz", "few", "many", "more?", "last")
+    found_few, found_many, last, missing, again = arrays.read_arrays(
+        folder, "a.npz", "few", "many", "last", optional=("more", "few")
+    )
     assert isinstance(found_many, np.memmap)
     assert not isinstance(found_few, np.memmap)
     assert missing is None
+    np.testing.assert_array_equal(again, few)
     np.testing.assert_array_equal(found_many, many)
     np.testing.assert_array_equal(last, few)
     with pytest.raises(ValueError, match="read-only"):
@@ -83,9 +92,11 @@ def test_a_large_array_is_mapped_from_the_file(tmp_path, monkeypatch, order):
 
 def test_more_than_the_disk_holds_is_refused_before_it_is_full(tmp_path):
     with pytest.raises(OSError, match=r"[\d,.]+ GB of disk are needed, [\d,.]+ are free"):
-        arrays.empty((10**9, 10**9), np.uint8)
+        arrays.empty((10**9, 10**9), np.uint8, tmp_path)
     data = changed(photographs(tmp_path / "in", 6), size=[10**6, 10**6], test=0.5)
-    with pytest.raises(UserError, match=r"load\.size is 1000000 x 1000000, .* GB of disk are needed"):
+    with pytest.raises(
+        UserError, match=r"load\.size is 1000000 x 1000000, .* GB of disk are needed"
+    ):
         load.load(Folder(tmp_path / "out"), data)
 
 
@@ -96,7 +107,7 @@ from pathlib import Path
 from tasks import fit
 from tasks.core import arrays
 from tasks.core.folder import Folder
-from tasks.rows import near_duplicates as twins
+from tasks.rows import near_duplicates
 from tests.promises import test_large
 from tests.support import tiny
 from tests.support.tiny import CNN, changed
@@ -114,14 +125,15 @@ def watch():
 
 place = Path(sys.argv[1])
 data = test_large.images.Params(
-    source="images", path=str(place / "in"), size=[test_large.BIG] * 2, color="rgb", test=0.125, seed=0
+    source="images", path=str(place / "in"), size=[test_large.BIG] * 2, color="rgb",
+    test=0.125, seed=0,
 )
 training = changed(tiny.FIT, epochs=1, steps_per_execution="auto")
 few = changed(data, size=[16, 16])
 test_large.run(Folder(place / "warm"), few, "standard", CNN, training)
 arrays.LARGE = 10**6
 arrays.BLOCK = fit.ROOM = 2**21
-twins.BLOCK = 2**18
+near_duplicates.BLOCK = 2**18
 highest = before = own()
 threading.Thread(target=watch, daemon=True).start()
 test_large.run(Folder(place / "out"), data, "standard", CNN, training)
@@ -135,5 +147,8 @@ def test_no_step_holds_large_data_in_memory(tmp_path):
     command = [sys.executable, "-c", MEMORY, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    needed, size = int(done.stdout.splitlines()[-1]), (tmp_path / "out" / "normalized.npz").stat().st_size
+    needed, size = (
+        int(done.stdout.splitlines()[-1]),
+        (tmp_path / "out" / "normalized.npz").stat().st_size,
+    )
     assert needed < size / 2, needed  # with LARGE = 10**12 it is 2.6 times the size

@@ -1,4 +1,4 @@
-"""What is looked at in the data before training: each check with data that it must find something in, and without."""
+"""The checks before training: each with data in which it must find something, and without."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from tasks.core import arrays as arrays_module
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.load import load
-from tasks.rows import checks
-from tasks.rows import near_duplicates as twins
-from tasks.rows.checks import check, first_of_equals
+from tasks.rows import duplicates, near_duplicates
+from tasks.rows.checks import check
+from tasks.rows.duplicates import first_of_equals
 from tasks.sources import fashion_mnist
+from tests.conftest import ROOT
 
 TRAIN, TEST, SIDE = 30, 12, 4
 NAMES = ["shirt", "shoe", "bag"]
@@ -59,7 +60,12 @@ def test_data_with_nothing_wrong_pass_and_all_that_was_looked_at_is_listed(caplo
         "duplicates across train and test": "no test row has the inputs of a training row",
         "different labels of the same inputs": "none",
     }
-    assert found["classes in each split"]["rows"][2] == {"class": "bag", "test": 4, "train": 7, "validation": 3}
+    assert found["classes in each split"]["rows"][2] == {
+        "class": "bag",
+        "test": 4,
+        "train": 7,
+        "validation": 3,
+    }
     assert not warnings(found)
     assert not leaked.any()
     assert leaked.shape == (TEST,)
@@ -86,42 +92,64 @@ def replaced(**changes):
 NO_NAMES = {"names": []}
 ERRORS = {
     "NaN": (
-        spoilt("x_train", (7, 1), np.nan), {"features": ["a", "b", "c"]},
-        r"x_train has NaN or infinity in 1 of 30 rows, first in row 7 \(feature b\), counted from 0\. Fill the values,",
+        spoilt("x_train", (7, 1), np.nan),
+        {"features": ["a", "b", "c"]},
+        r"x_train has NaN or infinity in 1 of 30 rows, first in row 7 \(feature b\), counted "
+        r"from 0\. Fill the values,",
     ),
     "infinity": (
-        spoilt("x_test", (slice(3, 5), 2), -np.inf), {},
-        r"x_test has NaN or infinity in 2 of 12 rows, first in row 3 \(feature 2\), counted from 0\. .* leave the rows",
+        spoilt("x_test", (slice(3, 5), 2), -np.inf),
+        {},
+        r"x_test has NaN or infinity in 2 of 12 rows, first in row 3 \(feature 2\), counted "
+        r"from 0\. .* leave the rows",
     ),
     "NaN in an image": (
-        spoilt("x_train", (1, 2, 3), np.nan, shape=(4, 5)), {}, r"1 of 30 rows, first in row 1 \(pixel \[2, 3\]\)",
+        spoilt("x_train", (1, 2, 3), np.nan, shape=(4, 5)),
+        {},
+        r"1 of 30 rows, first in row 1 \(pixel \[2, 3\]\)",
     ),
     "NaN to predict": (
-        spoilt("y_train", 5, float("nan")), NO_NAMES, r"y_train has NaN or infinity in 1 of 30 rows, first in row 5, c",
+        spoilt("y_train", 5, float("nan")),
+        NO_NAMES,
+        r"y_train has NaN or infinity in 1 of 30 rows, first in row 5, c",
     ),
     "label above": (
-        replaced(y_test=np.array([0, 1, 3, 7] * 3)), {},
-        r"y_test has labels outside 0 to 2 in 6 of 12 rows, first 3 in row 2, counted from 0\. Number the classes",
+        replaced(y_test=np.array([0, 1, 3, 7] * 3)),
+        {},
+        r"y_test has labels outside 0 to 2 in 6 of 12 rows, first 3 in row 2, counted from 0\. "
+        r"Number the classes",
     ),
     "label below": (
-        replaced(y_train=np.arange(TRAIN) % 3 - 1), {}, r"y_train has labels .* in 10 of 30 rows, first -1 in row 0, c",
+        replaced(y_train=np.arange(TRAIN) % 3 - 1),
+        {},
+        r"y_train has labels .* in 10 of 30 rows, first -1 in row 0, c",
     ),
     "rows and labels": (
-        replaced(y_train=np.zeros(29, np.uint8)), {}, r"x_train has the shape \(30, 4, 4\), y_train \(29,\)\. Expected",
+        replaced(y_train=np.zeros(29, np.uint8)),
+        {},
+        r"x_train has the shape \(30, 4, 4\), y_train \(29,\)\. Expected",
     ),
     "no rows": (
-        replaced(x_test=np.zeros((0, 4, 4)), y_test=np.zeros(0, int)), {}, r"x_test has the shape \(0, 4, 4\), y_test",
+        replaced(x_test=np.zeros((0, 4, 4)), y_test=np.zeros(0, int)),
+        {},
+        r"x_test has the shape \(0, 4, 4\), y_test",
     ),
     "sizes of rows": (
-        replaced(x_test=np.zeros((TEST, 4, 5))), {}, r"A row of x_test has the shape \(4, 5\), one of x_train \(4, 4\)",
+        replaced(x_test=np.zeros((TEST, 4, 5))),
+        {},
+        r"A row of x_test has the shape \(4, 5\), a row of x_train \(4, 4\)",
     ),
     "kinds of labels": (
-        replaced(y_test=np.eye(3)[np.arange(TEST) % 3]), {}, r"A row of y_test has the shape \(3,\), one of y_train",
+        replaced(y_test=np.eye(3)[np.arange(TEST) % 3]),
+        {},
+        r"A row of y_test has the shape \(3,\), a row of y_train",
     ),
     "words": (
-        replaced(x_test=np.full((TEST, 4, 4), "a")), {}, r"x_test has the type <U1\. Expected numbers: save it as such",
+        replaced(x_test=np.full((TEST, 4, 4), "a")),
+        {},
+        r"x_test has the type <U1\. Expected numbers: save it as such",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", ERRORS)
@@ -141,7 +169,8 @@ def test_data_that_nothing_can_be_trained_on_are_refused_with_the_place_and_the_
 )
 def test_a_class_that_is_missing_in_a_split_is_named(caplog, change, held, missing):
     found, _ = look(data() | change, held)
-    says = f"{missing}: what is not in train is not learnt, what is not in test is not measured"
+    means = "a class without training rows is not learnt, one without test rows not measured"
+    says = f"{missing}: {means}"
     assert found["classes in each split"]["says"] == says
     assert caplog.messages[0] == f"classes in each split: {says}"
 
@@ -160,7 +189,7 @@ def test_classes_of_very_different_size_draw_a_warning(small, warned):
 @pytest.mark.parametrize(
     ("shape", "places", "features", "named"),
     [
-        ((3,), [1], ["a", "b", "c"], "1 of 3 have one value in all training rows, and tell nothing: b$"),
+        ((3,), [1], ["a", "b", "c"], "1 of 3 have one value in all training rows: b$"),
         ((4,), [1, 3], None, "2 of 4 .*: feature 1, feature 3$"),
         ((4, 5), [7], None, r"1 of 20 .*: pixel \[1, 2\]$"),
         ((3, 3, 3), [1], None, r"1 of 27 .*: pixel \[0, 0, 1\]$"),
@@ -203,20 +232,27 @@ def test_planted_duplicates_are_found_inside_and_across(caplog, kind):
     assert found["different labels of the same inputs"]["rows"] == [
         {"first": "train 5", "first label": "bag", "row": "train 25", "row label": "shoe"}
     ]
-    counts = {name: each["count"] for name, each in found.items() if "same" in name or "duplicates" in name}
+    counts = {
+        name: each["count"]
+        for name, each in found.items()
+        if "same" in name or "duplicates" in name
+    }
     assert list(counts.values()) == [2, 2, 2, 1]
     assert np.flatnonzero(leaked).tolist() == [8, 11]
-    assert "duplicates across train and test: 2 of 12 test rows have the inputs of a training row" in caplog.text
+    assert (
+        "duplicates across train and test: 2 of 12 test rows have the inputs of a training row"
+        in caplog.text
+    )
     assert len(caplog.records) == 4
 
 
 def test_many_duplicates_are_counted_and_some_are_listed(monkeypatch):
-    monkeypatch.setattr(checks, "LISTED", 7)
+    monkeypatch.setattr(duplicates, "LISTED", 7)
     arrays = data()
     arrays["x_train"][:] = arrays["x_train"][0]
     found, _ = look(arrays)
     assert found["duplicates in train"]["count"] == TRAIN - 1
-    assert len(found["duplicates in train"]["rows"]) == checks.LISTED
+    assert len(found["duplicates in train"]["rows"]) == duplicates.LISTED
 
 
 def test_equal_values_of_two_types_and_of_two_zeros_are_equal():
@@ -239,7 +275,7 @@ def test_rows_with_the_same_hash_are_compared(monkeypatch):
         def digest(self):
             return b""
 
-    monkeypatch.setattr(checks, "blake2b", Same)
+    monkeypatch.setattr(duplicates, "blake2b", Same)
     arrays = data()
     arrays["x_test"][3] = arrays["x_train"][0]
     first = first_of_equals(arrays["x_train"], arrays["x_test"])
@@ -261,43 +297,36 @@ def test_one_hot_labels_are_classes():
     arrays["x_test"][1] = arrays["x_train"][0]  # a shoe and a shirt
     found, _ = look(arrays, held=range(9))
     assert found["labels"]["says"] == "one-hot rows of 3 classes"
-    assert found["classes in each split"]["rows"][0] == {"class": "shirt", "test": 4, "train": 7, "validation": 3}
+    assert found["classes in each split"]["rows"][0] == {
+        "class": "shirt",
+        "test": 4,
+        "train": 7,
+        "validation": 3,
+    }
     assert found["different labels of the same inputs"]["rows"][0]["row label"] == "shoe"
 
 
-def test_numbers_to_predict_have_no_classes_and_no_contradictions():
+def test_regression_targets_have_no_classes_and_no_contradictions():
     arrays = data((2,), np.float64)
     arrays |= {name: arrays[name] * 1.5 for name in ("y_train", "y_test")}
     arrays["x_test"][1] = arrays["x_train"][0]
     found, _ = look(arrays, names=[])
-    assert found["labels"]["says"] == "numbers to predict, train 0 to 3, test 0 to 3"
-    assert not {"classes in each split", "class balance", "different labels of the same inputs"} & set(found)
+    assert found["labels"]["says"] == "regression targets, train 0 to 3, test 0 to 3"
+    assert not {
+        "classes in each split",
+        "class balance",
+        "different labels of the same inputs",
+    } & set(found)
     row = {"first": "train 0", "first label": "0", "row": "test 1", "row label": "1.5"}
     assert found["duplicates across train and test"]["rows"] == [row]
 
 
-@pytest.mark.parametrize("width", [784, twins.WIDE + 1])
-def test_of_many_near_rows_the_nearest_is_found_and_of_wide_ones_few_pairs_are_measured(monkeypatch, width):
-    random = np.random.default_rng(0)
-    faces = random.random((6, width), np.float32)
-    train, test = (
-        faces[random.integers(0, 6, count)] + random.normal(0, 0.01, (count, width)).astype(np.float32)
-        for count in (300, 90)
-    )
-    train[50] = test[3] = train[7]  # equal ones: the first counts
-    measured, keep = [], twins._keep
-    monkeypatch.setattr(twins, "_keep", lambda i, *more: (measured.append(len(i)), keep(i, *more)))
-    found = twins.find(train, test, near=0.05)
-    apart = np.sqrt(((test[:, None].astype(float) - train[None]) ** 2).mean(axis=2))
-    by_row = np.argsort(found.test)
-    assert found.train[by_row].tolist() == apart.argmin(axis=1).tolist()
-    np.testing.assert_allclose(found.distance[by_row], apart.min(axis=1), atol=1e-12)
-    assert width <= twins.WIDE or sum(measured) < (apart <= 0.05).sum() / 5
-
-
-def test_fashion_mnist_has_no_equal_pair_and_five_near_twins(tmp_path):
+def test_fashion_mnist_has_no_equal_pair_and_five_near_duplicates(tmp_path):
     folder = Folder(tmp_path)
-    load(folder, fashion_mnist.Params(source="fashion_mnist", folder=None))
+    load(
+        folder,
+        fashion_mnist.Params(source="fashion_mnist", path=str(ROOT / "data/built-in"), folder=None),
+    )
     with np.load(tmp_path / "raw.npz") as file:
         arrays = dict(file)
     began = time.perf_counter()
@@ -308,9 +337,9 @@ def test_fashion_mnist_has_no_equal_pair_and_five_near_twins(tmp_path):
     assert all(found[name]["count"] == 0 for name in found if "duplicates" in name)
     scaled = [arrays[name].astype(np.float32) / np.float32(255) for name in ("x_train", "x_test")]
     began = time.perf_counter()
-    near = twins.find(*scaled, 100 / 28 / 255)
+    near = near_duplicates.find(*scaled, 100 / 28 / 255)
     searched = time.perf_counter() - began
-    print(f"exact checks {exact:.2f} s, near twins {searched:.2f} s")
+    print(f"exact checks {exact:.2f} s, near-duplicates {searched:.2f} s")
     assert exact < 3
     assert searched < 10
     pixels = near.distance * 28 * 255
@@ -319,7 +348,10 @@ def test_fashion_mnist_has_no_equal_pair_and_five_near_twins(tmp_path):
         apart = arrays["x_test"][test].astype(float) - arrays["x_train"][train]
         np.testing.assert_allclose(np.sqrt((apart**2).sum()), distance, atol=1e-4)
 
-    arrays["x_test"][77], arrays["x_train"][59_999] = arrays["x_train"][50_000], arrays["x_train"][3]
+    arrays["x_test"][77], arrays["x_train"][59_999] = (
+        arrays["x_train"][50_000],
+        arrays["x_train"][3],
+    )
     found, leaked = look(arrays, names=arrays["class_names"].tolist())
     assert np.flatnonzero(leaked).tolist() == [77]
     assert found["duplicates across train and test"]["rows"][0]["first"] == "train 50000"

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import json
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from tasks.core.folder import Folder
 from tasks.load import load
-from tasks.sources import csv as csv_table
-from tasks.sources import idx, images, npz
+from tasks.normalize import Params, normalize
+from tasks.sources import csv, idx, images, npz
 
 ROWS, SIDE = 12, 4
 GIVEN = {"test": "given", "seed": 0}
@@ -22,7 +24,10 @@ NAMELESS = {"class_names": None}
 
 def packed(array: np.ndarray) -> bytes:
     """An array of bytes as an IDX file."""
-    return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
+    return (
+        struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
+        + array.astype(np.uint8).tobytes()
+    )
 
 
 def rows(count: int = ROWS, classes: int = 3, first: int = 0, shape=(SIDE, SIDE), seed: int = 0):
@@ -33,7 +38,9 @@ def rows(count: int = ROWS, classes: int = 3, first: int = 0, shape=(SIDE, SIDE)
     return x, (np.arange(count) % classes + first).astype(np.uint8)
 
 
-def put_idx(folder: Path, prefix: str = "", zipped: bool = True, test: str | None = "t10k", **how) -> Path:
+def put_idx(
+    folder: Path, prefix: str = "", zipped: bool = True, test: str | None = "t10k", **how
+) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for split, count in {"train": ROWS, test: 6}.items():
         if split is None:
@@ -51,7 +58,9 @@ def put_npz(path: Path, **arrays) -> Path:
     return path
 
 
-def put_image(path: Path, height: int = 6, width: int = 8, mode: str = "RGB", color=0, **how) -> Path:
+def put_image(
+    path: Path, height: int = 6, width: int = 8, mode: str = "RGB", color=0, **how
+) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new(mode, (width, height), color).save(path, **how)
     return path
@@ -83,22 +92,44 @@ def table(count: int = ROWS, target=lambda row: row % 2, **columns) -> list[str]
 
 def of_idx(path: Path, **how) -> idx.Params:
     return idx.Params(
-        **{"source": "idx", "path": str(path), "prefix": "", "transpose": False, **GIVEN, **NAMELESS, **how}
+        **{
+            "source": "idx",
+            "path": str(path),
+            "prefix": "",
+            "transpose": False,
+            **GIVEN,
+            **NAMELESS,
+            **how,
+        }
     )
 
 
 def of_npz(path: Path, **how) -> npz.Params:
-    return npz.Params(**{"source": "npz", "path": str(path), "task": "classes", **GIVEN, **NAMELESS, **how})
+    return npz.Params(
+        **{"source": "npz", "path": str(path), "task": "classes", **GIVEN, **NAMELESS, **how}
+    )
 
 
 def of_images(path: Path, **how) -> images.Params:
-    return images.Params(**{"source": "images", "path": str(path), "size": [4, 6], "color": "rgb", **SHARE, **how})
+    return images.Params(
+        **{"source": "images", "path": str(path), "size": [4, 6], "color": "rgb", **SHARE, **how}
+    )
 
 
-def of_csv(path: Path, **how) -> csv_table.Params:
-    usual = {"source": "csv", "path": str(path), "separator": ",", "target": "y", "task": "classes", "group": None,
-             "ignore": [], "missing": "refuse", **SHARE, **NAMELESS}  # fmt: skip
-    return csv_table.Params(**{**usual, **how})
+def of_csv(path: Path, **how) -> csv.Params:
+    usual = {
+        "source": "csv",
+        "path": str(path),
+        "separator": ",",
+        "target": "y",
+        "task": "classes",
+        "group": None,
+        "ignore": [],
+        "missing": "refuse",
+        **SHARE,
+        **NAMELESS,
+    }
+    return csv.Params(**{**usual, **how})
 
 
 def loaded(path: Path, params) -> dict[str, np.ndarray]:
@@ -106,3 +137,10 @@ def loaded(path: Path, params) -> dict[str, np.ndarray]:
     load(Folder(path), params)
     with np.load(path / "raw.npz", allow_pickle=False) as file:
         return dict(file)
+
+
+def normalized(path: Path, **how) -> dict[str, Any]:
+    """The schema that `normalize` writes."""
+    params = Params(**{"scale": "none", "validation": "none", "seed": 0, **how})
+    normalize(Folder(path), params)
+    return json.loads((path / "schema.json").read_text())

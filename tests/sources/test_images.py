@@ -1,0 +1,165 @@
+"""Folders of images: how they are read, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tasks.core.step import Stopped, stopping
+from tests.support.own import loaded, of_images, put_csv, put_image, put_images
+from tests.support.wrong import cut, emptied, refused
+
+
+@pytest.mark.parametrize("color", ["gray", "rgb"])
+def test_images_of_mixed_sizes_and_kinds_get_one_size_and_the_folders_names(tmp_path, color):
+    found = loaded(tmp_path / "out", of_images(put_images(tmp_path / "in"), color=color, test=0.2))
+    assert found["x_train"].shape == ((8, 4, 6) if color == "gray" else (8, 4, 6, 3))
+    assert found["x_train"].dtype == np.uint8
+    assert found["class_names"].tolist() == ["cat", "dog"]
+    assert sorted(found["y_test"]) == [0, 1]
+    for split in ("train", "test"):
+        bright = found[f"x_{split}"].reshape(len(found[f"y_{split}"]), -1).mean(axis=1) > 100
+        np.testing.assert_array_equal(bright, found[f"y_{split}"] == 1)
+
+
+def test_images_in_train_and_test_folders_are_not_mixed(tmp_path):
+    for split, color in (("train", 10), ("test", 99)):
+        for name in ("b", "a"):
+            put_image(tmp_path / "in" / split / name / "1.png", mode="L", color=color)
+    (tmp_path / "in/train/.hidden").mkdir()
+    found = loaded(tmp_path / "out", of_images(tmp_path / "in", color="gray", test="given"))
+    assert (found["x_train"] == 10).all()
+    assert (found["x_test"] == 99).all()
+    assert found["class_names"].tolist() == ["a", "b"]
+
+
+def test_a_photograph_is_turned_as_its_camera_says(tmp_path):
+    turned = Image.Exif()
+    turned[0x0112] = 6  # the left side of the pixels is the top
+    picture = Image.new("L", (8, 4), 0)
+    picture.paste(255, (0, 0, 4, 4))
+    for name in ("a", "b"):
+        for number in range(2):
+            (tmp_path / "in" / name).mkdir(parents=True, exist_ok=True)
+            picture.save(tmp_path / "in" / name / f"{number}.jpg", exif=turned, quality=95)
+    found = loaded(
+        tmp_path / "out", of_images(tmp_path / "in", color="gray", size=[8, 4], test=0.5)
+    )
+    assert found["x_train"][0, :3].min() > 240
+    assert found["x_train"][0, 5:].max() < 15
+
+
+def test_what_is_transparent_is_white(tmp_path):
+    for name, ink in (("a", 0), ("b", 60)):
+        for number, mode in enumerate(("RGBA", "LA", "P", "L")):
+            image = Image.new("RGBA", (6, 6), (0, 0, 0, 0))
+            image.paste((ink, ink, ink, 255), (0, 0, 3, 6))
+            image = image if mode == "RGBA" else image.convert(mode)
+            file = tmp_path / "in" / name / f"{number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            image.save(file, **({"transparency": image.getpixel((5, 0))} if mode == "P" else {}))
+    found = loaded(tmp_path / "out", of_images(tmp_path / "in", color="gray", size=[6, 6]))
+    for split in ("train", "test"):
+        for row, label in zip(found[f"x_{split}"], found[f"y_{split}"], strict=True):
+            assert set(row[:, :3].flat) <= {60 * label, 51}  # 51: the palette's nearest
+    assert (
+        found["x_train"][:, :, 3:] == 255
+    ).sum() >= 6 * 18 - 2 * 18  # but for images without transparency
+
+
+def test_what_a_mac_zips_is_passed_over(tmp_path):
+    put_image(put_images(tmp_path / "in") / "__MACOSX/cat/._0.png")
+    assert loaded(tmp_path / "out", of_images(tmp_path / "in", test=0.2))[
+        "class_names"
+    ].tolist() == ["cat", "dog"]
+
+
+def test_other_files_beside_images_are_told_and_left_out(tmp_path, caplog):
+    (put_images(tmp_path / "in") / "cat" / "notes.txt").write_text("x")
+    (tmp_path / "in/labels.csv").write_text("x")
+    assert len(loaded(tmp_path / "out", of_images(tmp_path / "in", test=0.2))["x_train"]) == 8
+    assert "/in: left out labels.csv. Expected a folder with" in caplog.text
+    assert "/in/cat: left out notes.txt. Expected" in caplog.text
+
+
+def test_a_folder_beside_train_and_test_is_told_and_left_out(tmp_path, caplog):
+    for split in ("train", "test", "valid"):
+        put_images(tmp_path / "in" / split, count=1)
+    assert len(loaded(tmp_path / "out", of_images(tmp_path / "in", test="given"))["x_train"]) == 2
+    assert "/in: left out valid. Expected a folder with" in caplog.text
+
+
+def test_reading_many_images_can_be_stopped(tmp_path):
+    folder = put_images(tmp_path / "in")
+    stopping.set()
+    try:
+        with pytest.raises(Stopped, match="stopped after 0 of 8 images"):
+            loaded(tmp_path / "out", of_images(folder, test=0.2))
+    finally:
+        stopping.clear()
+
+
+def folders(change, **how):
+    """A folder of images, changed."""
+
+    def make(path: Path):
+        change(put_images(path / "in"))
+        return of_images(path / "in", **how)
+
+    return make
+
+
+def deep(folder: Path) -> None:
+    Image.fromarray(np.full((4, 4), 40000, np.uint16)).save(folder / "cat" / "9.png")
+
+
+WRONG = {
+    "no folders": (
+        folders(emptied),
+        r"/in has no sub-folders\. Expected a folder with a sub-folder of PNG or JPEG",
+    ),
+    "empty class": (
+        folders(lambda f: (f / "emu").mkdir()),
+        r"/in/emu has no image: no file ends in \.png, \.jpg",
+    ),
+    "one folder": (
+        folders(lambda f: emptied(f / "cat") or (f / "cat").rmdir()),
+        r"one class only, `dog`",
+    ),
+    "truncated PNG": (
+        folders(lambda f: cut(f / "cat/0.png", 40)),
+        r"/in/cat/0\.png cannot be read as an image: .* Re",
+    ),
+    "truncated JPEG": (
+        folders(lambda f: cut(f / "dog/1.jpg", 300)),
+        r"/in/dog/1\.jpg cannot be read as an image: T",
+    ),
+    "text named PNG": (
+        folders(lambda f: put_csv(f / "cat/x.png", "hi")),
+        r"cat/x\.png cannot be read as an image: ca",
+    ),
+    "16 bits": (
+        folders(deep),
+        r"cat/9\.png has more than 8 bits a channel \(Pillow's mode I;16\)\. Convert it",
+    ),
+    "no test folder": (
+        folders(lambda f: 0, test="given"),
+        r"no test rows \(sub-folders `train` and `test`\)",
+    ),
+    "no memory": (
+        folders(lambda f: 0, size=[10**6, 10**6]),
+        r"load\.size is 1000000 x 1000000, .* GB of disk",
+    ),
+    "a name that is not UTF-8": (
+        folders(lambda f: put_image(f / "cat/caf\udce9.png")),
+        r"/in/cat: the name 'caf\\udce9\.png' is not UTF-8\.",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_what_cannot_be_used_is_named_with_what_to_do(tmp_path, kind):
+    refused(tmp_path, *WRONG[kind])
