@@ -6,10 +6,16 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes
+
 .venv/installed: requirements.lock
 	@echo "Installing into .venv (about 2.5 GB, once)"
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock -c requirements.lock
+	$(PIP) -r requirements.lock -c requirements.lock
+	@touch $@
+
+.venv/developer: .venv/installed requirements-dev.lock
+	$(PIP) -r requirements-dev.lock -c requirements.lock
 	@touch $@
 
 install: .venv/installed ## make .venv from the locked dependencies
@@ -38,27 +44,30 @@ ui: .venv/installed ## Prefect's server with its UI, for this project: python -m
 worker: .venv/installed ## run what the UI starts and schedules (beside `make ui`): python -m flows worker
 	@python -m flows worker
 
-test: .venv/installed ## all tests: pytest -n 2 --dist loadfile
+test: .venv/developer ## all tests: pytest -n 2 --dist loadfile
 	@python -m pytest -n 2 --dist loadfile
 
 tools: ## what the browser's and PostgreSQL's tests need: Debian's packages chromium and postgresql (as root)
 	@command -v chromium >/dev/null && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \
 	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium postgresql; }
 
-test-ui: tools .venv/installed ## the tests in a real browser and on PostgreSQL: pytest tests/promises/test_browser.py tests/promises/test_team.py
+test-ui: tools .venv/developer ## the tests in a real browser and on PostgreSQL: pytest tests/promises/test_browser.py tests/promises/test_team.py
 	@python -m pytest tests/promises/test_browser.py tests/promises/test_team.py
 
-soak: .venv/installed ## kill both drivers 200 times and compare bytes (half an hour): KILLS=100 pytest tests/promises/test_kill.py -k again
+soak: .venv/developer ## kill both drivers 200 times and compare bytes (half an hour): KILLS=100 pytest tests/promises/test_kill.py -k again
 	@KILLS=100 python -m pytest -n 2 tests/promises/test_kill.py -k again -rP  # one driver a worker
 
 verify: .venv/installed ## run the last commit again in a clean place and compare every hash: python -m flows verify
 	@python -m flows verify
 
-lint: .venv/installed ## style and imports: ruff check, ruff format --check
+lint: .venv/developer ## style, imports and types: ruff check, ruff format --check, mypy
 	@ruff check .
 	@ruff format --check .
+	@mypy flows tasks
 
-lock: ## write requirements.lock anew (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements.lock
+LOCK = uv pip compile --universal --python-version 3.11 --generate-hashes --no-header
+lock: ## write both lock files anew (needs uv)
+	$(LOCK) pyproject.toml -o requirements.lock
+	$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock
 
 .PHONY: help install run linear new train plan repro ui worker test tools test-ui soak verify lint lock
