@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from typing import get_args
 
 import matplotlib.image
 import numpy as np
@@ -16,6 +17,7 @@ from flows.project.folder import Project
 from tasks.build import build
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
+from tasks.families import FAMILIES
 from tasks.families.function import Function
 from tasks.families.layers import MOMENTUM
 from tasks.families.linear import Linear
@@ -119,7 +121,10 @@ def test_linear_layers_in_a_row_draw_a_warning(tmp_path, caplog, hidden, warned)
     folder = tiny.normalized(tmp_path)
     build(folder, tiny.changed(tiny.BUILD, hidden=hidden, activation="linear"))
     warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
-    text = f"{len(hidden) + 1} layers in a row have no activation between them: together they are one linear layer"
+    text = (
+        f"{len(hidden) + 1} layers in a row have no activation between them: together they are one "
+        "linear layer"
+    )
     assert warnings == [text] * warned
 
 
@@ -270,7 +275,8 @@ class Own(keras.layers.Layer):
         return x
 
 def made(schema):
-    return keras.Sequential([keras.Input((4, 4)), keras.layers.Flatten(), Own(), keras.layers.Dense(3, "softmax")])
+    last = keras.layers.Dense(3, "softmax")
+    return keras.Sequential([keras.Input((4, 4)), keras.layers.Flatten(), Own(), last])
 """
 
 
@@ -436,7 +442,8 @@ WRONG = {
         r"layer normalization has weights",
     ),
     "named output": (
-        "def made(schema):\n    x = keras.Input((4, 4))\n    y = keras.layers.Dense(3)(keras.layers.Flatten()(x))\n"
+        "def made(schema):\n    x = keras.Input((4, 4))\n"
+        "    y = keras.layers.Dense(3)(keras.layers.Flatten()(x))\n"
         "    return keras.Model(x, {'y': y})\n",
         {},
         r"the model must have one input and one output",
@@ -447,8 +454,8 @@ WRONG = {
         r"mine is not one of Keras's own\.",
     ),
     "a step": (
-        "from tasks.twins import TEST\n" + USUAL,
-        {"tasks__twins": ""},
+        "from tasks.there import TEST\n" + USUAL,
+        {"tasks__there": ""},
         r"models/mine\.py imports tasks\.t",
     ),
     "helper": (
@@ -468,18 +475,16 @@ def test_a_function_that_cannot_be_used_is_refused_with_what_to_do(own, tmp_path
     assert not any((tmp_path / "data/tiny" / name).exists() for name in OUTPUTS)
 
 
+PARTS = "import keras\ndef last(*how, **more):\n    return keras.layers.Dense(*how, **more)\n"
+
+
 def test_a_helper_in_the_folder_is_imported_anew_too(own):
     code = "from models.parts import last\n" + USUAL.replace("keras.layers.Dense", "last")
-    parts = "import keras\ndef last(units, activation):\n    return keras.layers.Dense(units, activation)\n"
-    assert layers(own(code, models__parts=parts))[-1] == ("Dense", tiny.CLASSES, "softmax")
-    parts = parts.replace("Dense(units, activation)", "Dense(units, activation, name='another')")
-    folder = own(code, models__parts=parts)
-    assert (
-        folder.read_json("architecture.json")["config"]["layers"][-1]["config"]["name"] == "another"
-    )
-
-
-PARTS = "import keras\ndef last(*how, **more):\n    return keras.layers.Dense(*how, **more)\n"
+    assert layers(own(code, models__parts=PARTS))[-1] == ("Dense", tiny.CLASSES, "softmax")
+    named = PARTS.replace("Dense(*how", "Dense(*how, name='another'")
+    folder = own(code, models__parts=named)
+    last = folder.read_json("architecture.json")["config"]["layers"][-1]
+    assert last["config"]["name"] == "another"
 
 
 @pytest.mark.parametrize("first", [{}, {"models____init__": ""}], ids=["no __init__", "__init__"])
@@ -515,9 +520,16 @@ def test_another_package_called_models_is_neither_used_nor_lost(own, tmp_path, m
 def test_a_function_does_not_change_how_other_models_compute(own):
     from tasks.network.backend import keras
 
-    own(USUAL.replace("    inputs", "    keras.config.set_dtype_policy('mixed_bfloat16')\n    inputs", 1).replace(
-        'activation="softmax"', 'activation="softmax", dtype="float32"'))  # fmt: skip
+    policy = "    keras.config.set_dtype_policy('mixed_bfloat16')\n    inputs"
+    code = USUAL.replace("    inputs", policy, 1)
+    own(code.replace('activation="softmax"', 'activation="softmax", dtype="float32"'))
     assert keras.config.dtype_policy().name == "float32"
+
+
+def test_each_family_is_known_by_the_name_of_its_file():
+    for name, family in FAMILIES.items():
+        assert family.__module__ == f"tasks.families.{name}"
+        assert get_args(family.model_fields["family"].annotation) == (name,)
 
 
 # The picture.

@@ -101,7 +101,8 @@ def answering(
     answers = np.array(answers, float)
     single = answers.ndim == 1
     activation, loss = {
-        "classes": ("softmax", "sparse_categorical_crossentropy"), "one_hot": ("softmax", "categorical_crossentropy"),
+        "classes": ("softmax", "sparse_categorical_crossentropy"),
+        "one_hot": ("softmax", "categorical_crossentropy"),
         "binary": ("sigmoid", "binary_crossentropy"), "regression": ("linear", "mse"),
     }[labels]  # fmt: skip
     x = {"softmax": np.log, "sigmoid": lambda p: np.log(p / (1 - p)), "linear": lambda p: p}[
@@ -145,7 +146,7 @@ def table(folder: Folder) -> list[str]:
 
 
 def relabelled(folder: Folder, wrong: int) -> None:
-    """Keep ten test rows, with the model's answers as labels, except that `wrong` of them differ."""
+    """Keep ten test rows, labeled with the model's answers, except that `wrong` of them differ."""
     with np.load(folder.path / "normalized.npz") as file:
         arrays = dict(file)
     _, output = answers(folder)
@@ -312,7 +313,8 @@ def test_a_model_without_mistakes_has_a_picture_that_says_so(tmp_path, figures):
 # Seven rows of three classes. The answers: 0 1 1 0 2 0 1, of which four are right.
 ACTUAL = [0, 0, 1, 1, 2, 0, 2]
 CHANCES = [
-    (0.9, 0.05, 0.05), (0.3, 0.62, 0.08), (0.1, 0.7, 0.2), (0.7, 0.1, 0.2), (0.05, 0.05, 0.9), (0.9, 0.06, 0.04),
+    (0.9, 0.05, 0.05), (0.3, 0.62, 0.08), (0.1, 0.7, 0.2), (0.7, 0.1, 0.2), (0.05, 0.05, 0.9),
+    (0.9, 0.06, 0.04),
     (0.1, 0.7, 0.2),
 ]  # fmt: skip
 # Four rows of a regression, with the errors 0.5, 0, -1 and 1.
@@ -497,20 +499,22 @@ def test_an_answer_that_is_not_a_number_is_named(tmp_path):
         evaluate(folder, SCORE)
 
 
-def test_the_line_that_ends_a_run_has_the_scores_that_a_person_wants(tmp_path, monkeypatch):
-    from flows.server import report as records
+def test_the_line_that_ends_a_run_has_the_scores_that_a_person_wants(tmp_path):
+    from flows.project.folder import Project
+    from flows.server import report
 
-    monkeypatch.chdir(tmp_path)
+    project = Project(tmp_path)
     asked = tiny.changed(SCORE, min_accuracy=0.9)
     evaluate(
         answering(tmp_path / "data/mine", "classes", ACTUAL, CHANCES, leaked=[True] + [False] * 6),
         asked,
     )
-    assert records.verdict("mine") == (
-        "NOT passed, test_loss 0.827, test_accuracy 0.5714 (0.2505 to 0.8418), test_accuracy_without_leaked 0.5"
+    assert report.verdict(project, "mine") == (
+        "NOT passed, test_loss 0.827, test_accuracy 0.5714 (0.2505 to 0.8418), "
+        "test_accuracy_without_leaked 0.5"
     )
     evaluate(answering(tmp_path / "data/mine", "regression", VALUES, SAID), SCORE)
-    assert records.verdict("mine") == (
+    assert report.verdict(project, "mine") == (
         "test_loss 0.5625, test_mae 0.625, test_mse 0.5625, test_r2 0.8393"
     )
 

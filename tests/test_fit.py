@@ -358,8 +358,15 @@ def test_layers_that_draw_and_layers_that_keep_averages_resume_exactly(tmp_path,
 # Options.
 
 EVERYTHING = changed(
-    FIT, epochs=6, schedule="one_cycle", patience=2, class_weights="balanced", flip=True, shift=1, seed=3
-)  # fmt: skip
+    FIT,
+    epochs=6,
+    schedule="one_cycle",
+    patience=2,
+    class_weights="balanced",
+    flip=True,
+    shift=1,
+    seed=3,
+)
 VARIED = changed(CNN, dropout=0.3, batch_norm=True, filters=[3])
 
 
@@ -706,12 +713,14 @@ def test_history_has_every_digit(whole):
 def test_keras_does_not_import_what_nothing_here_uses_and_others_may():
     code = (
         "import importlib, sys, threading\n"
-        "thread = threading.Thread(target=importlib.import_module, args=('tasks.network.backend',))\n"
+        "work, backend = importlib.import_module, ('tasks.network.backend',)\n"
+        "thread = threading.Thread(target=work, args=backend)\n"
         "thread.start()\n"
         "while 'tensorflow' not in sys.modules: pass\n"
         "import {}\n"
         "thread.join()\n"
-        "print([name for name in ('matplotlib', 'pandas', 'scipy', 'sklearn') if name in sys.modules])\n"
+        "hidden = ('matplotlib', 'pandas', 'scipy', 'sklearn')\n"
+        "print([name for name in hidden if name in sys.modules])\n"
         "import pandas, sklearn.metrics"
     )
     for meanwhile, found in (("json", []), ("matplotlib", ["matplotlib"])):

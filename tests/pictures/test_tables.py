@@ -119,7 +119,10 @@ def test_the_picture_of_a_table_is_the_same_bytes_and_small(tmp_path, labels):
 @pytest.mark.parametrize(
     "x",
     [
-        np.zeros((1, 3)), np.zeros((4, 3)), np.full((4, 3), 1e38), np.array([[1], [1 + 1.2e-7], [1], [1]]) * np.ones(3),
+        np.zeros((1, 3)),
+        np.zeros((4, 3)),
+        np.full((4, 3), 1e38),
+        np.array([[1], [1 + 1.2e-7], [1], [1]]) * np.ones(3),
         np.eye(4)[:, :3] * 1e-38, np.array([[0, 1, -1e38]] * 3 + [[0, 1, 1e38]]),
     ],
 )  # fmt: skip
