@@ -54,7 +54,8 @@ def evaluate(folder: Folder, params: Params) -> str:
     if limit is not None:
         metrics["passed"] = bool(criterion.reached(metrics[f"test_{criterion.score}"], limit))
     if params.predict is not None:
-        metrics["predict"] = _answers(verdict.tested.model, params.predict, schema["scaling"])
+        scaling = Scaling.from_json(schema["scaling"])
+        metrics["predict"] = _answers(verdict.tested.model, params.predict, scaling)
 
     folder.write_json("metrics.json", metrics)
     verdict.write(folder)
@@ -69,9 +70,13 @@ def _check_predict(params: Params, schema: dict) -> None:
         raise UserError("evaluate.predict needs a regression on one feature. Set `predict: null`.")
 
 
-def _answers(model, points: list[float], scaling: dict[str, list[float]]) -> dict[str, float]:
+def _answers(model, points: list[float], scaling: Scaling) -> dict[str, float]:
     """The predictions for some values of x, which are scaled as the training rows were."""
+<<<<<<< HEAD
     x = Scaling.from_json(scaling).apply(np.array(points).reshape(-1, 1))
+=======
+    x = scaling.apply(np.array(points).reshape(-1, 1))
+>>>>>>> back
     found = model.predict(x, verbose=0).reshape(-1)
     names = [np.format_float_positional(point, trim="-") for point in points]
     return dict(zip(names, found.tolist(), strict=True))

@@ -162,14 +162,14 @@ class Served:
         name, _, password = env.get("PREFECT_API_AUTH_STRING", "").partition(":")
         self.client = httpx.Client(base_url=self.url, timeout=30, auth=(name, password) if password else None)
         eventually(self.answers, 120)
-        self._start("serve", **env)
+        self._start("worker", **env)
         workers = "/work_pools/keras-flows/workers/filter"  # 404 until there is such a pool
         eventually(lambda: (found := self.client.post(workers, json={})).is_success and found.json(), 120)
 
     def _start(self, what: str, **env: str) -> None:
         # Another test's server may be about to take 4200.
         env = {**os.environ, **self.workspace.env, "PREFECT_SERVER_API_PORT": str(free_port()), **env}
-        command = ["python", "-m", "flows.server.process", what]
+        command = ["python", "-m", "flows", what]
         options = {"stdin": subprocess.DEVNULL, "stdout": self.log, "stderr": subprocess.STDOUT}
         self.processes.append(
             subprocess.Popen(command, cwd=self.workspace.path, env=env, start_new_session=True, **options)

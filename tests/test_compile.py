@@ -25,8 +25,14 @@ def built(path, labels: str, units: int | None = None, activation: str | None = 
     """A folder with as much of `architecture.json` as `compile` may rely on: its last layer."""
     folder = tiny.normalized(path, labels)
     usual = OUTPUTS[labels]
-    last = {"class_name": "Dense", "config": {"units": units or usual[0], "activation": activation or usual[1]}}
-    folder.write_json("architecture.json", {"config": {"layers": [{"class_name": "InputLayer", "config": {}}, last]}})
+    last = {
+        "class_name": "Dense",
+        "config": {"units": units or usual[0], "activation": activation or usual[1]},
+    }
+    folder.write_json(
+        "architecture.json",
+        {"config": {"layers": [{"class_name": "InputLayer", "config": {}}, last]}},
+    )
     return folder
 
 
@@ -90,12 +96,16 @@ def test_same_parameters_give_the_same_bytes(tmp_path):
 def test_compiling_imports_neither_tensorflow_nor_keras(tmp_path):
     folder = built(tmp_path, "classes")
     code = (
-        "import sys; from tasks.core.folder import Folder; from tasks.compile import Params, compile\n"
+        "import sys\nfrom tasks.core.folder import Folder\n"
+        "from tasks.compile import Params, compile\n"
         f"params = Params(**{tiny.COMPILE.model_dump()!r})\n"
         f"print(compile(Folder({str(folder)!r}), params))\n"
-        "print([name for name in ('tensorflow', 'keras', 'matplotlib', 'prefect') if name in sys.modules])"
+        "heavy = ('tensorflow', 'keras', 'matplotlib', 'prefect')\n"
+        "print([name for name in heavy if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    )
     assert done.stdout.splitlines() == ["adam, sparse_categorical_crossentropy, accuracy", "[]"]
 
 

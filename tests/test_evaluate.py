@@ -1,4 +1,4 @@
-"""Step 8, evaluate: the numbers are those that NumPy computes from the model's answers, and the pictures show them."""
+"""Step 8, evaluate: the scores are what NumPy computes from the answers; the pictures show them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LABELS = ("classes", "binary", "one_hot", "regression")
 
 def ready(path, labels: str) -> Folder:
     """A folder with an untrained model: right and wrong answers are both there."""
-    from tasks.network.backend import assemble
+    from tasks.network.assemble import assemble
 
     folder = tiny.compiled(path, labels)
     assemble(folder, seed=4).save(folder.path / "model.keras")
@@ -42,17 +42,16 @@ def ready(path, labels: str) -> Folder:
 @pytest.fixture(scope="module")
 def figures():
     """The figures of all pictures that were saved, by folder and name."""
-    from tasks.pictures import answers as report
-    from tasks.pictures import tables
+    from tasks.pictures import calibration, classes, curve, regression, tables
 
-    drawn, save = {}, report.save
+    drawn, save = {}, curve.save
 
     def keep(folder, name, figure, **how):
         drawn[str(folder), name] = figure
         save(folder, name, figure, **how)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (report, tables):
+        for module in (calibration, classes, curve, regression, tables):
             patch.setattr(module, "save", keep)
         yield drawn
 
@@ -78,7 +77,9 @@ def answers(folder: Folder) -> tuple[np.ndarray, np.ndarray]:
     data = np.load(folder.path / "normalized.npz")
     y = data["y_test"]
     y = y.argmax(axis=1) if y.ndim == 2 else y
-    return y, keras.models.load_model(folder.path / "model.keras").predict(data["x_test"], verbose=0)
+    return y, keras.models.load_model(folder.path / "model.keras").predict(
+        data["x_test"], verbose=0
+    )
 
 
 def chances(output: np.ndarray) -> np.ndarray:
@@ -86,22 +87,32 @@ def chances(output: np.ndarray) -> np.ndarray:
 
 
 def metrics(folder: Folder) -> dict:
-    return json.loads((folder.path / "metrics.json").read_text(), parse_constant=pytest.fail)  # NaN is no JSON
+    return json.loads(
+        (folder.path / "metrics.json").read_text(), parse_constant=pytest.fail
+    )  # NaN is no JSON
 
 
-def answering(path, labels: str, actual: list, answers: list, names=(), leaked: list | None = None) -> Folder:
-    """A folder with a model of one layer that answers just this, to test rows that are so labelled."""
+def answering(
+    path, labels: str, actual: list, answers: list, names=(), leaked: list | None = None
+) -> Folder:
+    """A folder with a one-layer model that gives these answers to test rows with these labels."""
     from tasks.network.backend import keras
 
     answers = np.array(answers, float)
     single = answers.ndim == 1
     activation, loss = {
-        "classes": ("softmax", "sparse_categorical_crossentropy"), "one_hot": ("softmax", "categorical_crossentropy"),
+        "classes": ("softmax", "sparse_categorical_crossentropy"),
+        "one_hot": ("softmax", "categorical_crossentropy"),
         "binary": ("sigmoid", "binary_crossentropy"), "regression": ("linear", "mse"),
     }[labels]  # fmt: skip
-    x = {"softmax": np.log, "sigmoid": lambda p: np.log(p / (1 - p)), "linear": lambda p: p}[activation](answers)
+    x = {"softmax": np.log, "sigmoid": lambda p: np.log(p / (1 - p)), "linear": lambda p: p}[
+        activation
+    ](answers)
     x = x.reshape(len(x), -1).astype(np.float32)
-    layers = [keras.Input(x.shape[1:]), keras.layers.Dense(x.shape[1], activation, kernel_initializer="identity")]
+    layers = [
+        keras.Input(x.shape[1:]),
+        keras.layers.Dense(x.shape[1], activation, kernel_initializer="identity"),
+    ]
     model = keras.Sequential(layers)
     model.compile(loss=loss, metrics=["mae" if labels == "regression" else "accuracy"])
     model.optimizer.build(model.trainable_variables)  # else it could not be loaded
@@ -109,9 +120,21 @@ def answering(path, labels: str, actual: list, answers: list, names=(), leaked: 
     y = np.eye(x.shape[1], dtype=np.float32)[actual] if labels == "one_hot" else np.array(actual)
     arrays = {"x_test": x, "y_test": y.astype(np.float32) if labels == "regression" else y}
     arrays |= {"x_train": arrays["x_test"], "y_train": arrays["y_test"]}
-    write_arrays(folder, "normalized.npz", **arrays, **({} if leaked is None else {"leaked_test": np.array(leaked)}))
-    names = list(names) or ([] if labels == "regression" else [f"kind {k}" for k in range(2 if single else x.shape[1])])
-    schema = {"labels": labels, "classes": len(names), "class_names": names, "input_shape": list(x.shape[1:])}
+    write_arrays(
+        folder,
+        "normalized.npz",
+        **arrays,
+        **({} if leaked is None else {"leaked_test": np.array(leaked)}),
+    )
+    names = list(names) or (
+        [] if labels == "regression" else [f"kind {k}" for k in range(2 if single else x.shape[1])]
+    )
+    schema = {
+        "labels": labels,
+        "classes": len(names),
+        "class_names": names,
+        "input_shape": list(x.shape[1:]),
+    }
     folder.write_json("schema.json", schema | {"scaling": {"subtract": [0.0], "divide": [1.0]}})
     folder.write_text("history.csv", HISTORY)
     model.save(folder.path / "model.keras")
@@ -123,7 +146,7 @@ def table(folder: Folder) -> list[str]:
 
 
 def relabelled(folder: Folder, wrong: int) -> None:
-    """Make the model's answers the labels of the first ten test rows, the only ones, but for so many of them."""
+    """Keep ten test rows, labeled with the model's answers, except that `wrong` of them differ."""
     with np.load(folder.path / "normalized.npz") as file:
         arrays = dict(file)
     _, output = answers(folder)
@@ -185,13 +208,15 @@ def test_confusion_matrix_counts_every_test_row_in_its_cell(evaluated, figures):
     for actual, guess in zip(y, output.argmax(axis=1), strict=True):
         count[actual, guess] += 1
     (axes,) = figures[str(folder), "predictions.png"].axes
-    shown = {text.get_position()[::-1]: int(text.get_text()) for text in axes.texts}  # (row, column): text
+    shown = {
+        text.get_position()[::-1]: int(text.get_text()) for text in axes.texts
+    }  # (row, column): text
     assert shown == {place: count[place] for place in np.ndindex(count.shape) if count[place]}
     assert axes.get_title() == f"{np.trace(count)} of {len(y)} right"
     assert (axes.get_ylabel(), axes.get_xlabel()) == ("actual", "predicted")
 
 
-def test_mistakes_are_the_wrong_answers_and_the_surest_comes_first(evaluated, figures):
+def test_mistakes_are_the_wrong_answers_and_the_most_confident_comes_first(evaluated, figures):
     folder = evaluated("classes")
     y, output = answers(folder)
     guess, sure = output.argmax(axis=1), output.max(axis=1)
@@ -202,8 +227,10 @@ def test_mistakes_are_the_wrong_answers_and_the_surest_comes_first(evaluated, fi
 
 
 @pytest.mark.parametrize("labels", ["classes", "one_hot"])
-def test_mistakes_of_a_table_are_bars_of_what_is_like_the_class_that_was_predicted(tmp_path, figures, labels):
-    """Two training rows of each class lie at its mean -+1 in each feature, so the deviation is 1 everywhere."""
+def test_mistakes_of_a_table_are_bars_of_what_is_like_the_class_that_was_predicted(
+    tmp_path, figures, labels
+):
+    """Two training rows of each class lie at its mean -+1, so each standard deviation is 1."""
     answers = np.full((3, 3), 0.05)
     answers[[0, 1, 2], [1, 1, 2]] = 0.9  # row 0 is wrong, in the class 0
     folder = answering(tmp_path, labels, [0, 1, 2], answers)
@@ -212,7 +239,9 @@ def test_mistakes_of_a_table_are_bars_of_what_is_like_the_class_that_was_predict
     y = data["y_test"]
     data |= {"x_train": np.concatenate([means - 1, means + 1]), "y_train": np.concatenate([y, y])}
     write_arrays(folder, "normalized.npz", **data)
-    folder.write_json("schema.json", {**folder.read_json("schema.json"), "feature_names": ["a", "b", "c"]})
+    folder.write_json(
+        "schema.json", {**folder.read_json("schema.json"), "feature_names": ["a", "b", "c"]}
+    )
     evaluate(folder, SCORE)
     (axes,) = figures[str(folder), "mistakes.png"].axes
     x = data["x_test"][0]  # the logarithms of 0.05, 0.9, 0.05
@@ -284,7 +313,8 @@ def test_a_model_without_mistakes_has_a_picture_that_says_so(tmp_path, figures):
 # Seven rows of three classes. The answers: 0 1 1 0 2 0 1, of which four are right.
 ACTUAL = [0, 0, 1, 1, 2, 0, 2]
 CHANCES = [
-    (0.9, 0.05, 0.05), (0.3, 0.62, 0.08), (0.1, 0.7, 0.2), (0.7, 0.1, 0.2), (0.05, 0.05, 0.9), (0.9, 0.06, 0.04),
+    (0.9, 0.05, 0.05), (0.3, 0.62, 0.08), (0.1, 0.7, 0.2), (0.7, 0.1, 0.2), (0.05, 0.05, 0.9),
+    (0.9, 0.06, 0.04),
     (0.1, 0.7, 0.2),
 ]  # fmt: skip
 # Four rows of a regression, with the errors 0.5, 0, -1 and 1.
@@ -296,7 +326,9 @@ def test_numbers_of_classes_are_those_counted_by_hand(tmp_path, figures, labels)
     folder = answering(tmp_path, labels, ACTUAL, CHANCES)
     assert evaluate(folder, SCORE) == "test accuracy 0.5714 (0.2505 to 0.8418)"
     found = metrics(folder)
-    assert found.pop("test_loss") == pytest.approx(-np.log([0.9, 0.3, 0.7, 0.1, 0.9, 0.9, 0.2]).mean(), rel=1e-5)
+    assert found.pop("test_loss") == pytest.approx(
+        -np.log([0.9, 0.3, 0.7, 0.1, 0.9, 0.9, 0.2]).mean(), rel=1e-5
+    )
     assert found == pytest.approx({
         "best_epoch": BEST_EPOCH,
         "test_accuracy": 4 / 7,
@@ -313,13 +345,17 @@ def test_numbers_of_classes_are_those_counted_by_hand(tmp_path, figures, labels)
         "kind 2,1.0000,0.5000,0.6667,2",
     ]
     above, below = figures[str(folder), "calibration.png"].axes
-    np.testing.assert_allclose(above.lines[1].get_xydata(), [(0.62, 0), (0.7, 1 / 3), (0.9, 1)], rtol=1e-5)
+    np.testing.assert_allclose(
+        above.lines[1].get_xydata(), [(0.62, 0), (0.7, 1 / 3), (0.9, 1)], rtol=1e-5
+    )
     assert above.get_title() == "expected calibration error 0.289"
     assert [bar.get_height() for bar in below.patches if bar.get_height()] == [1, 3, 3]
 
 
 def test_numbers_of_two_classes_with_one_output_are_those_counted_by_hand(tmp_path):
-    folder = answering(tmp_path, "binary", [1, 0, 0, 1, 1], [0.9, 0.18, 0.7, 0.38, 0.97], names=["no", "yes"])
+    folder = answering(
+        tmp_path, "binary", [1, 0, 0, 1, 1], [0.9, 0.18, 0.7, 0.38, 0.97], names=["no", "yes"]
+    )
     evaluate(folder, SCORE)
     found = metrics(folder)
     assert found["test_accuracy"] == 3 / 5
@@ -341,10 +377,14 @@ def test_numbers_of_a_regression_are_those_counted_by_hand(tmp_path, figures):
     }, abs=1e-6)  # fmt: skip
     assert table(folder) == ["class,precision,recall,f1,support"]
     above, below = figures[str(folder), "calibration.png"].axes
-    np.testing.assert_allclose(above.lines[1].get_xydata(), [(1.5, 1), (2, 2.5), (7, 6)])  # 2 was said twice
+    np.testing.assert_allclose(
+        above.lines[1].get_xydata(), [(1.5, 1), (2, 2.5), (7, 6)]
+    )  # 2 was said twice
     assert [bar.get_height() for bar in below.patches if bar.get_height()] == [1, 2, 1]
     (axes,) = figures[str(folder), "mistakes.png"].axes
-    np.testing.assert_allclose(axes.collections[0].get_offsets(), [(1.5, 0.5), (2, 0), (2, -1), (7, 1)])
+    np.testing.assert_allclose(
+        axes.collections[0].get_offsets(), [(1.5, 0.5), (2, 0), (2, -1), (7, 1)]
+    )
 
 
 @pytest.mark.parametrize("rows", [29, 30])
@@ -356,8 +396,12 @@ def test_an_error_has_an_interval_from_30_rows_on(tmp_path, rows):
         assert not [name for name in found if name.endswith(("_low", "_high"))]
         assert "to" not in said
         return
-    margin = 2.045230 * np.sqrt(26 / 9 * 30 / 29) / np.sqrt(30)  # Student's with 29 degrees of freedom
-    assert (found["test_mse_low"], found["test_mse_high"]) == pytest.approx((5 / 3 - margin, 5 / 3 + margin), abs=1e-6)
+    margin = (
+        2.045230 * np.sqrt(26 / 9 * 30 / 29) / np.sqrt(30)
+    )  # Student's with 29 degrees of freedom
+    assert (found["test_mse_low"], found["test_mse_high"]) == pytest.approx(
+        (5 / 3 - margin, 5 / 3 + margin), abs=1e-6
+    )
     assert said == "test mse 1.667 (1.021 to 2.312)"
 
 
@@ -374,7 +418,10 @@ def test_what_a_regression_has_too_few_values_for_is_left_out(tmp_path, actual, 
 def test_score_without_the_leaked_rows_stands_beside_the_other(tmp_path):
     leaked = [True, False, False, False, False, True, False]
     folder = answering(tmp_path, "classes", ACTUAL, CHANCES, leaked=leaked)
-    assert evaluate(folder, SCORE) == "test accuracy 0.5714 (0.2505 to 0.8418), 0.4 without 2 leaked rows"
+    assert (
+        evaluate(folder, SCORE)
+        == "test accuracy 0.5714 (0.2505 to 0.8418), 0.4 without 2 leaked rows"
+    )
     found = metrics(folder)
     assert found["leaked_rows"] == 2
     assert found["test_accuracy"] == pytest.approx(4 / 7)
@@ -386,21 +433,29 @@ def test_error_without_the_leaked_rows_stands_beside_the_other(tmp_path):
     said = evaluate(folder, tiny.changed(SCORE, max_mse=1.0))
     assert said == "test mse 0.5625, 0.75 without 1 leaked row, passed (max_mse 1)"
     found = metrics(folder)
-    assert (found["leaked_rows"], found["test_mse"], found["test_mse_without_leaked"]) == (1, 0.5625, 0.75)
+    assert (found["leaked_rows"], found["test_mse"], found["test_mse_without_leaked"]) == (
+        1,
+        0.5625,
+        0.75,
+    )
 
 
-def test_of_leaks_nothing_is_said_where_there_are_none_and_no_score_where_all_are(tmp_path):
+def test_without_leaks_nothing_is_said_and_if_all_rows_leak_there_is_no_score(tmp_path):
     folder = answering(tmp_path / "none", "classes", ACTUAL, CHANCES, leaked=[False] * 7)
     evaluate(folder, SCORE)
     assert not [name for name in metrics(folder) if "leaked" in name]
     folder = answering(tmp_path / "all", "classes", ACTUAL, CHANCES, leaked=[True] * 7)
     assert "leaked" not in evaluate(folder, SCORE)
-    assert {name: value for name, value in metrics(folder).items() if "leaked" in name} == {"leaked_rows": 7}
+    assert {name: value for name, value in metrics(folder).items() if "leaked" in name} == {
+        "leaked_rows": 7
+    }
 
 
 def test_a_class_without_test_rows_has_no_recall_and_does_not_count_in_the_balance(tmp_path):
     chances = [(0.7, 0.1, 0.1, 0.1), (0.1, 0.7, 0.1, 0.1), (0.1, 0.1, 0.7, 0.1)]
-    folder = answering(tmp_path, "classes", [0, 1, 1], chances, names=["here", "also, here", "guessed", "nowhere"])
+    folder = answering(
+        tmp_path, "classes", [0, 1, 1], chances, names=["here", "also, here", "guessed", "nowhere"]
+    )
     evaluate(folder, SCORE)
     assert table(folder)[1:] == [
         "here,1.0000,1.0000,1.0000,1",
@@ -412,7 +467,9 @@ def test_a_class_without_test_rows_has_no_recall_and_does_not_count_in_the_balan
 
 
 @pytest.mark.parametrize("classes", [2, 26, 27, 100, 101])
-def test_pictures_name_the_classes_and_stay_small_however_many_there_are(tmp_path, figures, classes):
+def test_pictures_name_the_classes_and_stay_small_however_many_there_are(
+    tmp_path, figures, classes
+):
     random = np.random.default_rng(0)
     names = [f"a rather long name, ${number} each" for number in range(classes)]
     chances = np.full((3000, classes), 0.1 / classes)
@@ -434,23 +491,32 @@ def test_a_name_with_dollar_signs_is_no_formula(tmp_path):
     assert [line.split(",")[0] for line in table(folder)[1:]] == ["$_a$", "$^{b$", r"\c$d$"]
 
 
-def test_an_answer_that_is_no_number_is_named(tmp_path):
+def test_an_answer_that_is_not_a_number_is_named(tmp_path):
     folder = answering(tmp_path, "regression", VALUES, [1, np.inf, 2, np.inf])
-    with pytest.raises(UserError, match=r"answer to test row 1 is no number, as to 2 of 4\. Look for values"):
+    with pytest.raises(
+        UserError, match=r"answer to test row 1 is not a finite .* for 2 of 4 test rows\. Look"
+    ):
         evaluate(folder, SCORE)
 
 
-def test_the_line_that_ends_a_run_has_the_scores_that_a_person_wants(tmp_path, monkeypatch):
-    from flows.server import report as records
+def test_the_line_that_ends_a_run_has_the_scores_that_a_person_wants(tmp_path):
+    from flows.project.folder import Project
+    from flows.server import report
 
-    monkeypatch.chdir(tmp_path)
+    project = Project(tmp_path)
     asked = tiny.changed(SCORE, min_accuracy=0.9)
-    evaluate(answering(tmp_path / "data/mine", "classes", ACTUAL, CHANCES, leaked=[True] + [False] * 6), asked)
-    assert records.verdict("mine") == (
-        "NOT passed, test_loss 0.827, test_accuracy 0.5714 (0.2505 to 0.8418), test_accuracy_without_leaked 0.5"
+    evaluate(
+        answering(tmp_path / "data/mine", "classes", ACTUAL, CHANCES, leaked=[True] + [False] * 6),
+        asked,
+    )
+    assert report.verdict(project, "mine") == (
+        "NOT passed, test_loss 0.827, test_accuracy 0.5714 (0.2505 to 0.8418), "
+        "test_accuracy_without_leaked 0.5"
     )
     evaluate(answering(tmp_path / "data/mine", "regression", VALUES, SAID), SCORE)
-    assert records.verdict("mine") == ("test_loss 0.5625, test_mae 0.625, test_mse 0.5625, test_r2 0.8393")
+    assert report.verdict(project, "mine") == (
+        "test_loss 0.5625, test_mae 0.625, test_mse 0.5625, test_r2 0.8393"
+    )
 
 
 def test_predict_answers_for_each_x(tmp_path):
@@ -464,7 +530,10 @@ def test_predict_answers_for_each_x(tmp_path):
 
 
 def test_large_values_that_are_asked_for_each_have_an_answer(tmp_path):
-    evaluate(folder := ready(tmp_path, "regression"), tiny.changed(SCORE, predict=[1000001.0, 1000002.0, 0.1]))
+    evaluate(
+        folder := ready(tmp_path, "regression"),
+        tiny.changed(SCORE, predict=[1000001.0, 1000002.0, 0.1]),
+    )
     assert list(metrics(folder)["predict"]) == ["0.1", "1000001", "1000002"]
 
 
@@ -486,13 +555,27 @@ def test_predict_takes_x_as_the_data_have_it_and_the_model_gets_it_scaled(tmp_pa
 @pytest.mark.parametrize(
     ("labels", "asked", "message"),
     [
-        ("classes", {"max_mse": 0.1}, r"evaluate\.max_mse cannot be measured: .* Set it to null, and min_accuracy\."),
+        (
+            "classes",
+            {"max_mse": 0.1},
+            r"evaluate\.max_mse cannot be measured: .* and use evaluate\.min_accuracy\.",
+        ),
         ("binary", {"max_mse": 0.1}, r"evaluate\.max_mse cannot be measured"),
-        ("regression", {"min_accuracy": 0.5}, r"evaluate\.min_accuracy cannot be measured: .* to null, and max_mse\."),
-        ("classes", {"predict": [1.0]}, r"evaluate\.predict needs a regression on one number\. Set `predict: null`\."),
+        (
+            "regression",
+            {"min_accuracy": 0.5},
+            r"evaluate\.min_accuracy cannot be measured: .* and use evaluate\.max_mse\.",
+        ),
+        (
+            "classes",
+            {"predict": [1.0]},
+            r"evaluate\.predict needs a regression on one feature\. Set `predict: null`",
+        ),
     ],
 )
-def test_what_does_not_fit_the_labels_is_refused_before_anything_is_read(tmp_path, labels, asked, message):
+def test_what_does_not_fit_the_labels_is_refused_before_anything_is_read(
+    tmp_path, labels, asked, message
+):
     folder = tiny.normalized(tmp_path, labels)  # there is no model
     with pytest.raises(UserError, match=message):
         evaluate(folder, tiny.changed(SCORE, **asked))
@@ -511,5 +594,7 @@ def test_a_damaged_input_is_named(evaluated, tmp_path, name):
     file = folder.path / name
     for content in (b"", b"nonsense"):
         file.write_bytes(content)
-        with pytest.raises(UserError, match=rf"{name} is damaged \(.*\): delete it, and it is made again"):
+        with pytest.raises(
+            UserError, match=rf"{name} is damaged \(.*\): delete it, and it is made again"
+        ):
             evaluate(folder, SCORE)

@@ -1,4 +1,4 @@
-"""Step 6, fit: it learns, keeps the best epoch, and after a kill goes on to the same bytes without doing work twice."""
+"""Step 6, fit: it learns, keeps the best epoch, and resumes after a kill to the same bytes."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ import pytest
 from tasks.core.arrays import write_arrays
 from tasks.core.folder import Folder
 from tasks.core.step import Stopped, UserError, stopping, watchers
-from tasks.fit import fit, half_a_second, multiply_adds, row_weights, slow_with_xla
+from tasks.fit import fit
 from tests.support import tiny
-from tests.support.tiny import CNN, FIT, changed
+from tests.support.tiny import CNN, FIT, RUN, changed
 
 OUTPUTS = ("best.weights.h5", "history.csv")
 BATCHES = -(-tiny.ROWS["train"] // FIT.batch_size)  # in an epoch
@@ -49,7 +49,7 @@ def watch():
 
 @contextmanager
 def watching():
-    from tasks.training.state import Training
+    from tasks.training.loop import Training
 
     seen, batch_end = Watch(), Training.on_train_batch_end
 
@@ -76,19 +76,23 @@ def folder(tmp_path) -> Folder:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> Folder:
-    """A training that was never interrupted, and its state kept. It is read only: take a `copy`."""
+    """A training that was never interrupted, with its state kept. Read only: take a `copy`."""
     folder = tiny.compiled(tmp_path_factory.mktemp("whole") / "tiny")
-    fit(folder, changed(FIT, keep_state=True))
+    train(folder, FIT, keep_state=True)
     return folder
 
 
 @pytest.fixture(scope="module")
 def half(tmp_path_factory) -> Folder:
-    """A training that was killed after HALF batches, in the middle of an epoch. It is read only: take a `copy`."""
+    """A training killed after HALF batches, in the middle of an epoch. Read only: take a `copy`."""
     folder = tiny.compiled(tmp_path_factory.mktemp("half") / "tiny")
     with watching() as watch:
         killed(folder, watch, HALF)
     return folder
+
+
+def train(folder: Folder, params=FIT, **run) -> str:
+    return fit(folder, params, changed(RUN, **run))
 
 
 def copy(folder: Folder, path: Path) -> Folder:
@@ -106,10 +110,10 @@ def history(folder: Folder) -> dict[str, list[float]]:
 
 
 def killed(folder: Folder, watch: Watch, after: int, params=FIT) -> None:
-    """Train until the batch of that number, counted from where the training begins or goes on."""
+    """Train until the batch of that number, counted from where the training begins or resumes."""
     watch.trained, watch.kill_after = 0, after
     with pytest.raises(Killed):
-        fit(folder, changed(params, save_every=ALWAYS))
+        train(folder, params, save_every=ALWAYS)
     assert watch.trained == after
     watch.kill_after = None
     assert not any((folder.path / name).exists() for name in OUTPUTS)
@@ -129,13 +133,16 @@ def test_best_epoch_is_the_one_of_the_lowest_val_loss(whole):
     assert list(found) == ["epoch", "accuracy", "loss", "val_accuracy", "val_loss", "checkpoint"]
     best = int(np.argmin(found["val_loss"]))
     assert 0 < best < FIT.epochs - 1  # else the first, or the last, could be kept unseen
-    lowest = [float(value < min(found["val_loss"][:k], default=np.inf)) for k, value in enumerate(found["val_loss"])]
+    lowest = [
+        float(value < min(found["val_loss"][:k], default=np.inf))
+        for k, value in enumerate(found["val_loss"])
+    ]
     assert found["checkpoint"] == lowest
     assert found["epoch"] == list(range(1, FIT.epochs + 1))
 
 
 def test_checkpoint_has_the_weights_that_gave_the_lowest_val_loss(whole):
-    from tasks.network.backend import assemble
+    from tasks.network.assemble import assemble
 
     found, model = history(whole), assemble(whole, seed=7)
     model.load_weights(whole.path / "best.weights.h5")
@@ -151,29 +158,36 @@ def test_checkpoint_has_the_weights_that_gave_the_lowest_val_loss(whole):
 
 
 def test_summary_tells_the_best_epoch(folder, whole):
-    said = fit(folder, FIT)
+    said = train(folder, FIT)
     found = history(folder)
     best = int(np.argmin(found["val_loss"]))
-    assert said == f"{FIT.epochs} epochs, lowest val_loss {found['val_loss'][best]:.4g} in epoch {best + 1}"
+    assert (
+        said
+        == f"{FIT.epochs} epochs, lowest val_loss {found['val_loss'][best]:.4g} in epoch {best + 1}"
+    )
     assert outputs(folder) == outputs(whole)  # the same seed gives the same bytes
     assert not folder.scratch("kept.npz").exists()
 
 
 def test_another_seed_gives_other_bytes(folder, whole):
-    fit(folder, changed(FIT, seed=1))
+    train(folder, changed(FIT, seed=1))
     assert outputs(folder)["best.weights.h5"] != outputs(whole)["best.weights.h5"]
     assert outputs(folder)["history.csv"] != outputs(whole)["history.csv"]
 
 
 @pytest.mark.parametrize("steps", [200, "auto"])
 def test_steps_per_execution_changes_no_byte_without_xla(folder, whole, steps):
-    fit(folder, changed(FIT, steps_per_execution=steps))
+    train(folder, changed(FIT, steps_per_execution=steps))
     assert outputs(folder) == outputs(whole)
 
 
-def test_auto_gives_blocks_of_about_half_a_second_and_never_more_than_an_epoch(folder, watch, monkeypatch):
-    fit(folder, changed(FIT, steps_per_execution="auto"))
-    assert watch.trained == FIT.epochs * 2  # one block of full batches, and the batch of what is left over
+def test_auto_gives_blocks_of_about_half_a_second_and_never_more_than_an_epoch(folder, watch):
+    from tasks.training.loop import half_a_second
+
+    train(folder, changed(FIT, steps_per_execution="auto"))
+    assert (
+        watch.trained == FIT.epochs * 2
+    )  # one block of full batches, and the batch of what is left over
     assert half_a_second(1_501_770, batch_size=32) == 172
     assert half_a_second(10**9, batch_size=1024) == 1
 
@@ -182,7 +196,7 @@ def test_watchers_are_told_of_the_progress_and_of_the_end(folder):
     told = []
     watchers.append(lambda done, text: told.append((done, text)))
     try:
-        fit(folder, FIT)
+        train(folder, FIT)
     finally:
         watchers.clear()
     assert told[-1][0] == 1
@@ -192,7 +206,7 @@ def test_watchers_are_told_of_the_progress_and_of_the_end(folder):
 
 def test_without_validation_rows_the_loss_itself_can_be_monitored(tmp_path):
     folder = tiny.compiled(tmp_path / "tiny", "regression", val=0)
-    fit(folder, changed(FIT, monitor="loss", batch_size=10**12))  # more than there are rows
+    train(folder, changed(FIT, monitor="loss", batch_size=10**12))  # more than there are rows
     found = history(folder)
     assert list(found) == ["epoch", "loss", "mae", "checkpoint"]
     assert found["loss"][-1] < found["loss"][0]
@@ -201,18 +215,20 @@ def test_without_validation_rows_the_loss_itself_can_be_monitored(tmp_path):
 def test_monitoring_val_loss_without_validation_rows_is_refused(tmp_path):
     folder = tiny.compiled(tmp_path / "tiny", val=0)
     with pytest.raises(
-        UserError, match=r"fit\.monitor is `val_loss`, but .* Set normalize\.validation .* or `monitor:"
+        UserError,
+        match=r"fit\.monitor is `val_loss`, but .* Set normalize\.validation .* or set `monitor:",
     ):
-        fit(folder, FIT)
+        train(folder, FIT)
 
 
 def test_a_training_that_diverges_is_told_and_leaves_no_output(tmp_path):
     params = changed(tiny.COMPILE, learning_rate=1e30)
     folder = tiny.compiled(tmp_path / "tiny", compile_params=params)
     with pytest.raises(
-        UserError, match=r"val_loss is (nan|inf) in epoch 1: .* diverged\. Set a smaller compile\.learn"
+        UserError,
+        match=r"val_loss is (nan|inf) in epoch 1: .* diverged\. Set a smaller compile\.learn",
     ):
-        fit(folder, FIT)
+        train(folder, FIT)
     assert not any((folder.path / name).exists() for name in OUTPUTS)
 
 
@@ -224,7 +240,7 @@ def test_a_training_that_diverges_is_told_and_leaves_no_output(tmp_path):
     [(20, 6, 1), (20, 6, 2), (20, 6, 100), (20, 5, 3), (20, 20, 1), (20, 32, 4), (1, 1, 1)],
 )
 def test_every_row_is_trained_on_once_an_epoch(rows, batch_size, block):
-    from tasks.training.state import Batches
+    from tasks.training.batches import Batches
 
     batches = Batches(np.zeros((rows, 1), np.float32), np.zeros(rows), batch_size, block, seed=0)
     blocks = [(numbers.numpy(), int(count)) for numbers, _, count in batches.dataset(range(3), 0)]
@@ -233,28 +249,39 @@ def test_every_row_is_trained_on_once_an_epoch(rows, batch_size, block):
     for epoch in range(3):
         part = blocks[epoch * batches.blocks :][: batches.blocks]
         sizes = [len(batch) for numbers, count in part for batch in numbers[:count]]
-        assert sizes == [batch_size] * (rows // batch_size) + [rows % batch_size] * (rows % batch_size > 0)
-        orders.append([int(row) for numbers, count in part for batch in numbers[:count] for row in batch])
+        assert sizes == [batch_size] * (rows // batch_size) + [rows % batch_size] * (
+            rows % batch_size > 0
+        )
+        orders.append(
+            [int(row) for numbers, count in part for batch in numbers[:count] for row in batch]
+        )
         assert sorted(orders[-1]) == list(range(rows))
     assert rows == 1 or (orders[0] != orders[1] != orders[2])
     later = [numbers.numpy() for numbers, _, _ in batches.dataset(range(1, 3), 1)]
-    assert all(np.array_equal(a, b) for a, (b, _) in zip(later, blocks[batches.blocks + 1 :], strict=True))
+    assert all(
+        np.array_equal(a, b) for a, (b, _) in zip(later, blocks[batches.blocks + 1 :], strict=True)
+    )
 
 
-# Going on.
+# Resuming.
 
 
 @pytest.mark.parametrize(
     ("after", "trained_again"),
     [
         (1, 0),
-        (2 * BATCHES, 1),  # before the validation, together with which the last batch of an epoch is saved
+        (
+            2 * BATCHES,
+            1,
+        ),  # before the validation, together with which the last batch of an epoch is saved
         (TOTAL - 1, 0),  # when the best epoch is over
     ],
 )
-def test_a_killed_training_goes_on_where_it_was_to_the_same_bytes(folder, whole, watch, after, trained_again):
+def test_a_killed_training_resumes_where_it_was_and_ends_with_the_same_bytes(
+    folder, whole, watch, after, trained_again
+):
     killed(folder, watch, after)
-    fit(folder, FIT)
+    train(folder, FIT)
     assert watch.trained == TOTAL + trained_again
     assert outputs(folder) == outputs(whole)
 
@@ -262,34 +289,38 @@ def test_a_killed_training_goes_on_where_it_was_to_the_same_bytes(folder, whole,
 def test_a_training_killed_twice_does_no_batch_twice(half, whole, watch, tmp_path):
     folder = copy(half, tmp_path)
     killed(folder, watch, 1)  # in the same epoch
-    fit(folder, FIT)
+    train(folder, FIT)
     assert watch.trained == TOTAL - HALF
     assert outputs(folder) == outputs(whole)
 
 
-def test_a_training_killed_within_blocks_of_batches_goes_on_to_the_same_bytes(folder, whole, watch):
-    params = changed(FIT, steps_per_execution=2)  # an epoch is 2 + 1 (padded) + 1 (of fewer rows) batches
+def test_a_training_killed_within_blocks_of_batches_resumes_to_the_same_bytes(folder, whole, watch):
+    params = changed(
+        FIT, steps_per_execution=2
+    )  # an epoch is 2 + 1 (padded) + 1 (of fewer rows) batches
     killed(folder, watch, 4, params)
-    fit(folder, params)
+    train(folder, params)
     assert watch.trained == FIT.epochs * 3
     assert outputs(folder) == outputs(whole)
 
 
-@pytest.mark.parametrize(("after", "where"), [(HALF, "epoch 2, 50% of it done"), (BATCHES, "epoch 2, 0% of it done")])
+@pytest.mark.parametrize(
+    ("after", "where"), [(HALF, "epoch 2, 50% of it done"), (BATCHES, "epoch 2, 0% of it done")]
+)
 def test_a_training_that_is_asked_to_stop_saves_its_state_first(folder, whole, watch, after, where):
     watch.stop_after = after
     with pytest.raises(Stopped, match=f"stopped in {where}"):
-        fit(folder, FIT)
+        train(folder, FIT)
     assert watch.trained == after
     stopping.clear()
-    fit(folder, FIT)
+    train(folder, FIT)
     assert watch.trained == TOTAL
     assert outputs(folder) == outputs(whole)
 
 
 def test_a_training_asked_to_stop_after_its_last_batch_is_finished(folder, whole, watch):
     watch.stop_after = TOTAL
-    fit(folder, FIT)
+    train(folder, FIT)
     assert outputs(folder) == outputs(whole)
 
 
@@ -297,12 +328,12 @@ def test_a_finished_training_whose_outputs_were_lost_is_not_trained_again(whole,
     folder = copy(whole, tmp_path)
     for name in OUTPUTS:
         (folder.path / name).unlink()
-    fit(folder, FIT)
+    train(folder, FIT)
     assert watch.trained == 0
     assert outputs(folder) == outputs(whole)
 
 
-def test_layers_that_draw_and_layers_that_keep_averages_go_on_exactly(tmp_path, watch):
+def test_layers_that_draw_and_layers_that_keep_averages_resume_exactly(tmp_path, watch):
     from tasks.network.backend import keras
 
     layers = [
@@ -317,51 +348,62 @@ def test_layers_that_draw_and_layers_that_keep_averages_go_on_exactly(tmp_path, 
     never, once = (tiny.compiled(tmp_path / name / "tiny") for name in ("never", "once"))
     for folder in (never, once):
         folder.write_text("architecture.json", architecture)
-    fit(never, FIT)
+    train(never, FIT)
     killed(once, watch, HALF)
-    fit(once, FIT)
+    train(once, FIT)
     assert watch.trained == TOTAL
     assert outputs(once) == outputs(never)
 
 
-# Other ways to train.
+# Options.
 
 EVERYTHING = changed(
-    FIT, epochs=6, schedule="one_cycle", patience=2, class_weights="balanced", flip=True, shift=1, seed=3
-)  # fmt: skip
+    FIT,
+    epochs=6,
+    schedule="one_cycle",
+    patience=2,
+    class_weights="balanced",
+    flip=True,
+    shift=1,
+    seed=3,
+)
 VARIED = changed(CNN, dropout=0.3, batch_norm=True, filters=[3])
 
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory) -> Folder:
-    """A training with everything that there is, never interrupted. It is read only."""
+    """A training with every option, never interrupted. Read only."""
     folder = tiny.compiled(tmp_path_factory.mktemp("everything") / "tiny", build_params=VARIED)
-    fit(folder, EVERYTHING)
+    train(folder, EVERYTHING)
     return folder
 
 
 @pytest.mark.parametrize("after", [1, BATCHES, HALF])
-def test_a_killed_training_with_everything_goes_on_to_the_same_bytes(everything, watch, tmp_path, after):
+def test_a_killed_training_with_every_option_resumes_to_the_same_bytes(
+    everything, watch, tmp_path, after
+):
     folder = tiny.compiled(tmp_path / "tiny", build_params=VARIED)
     killed(folder, watch, after, EVERYTHING)
-    fit(folder, EVERYTHING)
+    train(folder, EVERYTHING)
     assert outputs(folder) == outputs(everything)
 
 
 def test_blocks_of_batches_change_no_byte_of_it_either(everything, tmp_path):
     folder = tiny.compiled(tmp_path / "tiny", build_params=VARIED)
-    fit(folder, changed(EVERYTHING, steps_per_execution=2))
+    train(folder, changed(EVERYTHING, steps_per_execution=2))
     assert outputs(folder) == outputs(everything)
 
 
 @pytest.mark.parametrize(
-    "other", [{"schedule": "cosine"}, {"class_weights": None}, {"flip": False}, {"shift": 0}, {"epochs": 7}], ids=str
+    "other",
+    [{"schedule": "cosine"}, {"class_weights": None}, {"flip": False}, {"shift": 0}, {"epochs": 7}],
+    ids=str,
 )
 def test_each_of_them_changes_the_training_and_its_key(everything, watch, tmp_path, other):
     folder = tiny.compiled(tmp_path / "tiny", build_params=VARIED)
     killed(folder, watch, 1, EVERYTHING)
     watch.trained = 0
-    fit(folder, changed(EVERYTHING, **other))
+    train(folder, changed(EVERYTHING, **other))
     assert watch.trained == len(history(folder)["loss"]) * BATCHES  # from the start
     assert outputs(folder)["best.weights.h5"] != outputs(everything)["best.weights.h5"]
 
@@ -374,7 +416,7 @@ def test_each_of_them_changes_the_training_and_its_key(everything, watch, tmp_pa
     ],
 )
 def test_the_learning_rate_rises_and_falls(schedule, expected):
-    from tasks.training.state import learning_rates
+    from tasks.training.batches import learning_rates
 
     rates = learning_rates(schedule, 0.5, 1000)
     found = {share: float(rates(10 * share)) / 0.5 for share in expected}
@@ -384,7 +426,7 @@ def test_the_learning_rate_rises_and_falls(schedule, expected):
 @pytest.mark.parametrize("updates", [1, 2, 3])
 @pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
 def test_the_shortest_trainings_have_a_learning_rate(schedule, updates):
-    from tasks.training.state import learning_rates
+    from tasks.training.batches import learning_rates
 
     rates = [float(learning_rates(schedule, 0.5, updates)(step)) for step in range(updates + 1)]
     assert all(0 <= rate <= 0.5 for rate in rates)
@@ -392,11 +434,13 @@ def test_the_shortest_trainings_have_a_learning_rate(schedule, updates):
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
-def test_each_update_has_its_learning_rate_and_the_checkpoint_all_variables(folder, whole, schedule):
-    from tasks.network.backend import assemble
-    from tasks.training.state import learning_rates
+def test_each_update_has_its_learning_rate_and_the_checkpoint_all_variables(
+    folder, whole, schedule
+):
+    from tasks.network.assemble import assemble
+    from tasks.training.batches import learning_rates
 
-    fit(folder, changed(FIT, schedule=schedule, epochs=6, keep_state=True))
+    train(folder, changed(FIT, schedule=schedule, epochs=6), keep_state=True)
     state = np.load(folder.scratch("fit.npz"))
     model = assemble(folder, 0)
     model.optimizer.build(model.trainable_variables)
@@ -404,7 +448,10 @@ def test_each_update_has_its_learning_rate_and_the_checkpoint_all_variables(fold
     last = float(learning_rates(schedule, 0.1, 6 * BATCHES)(6 * BATCHES - 1))
     assert state[f"now{names.index('learning_rate')}"] == pytest.approx(last)
     assert last < 0.01
-    with h5py.File(folder.path / "best.weights.h5") as ours, h5py.File(whole.path / "best.weights.h5") as constant:
+    with (
+        h5py.File(folder.path / "best.weights.h5") as ours,
+        h5py.File(whole.path / "best.weights.h5") as constant,
+    ):
         assert list(ours["optimizer/vars"]) == list(constant["optimizer/vars"])
 
 
@@ -413,7 +460,7 @@ def test_patience_ends_the_training_and_the_history(whole, tmp_path):
     told = []
     watchers.append(lambda done, text: told.append((done, text)))
     try:
-        said = fit(folder, changed(FIT, epochs=50, patience=1))
+        said = train(folder, changed(FIT, epochs=50, patience=1))
     finally:
         watchers.clear()
     found = history(folder)
@@ -429,17 +476,20 @@ def test_patience_ends_the_training_and_the_history(whole, tmp_path):
 
 @pytest.mark.parametrize("lost", ["fit.npz", "best.weights.h5"])
 def test_a_training_that_patience_ended_is_not_continued_but_may_be_repeated(watch, tmp_path, lost):
-    folder, params = tiny.compiled(tmp_path / "tiny"), changed(FIT, epochs=50, patience=1, keep_state=True)
-    fit(folder, params)
+    folder = tiny.compiled(tmp_path / "tiny")
+    params = changed(FIT, epochs=50, patience=1)
+    train(folder, params, keep_state=True)
     before, trained = outputs(folder), watch.trained
     (folder.scratch(lost) if lost == "fit.npz" else folder.path / lost).unlink()
     watch.trained = 0
-    fit(folder, params)
+    train(folder, params, keep_state=True)
     assert outputs(folder) == before
     assert watch.trained == (trained if lost == "fit.npz" else 0)
 
 
 def test_balanced_classes_count_the_same():
+    from tasks.training.batches import row_weights
+
     y = np.array([0, 0, 0, 0, 0, 0, 2, 2, 5], dtype=np.uint8)
     weights = row_weights(y, "balanced")
     assert [weights[y == kind].sum() for kind in (0, 2, 5)] == pytest.approx([3, 3, 3])
@@ -452,7 +502,7 @@ def test_a_class_with_more_weight_is_found_more_often(tmp_path, labels):
 
     def found(name: str, weights) -> np.ndarray:
         folder = tiny.compiled(tmp_path / name, labels)
-        fit(folder, changed(FIT, epochs=8, class_weights=weights))
+        train(folder, changed(FIT, epochs=8, class_weights=weights))
         model = assemble(folder, seed=0)
         model.load_weights(folder.path / "best.weights.h5")
         (x,) = read_arrays(folder, "normalized.npz", "x_test")
@@ -461,69 +511,101 @@ def test_a_class_with_more_weight_is_found_more_often(tmp_path, labels):
         return (1 - output if labels == "binary" else output)[:, 0]
 
     from tasks.core.arrays import read_arrays
-    from tasks.network.backend import assemble
+    from tasks.network.assemble import assemble
 
     rest = [1.0] * (1 if labels == "binary" else 2)
-    same, alike, more = found("same", None), found("alike", [1.0, *rest]), found("more", [20.0, *rest])
+    same, alike, more = (
+        found("same", None),
+        found("alike", [1.0, *rest]),
+        found("more", [20.0, *rest]),
+    )
     np.testing.assert_allclose(alike, same, atol=1e-4)
     assert more.mean() > same.mean() + 0.2
 
 
 def test_images_are_moved_and_turned_each_by_itself_and_by_the_update_alone():
-    from tasks.training.state import Batches
+    from tasks.training.batches import Batches
 
     x = np.random.default_rng(0).random((200, 5, 7), np.float32)
-    turned, moved = (Batches(x, np.zeros(200), 200, 1, 0, **how) for how in ({"flip": True}, {"shift": 1}))
-    mirrored = [np.array_equal(new, old[:, ::-1]) for new, old in zip(turned._varied(x, 4).numpy(), x, strict=True)]
-    same = [np.array_equal(new, old) for new, old in zip(turned._varied(x, 4).numpy(), x, strict=True)]
+    turned, moved = (
+        Batches(x, np.zeros(200), 200, 1, 0, **how) for how in ({"flip": True}, {"shift": 1})
+    )
+    mirrored = [
+        np.array_equal(new, old[:, ::-1])
+        for new, old in zip(turned.varied(x, 4).numpy(), x, strict=True)
+    ]
+    same = [
+        np.array_equal(new, old) for new, old in zip(turned.varied(x, 4).numpy(), x, strict=True)
+    ]
     assert np.array_equal(np.array(mirrored), ~np.array(same))
     assert 70 < sum(mirrored) < 130
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1)), mode="edge")
     seen = set()
-    for row, new in enumerate(moved._varied(x, 4).numpy()):
-        places = [(i, j) for i in range(3) for j in range(3) if np.array_equal(new, padded[row, i : i + 5, j : j + 7])]
+    for row, new in enumerate(moved.varied(x, 4).numpy()):
+        places = [
+            (i, j)
+            for i in range(3)
+            for j in range(3)
+            if np.array_equal(new, padded[row, i : i + 5, j : j + 7])
+        ]
         assert len(places) == 1
         seen.update(places)
     assert len(seen) == 9
-    np.testing.assert_array_equal(moved._varied(x, 4), moved._varied(x, 4))
-    assert not np.array_equal(moved._varied(x, 4), moved._varied(x, 5))
+    np.testing.assert_array_equal(moved.varied(x, 4), moved.varied(x, 4))
+    assert not np.array_equal(moved.varied(x, 4), moved.varied(x, 5))
 
 
 @pytest.mark.parametrize(
     ("labels", "how", "message"),
     [
-        ("regression", {"flip": True}, r"fit\.flip and fit\.shift are for images, but .* shape \(1,\)\. Set them to"),
+        (
+            "regression",
+            {"flip": True},
+            r"fit\.flip and fit\.shift are for images, but .* shape \(1,\)\. Set them to",
+        ),
         ("regression", {"shift": 1}, r"fit\.flip and fit\.shift are for images"),
         ("classes", {"shift": tiny.SIDE}, r"fit\.shift is 4, but the images are 4 x 4 pixels\."),
-        ("regression", {"class_weights": "balanced"}, r"fit\.class_weights is .* a number is to be predicted\. Set it"),
+        (
+            "regression",
+            {"class_weights": "balanced"},
+            r"fit\.class_weights is .* this is a regression\. Set it",
+        ),
         (
             "classes",
             {"class_weights": [1.0, 2.0]},
-            r"class_weights has 2 numbers, but there are 3 classes\. Exp",
+            r"class_weights has 2 weights, but there are 3 classes\. Exp",
         ),
-        ("binary", {"class_weights": [1.0]}, r"class_weights has 1 numbers, but there are 2 classes\. Expected"),
+        (
+            "binary",
+            {"class_weights": [1.0]},
+            r"class_weights has 1 weights, but there are 2 classes\. Exp",
+        ),
     ],
 )
 def test_what_has_no_meaning_for_the_data_is_refused(tmp_path, labels, how, message):
     folder = tiny.compiled(tmp_path / "tiny", labels)
     with pytest.raises(UserError, match=message):
-        fit(folder, changed(FIT, **how))
+        train(folder, changed(FIT, **how))
 
 
 def test_xla_varies_images_in_the_same_way():
     from tasks.network.backend import tf
-    from tasks.training.state import Batches
+    from tasks.training.batches import Batches
 
     x = np.random.default_rng(0).random((20, 5, 7, 3), np.float32)
     batches = Batches(x, np.zeros(20), 20, 1, 0, flip=True, shift=2)
-    compiled = tf.function(lambda: batches._varied(batches.x, 4), jit_compile=True)
-    np.testing.assert_array_equal(compiled(), batches._varied(x, 4))
+    compiled = tf.function(lambda: batches.varied(batches.x, 4), jit_compile=True)
+    np.testing.assert_array_equal(compiled(), batches.varied(x, 4))
 
 
 def test_a_block_counts_the_work_of_convolutions_at_every_pixel(tmp_path):
-    from tasks.network.backend import assemble
+    from tasks.network.assemble import assemble
+    from tasks.network.describe import multiply_adds, slow_with_xla
 
-    dense, convolutions = tiny.compiled(tmp_path / "dense"), tiny.compiled(tmp_path / "cnn", build_params=CNN)
+    dense, convolutions = (
+        tiny.compiled(tmp_path / "dense"),
+        tiny.compiled(tmp_path / "cnn", build_params=CNN),
+    )
     dense, convolutions = assemble(dense, 0), assemble(convolutions, 0)
     assert multiply_adds(dense) == 16 * 6 + 6 * 3
     assert multiply_adds(convolutions) == 16 * 9 * 4 + 4 * 9 * 4 * 5 + 5 * 3
@@ -532,17 +614,17 @@ def test_a_block_counts_the_work_of_convolutions_at_every_pixel(tmp_path):
     assert [slow_with_xla(model) for model in models] == [False, True, True]
 
 
-# Beginning anew.
+# Starting anew.
 
 
 @pytest.mark.parametrize("params", [{"seed": 1}, {"monitor": "loss"}], ids=str)
-def test_other_parameters_do_not_go_on_from_the_state_of_these(half, watch, tmp_path, params):
-    fit(copy(half, tmp_path), changed(FIT, epochs=2, **params))
+def test_other_parameters_do_not_resume_from_this_state(half, watch, tmp_path, params):
+    train(copy(half, tmp_path), changed(FIT, epochs=2, **params))
     assert watch.trained == 2 * BATCHES
 
 
 @pytest.mark.parametrize("name", ["normalized.npz", "architecture.json", "compile.json"])
-def test_other_inputs_do_not_go_on_from_the_state_of_these(half, watch, tmp_path, name):
+def test_other_inputs_do_not_resume_from_this_state(half, watch, tmp_path, name):
     folder = copy(half, tmp_path)
     if name == "normalized.npz":
         with np.load(folder.path / name) as file:
@@ -551,10 +633,13 @@ def test_other_inputs_do_not_go_on_from_the_state_of_these(half, watch, tmp_path
     else:
         text = (folder.path / name).read_text()
         folder.write_text(
-            name, text.replace('"relu"', '"tanh"').replace('"learning_rate": 0.1', '"learning_rate": 0.2')
+            name,
+            text.replace('"relu"', '"tanh"').replace(
+                '"learning_rate": 0.1', '"learning_rate": 0.2'
+            ),
         )
         assert (folder.path / name).read_text() != text
-    fit(folder, changed(FIT, epochs=2))
+    train(folder, changed(FIT, epochs=2))
     assert watch.trained == 2 * BATCHES
 
 
@@ -568,11 +653,13 @@ def flip(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("damage", [halve, flip])
-def test_a_damaged_state_is_not_used_and_a_warning_says_so(half, whole, watch, tmp_path, caplog, damage):
+def test_a_damaged_state_is_not_used_and_a_warning_says_so(
+    half, whole, watch, tmp_path, caplog, damage
+):
     folder = copy(half, tmp_path)
     state = folder.scratch("fit.npz")
     state.write_bytes(damage(state.read_bytes()))
-    fit(folder, FIT)
+    train(folder, FIT)
     assert watch.trained == TOTAL
     assert outputs(folder) == outputs(whole)
     warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
@@ -580,14 +667,14 @@ def test_a_damaged_state_is_not_used_and_a_warning_says_so(half, whole, watch, t
     assert warnings[0].startswith("fit.npz cannot be read")
 
 
-# More epochs later. `reload_best` removes the state of a training whose outputs are safe, but for the one that is kept.
+# More epochs later. `reload_best` removes the state once the outputs are safe, except a kept one.
 
 
 def test_a_kept_state_makes_more_epochs_cost_only_those(folder, whole, watch):
-    fit(folder, changed(FIT, epochs=2, keep_state=True))
+    train(folder, changed(FIT, epochs=2), keep_state=True)
     folder.scratch("fit.npz").unlink()
     watch.trained = 0
-    fit(folder, FIT)
+    train(folder, FIT)
     assert watch.trained == (FIT.epochs - 2) * BATCHES
     assert outputs(folder) == outputs(whole)
 
@@ -595,25 +682,27 @@ def test_a_kept_state_makes_more_epochs_cost_only_those(folder, whole, watch):
 def test_the_same_epochs_again_are_trained_again(whole, watch, tmp_path):
     folder = copy(whole, tmp_path)
     folder.scratch("fit.npz").unlink()
-    fit(folder, FIT)  # so a forced run proves something
+    train(folder, FIT)  # so a forced run proves something
     assert watch.trained == TOTAL
     assert outputs(folder) == outputs(whole)
 
 
 def test_fewer_epochs_do_not_take_a_later_state(whole, watch, tmp_path):
     folder = copy(whole, tmp_path)
-    fit(folder, changed(FIT, epochs=1))
+    train(folder, changed(FIT, epochs=1))
     assert watch.trained == BATCHES
     assert history(folder)["val_loss"] == history(whole)["val_loss"][:1]
 
 
 def test_nothing_is_left_to_a_tuner_for_which_keras_would_wait_at_the_end():
-    from tasks.network.backend import in_batches
-    from tasks.training.state import Batches
+    from tasks.network.feed import in_batches
+    from tasks.training.batches import Batches
 
     x, y = np.zeros((8, 2), np.float32), np.zeros(8, np.uint8)
     for dataset in (Batches(x, y, 2, 2, 0).dataset(range(3), 0), in_batches(x, y, 2)):
-        assert dataset.options().autotune.enabled is False  # the wait itself comes in some runs only
+        assert (
+            dataset.options().autotune.enabled is False
+        )  # the wait itself comes in some runs only
 
 
 def test_history_has_every_digit(whole):
@@ -624,22 +713,26 @@ def test_history_has_every_digit(whole):
 def test_keras_does_not_import_what_nothing_here_uses_and_others_may():
     code = (
         "import importlib, sys, threading\n"
-        "thread = threading.Thread(target=importlib.import_module, args=('tasks.network.backend',))\n"
+        "work, backend = importlib.import_module, ('tasks.network.backend',)\n"
+        "thread = threading.Thread(target=work, args=backend)\n"
         "thread.start()\n"
         "while 'tensorflow' not in sys.modules: pass\n"
         "import {}\n"
         "thread.join()\n"
-        "print([name for name in ('matplotlib', 'pandas', 'scipy', 'sklearn') if name in sys.modules])\n"
+        "hidden = ('matplotlib', 'pandas', 'scipy', 'sklearn')\n"
+        "print([name for name in hidden if name in sys.modules])\n"
         "import pandas, sklearn.metrics"
     )
     for meanwhile, found in (("json", []), ("matplotlib", ["matplotlib"])):
         command = [sys.executable, "-W", "ignore", "-c", code.format(meanwhile)]
-        assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() == str(found)
+        assert subprocess.run(
+            command, check=True, capture_output=True, text=True
+        ).stdout.strip() == str(found)
 
 
 def test_what_other_threads_draw_does_not_change_the_weights(tmp_path):
     """Prefect's threads draw from Python's generator at any time."""
-    from tasks.network.backend import assemble
+    from tasks.network.assemble import assemble
 
     folder = tiny.compiled(tmp_path / "tiny")
     alone = [array.tolist() for array in assemble(folder, 0).get_weights()]

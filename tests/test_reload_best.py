@@ -1,4 +1,4 @@
-"""Step 7, reload_best: a model file with the best weights, and nothing in it of when it was made."""
+"""Step 7, reload_best: a model file with the best weights, and no date in it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def folder(tmp_path) -> Folder:
 
 
 def with_checkpoint(path) -> Folder:
-    from tasks.network.backend import assemble
+    from tasks.network.assemble import assemble
 
     folder = tiny.compiled(path)
     assemble(folder, BEST_SEED).save_weights(folder.path / "best.weights.h5")
@@ -30,7 +30,8 @@ def with_checkpoint(path) -> Folder:
 
 
 def test_model_predicts_exactly_as_one_with_the_best_weights(folder):
-    from tasks.network.backend import assemble, keras
+    from tasks.network.assemble import assemble
+    from tasks.network.backend import keras
 
     x = np.load(folder.path / "normalized.npz")["x_test"]
     reload_best(folder, Params())
@@ -63,14 +64,16 @@ def test_same_weights_give_the_same_bytes(folder, tmp_path):
     assert tiny.content(folder, "model.keras") == tiny.content(other, "model.keras")
 
 
-def test_the_state_of_fit_is_gone_but_for_what_is_kept(folder):
+def test_the_state_of_fit_is_removed_except_a_kept_one(folder):
     for name in ("fit.npz", "kept.npz"):
         folder.scratch(name).parent.mkdir(exist_ok=True)
         folder.scratch(name).touch()
     before = {path.name for path in folder.path.iterdir()}
     reload_best(folder, Params())
     assert [path.name for path in folder.scratch("").iterdir()] == ["kept.npz"]
-    assert {path.name for path in folder.path.iterdir()} == before | {"model.keras"}  # no unfinished file is left
+    assert {path.name for path in folder.path.iterdir()} == before | {
+        "model.keras"
+    }  # no unfinished file is left
 
 
 def test_a_failure_leaves_everything_as_it_was(folder, monkeypatch):
@@ -89,15 +92,19 @@ def test_a_failure_leaves_everything_as_it_was(folder, monkeypatch):
     assert {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()} == before
 
 
-@pytest.mark.parametrize("damage", [lambda content: content[: len(content) // 2], lambda _: b""], ids=["cut", "empty"])
+@pytest.mark.parametrize(
+    "damage", [lambda content: content[: len(content) // 2], lambda _: b""], ids=["cut", "empty"]
+)
 @pytest.mark.parametrize("name", ["best.weights.h5", "architecture.json"])
 def test_a_damaged_input_is_named(folder, name, damage):
     (folder.path / name).write_bytes(damage((folder.path / name).read_bytes()))
-    with pytest.raises(UserError, match=rf"{name} is damaged \(.*\): delete it, and it is made again"):
+    with pytest.raises(
+        UserError, match=rf"{name} is damaged \(.*\): delete it, and it is made again"
+    ):
         reload_best(folder, Params())
     assert not list(folder.path.glob("*.keras"))
 
 
 def test_missing_checkpoint_is_named(tmp_path):
     with pytest.raises(UserError, match=r"best\.weights\.h5 is missing: an earlier step makes it"):
-        reload_best(Folder(tmp_path), Params())
+        reload_best(tiny.compiled(tmp_path / "tiny"), Params())

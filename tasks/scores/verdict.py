@@ -32,9 +32,8 @@ def judge(folder: Folder, schema: dict) -> Verdict:
 
 def _asked(folder: Folder, schema: dict) -> Tested:
     """The test rows, and the model's answers to them."""
-    optional = ("leaked_test", "from_test")
     x, y, leaked, places = read_arrays(
-        folder, "normalized.npz", "x_test", "y_test", optional=optional
+        folder, "normalized.npz", "x_test", "y_test", optional=("leaked_test", "from_test")
     )
     with folder.reading("model.keras") as saved:
         model = keras.models.load_model(saved)

@@ -26,8 +26,20 @@ TABLE = {
 OVERRIDES = [  # labels, units, activation, loss: what is asked for; and what it gives
     ("regression", "auto", "auto", "mae", Head(1, "linear", "mae", "mae")),
     ("regression", 1, "linear", "huber", Head(1, "linear", "huber", "mae")),
-    ("binary", "auto", "softmax", "auto", Head(2, "softmax", "sparse_categorical_crossentropy", "accuracy")),
-    ("binary", 2, "auto", "auto", Head(2, "softmax", "sparse_categorical_crossentropy", "accuracy")),
+    (
+        "binary",
+        "auto",
+        "softmax",
+        "auto",
+        Head(2, "softmax", "sparse_categorical_crossentropy", "accuracy"),
+    ),
+    (
+        "binary",
+        2,
+        "auto",
+        "auto",
+        Head(2, "softmax", "sparse_categorical_crossentropy", "accuracy"),
+    ),
     ("binary", 1, "auto", "auto", TABLE["binary"]),
     ("classes", CLASSES, "softmax", "auto", TABLE["classes"]),
     ("one_hot", CLASSES, "auto", "categorical_crossentropy", TABLE["one_hot"]),
@@ -77,7 +89,9 @@ def test_what_cannot_work_is_refused_with_the_fix(labels, units, activation, los
     with pytest.raises(UserError) as caught:
         choose(SCHEMAS[labels], units, activation, loss)
     message, usual = str(caught.value), TABLE[labels]
-    assert message.startswith(f"Dense({units}, {activation})" + ("" if loss == "auto" else f" with {loss}"))
+    assert message.startswith(
+        f"Dense({units}, {activation})" + ("" if loss == "auto" else f" with {loss}")
+    )
     assert f"Dense({usual.units}, {usual.activation}) with {usual.loss}" in message
     for key in ("build.output_units", "build.output_activation", "compile.loss", "`auto`"):
         assert key in message
@@ -87,9 +101,10 @@ def test_the_whole_message():
     with pytest.raises(UserError) as caught:
         choose(SCHEMAS["classes"], 9, "auto")
     assert str(caught.value) == (
-        "Dense(9, auto) cannot work: the labels are 10 classes, given as integers. They need Dense(10, softmax) with "
-        "sparse_categorical_crossentropy. In params.yaml set build.output_units, build.output_activation and "
-        "compile.loss to `auto`, and this follows by itself."
+        "Dense(9, auto) cannot work: the labels are 10 classes, given as integers. "
+        "They need Dense(10, softmax) with sparse_categorical_crossentropy. "
+        "In params.yaml set build.output_units, build.output_activation and compile.loss to "
+        "`auto`: they then follow from the labels."
     )
 
 

@@ -11,8 +11,8 @@ import time
 import httpx
 import psutil
 import pytest
-from ruamel.yaml import YAML
 
+from flows.project.folder import Project
 from tests.conftest import Served, eventually
 from tests.support.own import put_csv, table
 
@@ -22,7 +22,7 @@ def served(workspaces):
     made = Served(workspaces("served"))
     made.workspace.set(linear__fit__epochs=300)
     put_csv(made.workspace.path / "data/own/in.csv", *table(30, target=lambda row: ("ripe", "raw")[row % 2]))
-    made.workspace.run("python", "flows/new.py", "mine", "data/own/in.csv")
+    made.workspace.run("python", "-m", "flows", "new", "mine", "data/own/in.csv")
     made.workspace.run("git", "commit", "-qam", "Longer, and one more pipeline")
     try:
         made.begin()
@@ -31,14 +31,11 @@ def served(workspaces):
         made.end()
 
 
-def test_both_pipelines_are_there_with_a_nightly_schedule_that_is_off(served):
-    (listed,) = YAML(typ="safe").load(served.workspace.path / "dvc.yaml")["vars"]
-    offered = [f"{name}{kind}" for name in listed["pipelines"] for kind in ("", "-experiment")]
-    assert "fashion" in listed["pipelines"]
-    assert sorted(name["name"] for name in served.post("deployments/filter", {})) == sorted(offered)
-    (schedule,) = served.deployment("fashion")["schedules"]
-    assert schedule["schedule"]["cron"] == "0 3 * * *"
-    assert not schedule["active"]
+def test_every_pipeline_is_offered_also_a_new_one(served):
+    pipelines = Project(served.workspace.path).pipelines()
+    offered = [f"{name}{kind}" for name in pipelines for kind in ("", "-experiment")]
+    assert {"fashion", "mine"} <= set(pipelines)
+    assert sorted(d["name"] for d in served.post("deployments/filter", {})) == sorted(offered)
 
 
 def test_the_form_is_typed_and_described(served):
@@ -56,7 +53,7 @@ def test_a_run_shows_its_steps_its_pictures_and_a_report(served):
     assert served.ended(run)["name"] == "Completed"
     assert len(served.steps(run)) == 8
     artifacts = served.artifacts(run)
-    pictures = ("samples", "twins", "model", "learning-curve", "predictions", "calibration", "mistakes")
+    pictures = ("samples", "near-duplicates", "model", "learning-curve", "predictions", "calibration", "mistakes")
     assert set(artifacts) == {f"linear-{name}" for name in (*pictures, "metrics", "checks", "report", "progress")}
     for name in pictures:
         assert len(artifacts[f"linear-{name}"]["data"]) < 100_000
@@ -93,7 +90,7 @@ def test_a_pipeline_on_ones_own_data_is_offered_and_runs_also_as_an_experiment(s
     assert "| ripe |" in served.artifacts(run)["mine-report"]["data"]
     run = served.run("mine-experiment", changes={"build": {"family": "linear"}, "fit": {"epochs": 2}})
     assert served.ended(run)["name"] == "Completed", served.state(run)["message"]
-    assert "family: mlp" in (served.workspace.path / "params.yaml").read_text().partition("\nmine:")[2]
+    assert "<<: *mlp" in (served.workspace.path / "params.yaml").read_text().partition("\n  mine:")[2]
 
 
 def test_other_parameters_become_an_experiment_and_leave_params_yaml_alone(served):
@@ -185,14 +182,14 @@ def test_a_cancelled_run_stops_within_a_batch_with_all_its_processes(served):
 
 def test_a_step_that_takes_too_long_times_out_and_the_old_outputs_stay(served):
     before = served.workspace.bytes("linear")
-    served.workspace.set(linear__fit__epochs=5000, linear__timeouts={"fit": 4.0})
+    served.workspace.set(linear__fit__epochs=5000, linear__run__timeouts={"fit": 4.0})
     run = served.run("linear")
     state = served.ended(run)
     assert state["name"] == "Failed"
     assert "fit" in state["message"]
     assert served.steps(run)["fit"]["name"] == "TimedOut"
     assert served.workspace.bytes("linear") == before
-    served.workspace.set(linear__fit__epochs=300, linear__timeouts={})
+    served.workspace.set(linear__fit__epochs=300, linear__run__timeouts={})
 
 
 def test_a_run_whose_process_is_killed_does_not_stay_running(served):

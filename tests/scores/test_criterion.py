@@ -1,0 +1,56 @@
+"""What a model must reach: checked before anything runs, so it must be light."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tasks.core.step import UserError
+from tasks.evaluate import Params
+from tasks.scores.criterion import ACCURACY, ERROR, check_criterion
+from tests.conftest import ROOT
+from tests.support import tiny
+
+NOTHING = Params(min_accuracy=None, max_mse=None, predict=None)
+CLASSES = tiny.changed(NOTHING, min_accuracy=0.5)
+REGRESSION = tiny.changed(NOTHING, max_mse=0.5)
+
+
+@pytest.mark.parametrize("labels", ["classes", "binary", "one_hot"])
+def test_an_error_is_no_criterion_for_classes(labels):
+    check_criterion(NOTHING, labels)
+    check_criterion(CLASSES, labels)
+    with pytest.raises(UserError, match=r"evaluate\.max_mse cannot .* use evaluate\.min_accuracy"):
+        check_criterion(REGRESSION, labels)
+
+
+def test_an_accuracy_is_no_criterion_for_a_regression():
+    check_criterion(NOTHING, "regression")
+    check_criterion(REGRESSION, "regression")
+    with pytest.raises(UserError, match=r"evaluate\.min_accuracy cannot .* use evaluate\.max_mse"):
+        check_criterion(CLASSES, "regression")
+
+
+def test_a_limit_that_is_just_met_is_reached():
+    assert ACCURACY.reached(0.5, 0.5)
+    assert not ACCURACY.reached(0.49, 0.5)
+    assert ERROR.reached(0.5, 0.5)
+    assert not ERROR.reached(0.51, 0.5)
+
+
+def test_each_criterion_is_a_key_of_evaluate():
+    assert {ACCURACY.key, ERROR.key} < set(Params.model_fields)
+
+
+def test_checking_it_imports_no_library_of_scores():
+    code = (
+        "import sys, tasks.scores.criterion\n"
+        "heavy = ('pandas', 'scipy', 'sklearn', 'tensorflow', 'matplotlib')\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "[]"
