@@ -72,11 +72,7 @@ def _check_predict(params: Params, schema: dict) -> None:
 
 def _answers(model, points: list[float], scaling: Scaling) -> dict[str, float]:
     """The predictions for some values of x, which are scaled as the training rows were."""
-<<<<<<< HEAD
-    x = Scaling.from_json(scaling).apply(np.array(points).reshape(-1, 1))
-=======
     x = scaling.apply(np.array(points).reshape(-1, 1))
->>>>>>> back
     found = model.predict(x, verbose=0).reshape(-1)
     names = [np.format_float_positional(point, trim="-") for point in points]
     return dict(zip(names, found.tolist(), strict=True))

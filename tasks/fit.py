@@ -11,11 +11,7 @@ from tasks.core.arrays import read_arrays
 from tasks.core.folder import Folder
 from tasks.core.step import Section, UserError
 
-<<<<<<< HEAD
-TRAINS = True  # the bytes depend on the processor, which environment.json describes
-=======
 TRAINS = True  # its bytes depend on the processor: the runner notes where they were made
->>>>>>> back
 IF_MEMORY_IS_SHORT = (
     "Lower fit.batch_size, or make the model smaller: build.hidden, build.filters or "
     "build.function."

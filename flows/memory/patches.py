@@ -1,4 +1,4 @@
-"""What is exchanged in DVC: three places, each with its reason."""
+"""What is exchanged in DVC: four places, each with its reason."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import dvc.stage.run
+from dvc.stage import PipelineStage, create_stage
 from dvc.stage.cache import StageCache, _get_stage_hash
+from dvc.stage.loader import StageLoader
 from dvc.utils.serialize import _common as serialize
 
 _here = threading.local()
@@ -61,8 +63,23 @@ def _load_if_any(self: StageCache, stage) -> dict | None:
     return _load_entry(self, stage)
 
 
+def _stage_of_entry(self: StageCache, entry: dict, wdir: str | None = None) -> PipelineStage:
+    """DVC looks for dvc.yaml in the current directory, which may be another than the project's."""
+    stage = create_stage(
+        PipelineStage,
+        repo=self.repo,
+        path=os.path.join(self.repo.root_dir, "dvc.yaml"),
+        cmd=entry["cmd"],
+        wdir=wdir or self.repo.root_dir,
+        outs=[out["path"] for out in entry["outs"]],
+    )
+    StageLoader.fill_from_lock(stage, entry)
+    return stage
+
+
 dvc.stage.run.cmd_run = _run
 serialize._dump_data = _write_whole
 StageCache._load = _load_if_any
+StageCache._create_stage = _stage_of_entry
 # Each "Updating lock file" would be a line in the terminal.
 logging.getLogger("dvc").setLevel(logging.WARNING)
