@@ -23,7 +23,7 @@ OPTIMIZERS = {  # the name in params.yaml: Keras's class
 
 
 class Params(Section):
-    optimizer: Literal[tuple(OPTIMIZERS)] = Field(
+    optimizer: Literal[tuple(OPTIMIZERS)] = Field(  # type: ignore[valid-type] # made of the table
         description="One of Keras's, with its other settings as Keras has them."
     )
     learning_rate: float = Field(gt=0, description="How far one update goes.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
@@ -47,7 +47,7 @@ def evaluate(folder: Folder, params: Params) -> str:
     from tasks.scores import verdict as scores  # here: TensorFlow takes seconds to import
 
     verdict = scores.judge(folder, schema)
-    metrics = {"best_epoch": scores.learning_curve(folder), **verdict.scores()}
+    metrics: dict[str, Any] = {"best_epoch": scores.learning_curve(folder), **verdict.scores()}
 
     criterion = verdict.criterion
     limit = getattr(params, criterion.key)

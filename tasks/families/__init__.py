@@ -24,4 +24,4 @@ FAMILIES: dict[str, type[Family]] = {
     "function": Function,
 }
 # `family` says which of these sections it is; each has its own keys.
-Params = Annotated[reduce(or_, FAMILIES.values()), Field(discriminator="family")]
+Params = Annotated[reduce(or_, FAMILIES.values()), Field(discriminator="family")]  # type: ignore[valid-type] # made of the table

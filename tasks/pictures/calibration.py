@@ -16,7 +16,7 @@ def of_classes(folder: Folder, bins: Any, error: float) -> None:
     Args:
         folder: the pipeline's folder.
         bins: the lowest and the highest end (`between`), all `edges`, and for each bin the rows
-            (`count`), the sum of what the model `said`, and of what `was` so.
+            (`rows`), the sum of what the model `said`, and of what `was` so.
         error: the expected calibration error.
     """
     drawn, above, below = _figure(bins)
@@ -46,7 +46,7 @@ def _figure(bins: Any):
     drawn = figure(5, 5)
     above, below = drawn.subplots(2, 1, sharex=True, height_ratios=[4, 1])
     width = np.diff(bins.edges)
-    below.bar(bins.edges[:-1], bins.count, width, align="edge", color=BLUE, edgecolor="white")
+    below.bar(bins.edges[:-1], bins.rows, width, align="edge", color=BLUE, edgecolor="white")
     below.set(ylabel="rows")
     for axes in (above, below):
         plain(axes)
@@ -55,8 +55,8 @@ def _figure(bins: Any):
 
 def _draw_means(axes, bins: Any) -> None:
     """On the dotted line, the model says on average what is so."""
-    some = bins.count > 0
-    said, was = bins.said[some] / bins.count[some], bins.was[some] / bins.count[some]
+    some = bins.rows > 0
+    said, was = bins.said[some] / bins.rows[some], bins.was[some] / bins.rows[some]
     low, high = bins.between
     ends = [min(said.min(), low), max(said.max(), high)]
     axes.plot(ends, ends, color=GRAY, linestyle=":")

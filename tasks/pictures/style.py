@@ -65,7 +65,8 @@ def save(folder: Folder, name: str, drawn: Figure, *, few_colors: bool = False) 
         if not few_colors:
             drawn.savefig(path, format="png", metadata={"Software": None})
             return
-        drawn.canvas.draw()
-        shown = Image.fromarray(np.asarray(drawn.canvas.buffer_rgba())).convert("RGB")
+        canvas = FigureCanvasAgg(drawn)
+        canvas.draw()
+        shown = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
         reduced = shown.quantize(COLORS, dither=Image.Dither.NONE)
         reduced.save(path, format="png", dpi=(DOTS_PER_INCH, DOTS_PER_INCH))

@@ -137,7 +137,7 @@ class Bins(NamedTuple):
 
     between: tuple[float, float]  # the lowest and the highest end
     edges: np.ndarray
-    count: np.ndarray
+    rows: np.ndarray  # in each bin
     said: np.ndarray  # the sum of what the model said, in each bin
     was: np.ndarray  # the sum of what was so
 

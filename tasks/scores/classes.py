@@ -113,9 +113,9 @@ class Classes(Verdict):
         wrong = pictures.most_confident(self.actual, self.guess, self.confidence)
         titles = [self._title(row) for row in wrong]
         if tested.x.ndim == 2 and len(wrong):
-            rows = read_arrays(folder, "normalized.npz", "x_train", "y_train")
+            x_train, y_train = read_arrays(folder, "normalized.npz", "x_train", "y_train")
             given = tables.Mistakes(tested.x[wrong], self.actual[wrong], self.guess[wrong], titles)
-            tables.mistakes(folder, given, rows, tested.schema)
+            tables.mistakes(folder, given, (x_train, y_train), tested.schema)
         else:
             pictures.mistakes(folder, tested.x, wrong, titles)
 

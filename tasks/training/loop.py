@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 
 from tasks.core.folder import Folder
-from tasks.core.step import Section, Stopped, UserError, log, stopping
+from tasks.core.step import Stopped, UserError, log, stopping
 from tasks.network.assemble import assemble
 from tasks.network.backend import keras
 from tasks.network.describe import multiply_adds, slow_with_xla
@@ -21,7 +22,7 @@ ROOM = 2**27  # bytes of inputs in a block, if they are read from the disk
 Rows = tuple[np.ndarray, np.ndarray]
 
 
-def train(folder: Folder, params, run, rows: Rows, validation: Rows) -> Training:
+def train(folder: Folder, params: Any, run: Any, rows: Rows, validation: Rows) -> Training:
     """Train the model of `architecture.json` and `compile.json`, or resume its training.
 
     Args:
@@ -80,7 +81,7 @@ def _fit(training: Training, batches: Batches, validation) -> None:
     )
 
 
-def _batches(model: keras.Model, params, x: np.ndarray, y: np.ndarray) -> Batches:
+def _batches(model: keras.Model, params: Any, x: np.ndarray, y: np.ndarray) -> Batches:
     """The rows in batches, and the model's `train_step` made one that takes them."""
     block = params.steps_per_execution
     if block == "auto":
@@ -119,7 +120,7 @@ class Training(keras.callbacks.Callback):
         blocks: in an epoch.
     """
 
-    def __init__(self, model: keras.Model, folder: Folder, params: Section, run, blocks: int):
+    def __init__(self, model: keras.Model, folder: Folder, params: Any, run: Any, blocks: int):
         super().__init__()
         self.trained = model
         self.chosen, self.run, self.blocks = params, run, blocks

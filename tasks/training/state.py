@@ -96,13 +96,14 @@ class Store:
             "now_count": len(state.now),
             "best_count": len(state.best_weights),
         }
-        arrays = {f"now{k}": array for k, array in enumerate(state.now)}
+        arrays = {"about": np.array(json.dumps(about))}
+        arrays |= {f"now{k}": array for k, array in enumerate(state.now)}
         arrays |= {f"best{k}": array for k, array in enumerate(state.best_weights)}
 
         part = _beside(self.file)
         part.parent.mkdir(parents=True, exist_ok=True)
         with open(part, "wb") as file:
-            np.savez(file, about=np.array(json.dumps(about)), **arrays)
+            np.savez(file, **arrays)  # type: ignore[arg-type] # it has an option of its own
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, self.file)
