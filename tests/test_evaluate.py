@@ -310,6 +310,20 @@ def test_a_model_without_mistakes_has_a_picture_that_says_so(tmp_path, figures):
     assert figures[str(folder), "mistakes.png"].get_suptitle() == "no mistakes"
 
 
+@pytest.mark.parametrize("labels", ["classes", "regression"])
+def test_a_new_score_is_a_function_and_a_line(tmp_path, monkeypatch, labels):
+    from tasks.scores import classes, regression
+    from tasks.scores.base import Interval
+
+    scores = {"classes": classes, "regression": regression}[labels].SCORES
+    monkeypatch.setitem(scores, "rows", lambda actual, said: Interval(len(actual), 1, len(said)))
+    monkeypatch.setitem(scores, "nothing", lambda actual, said: None)
+    evaluate(folder := ready(tmp_path, labels), SCORE)
+    found, rows = metrics(folder), tiny.ROWS["test"]
+    assert (found["test_rows"], found["test_rows_low"], found["test_rows_high"]) == (rows, 1, rows)
+    assert "test_nothing" not in found
+
+
 # Seven rows of three classes. The answers: 0 1 1 0 2 0 1, of which four are right.
 ACTUAL = [0, 0, 1, 1, 2, 0, 2]
 CHANCES = [
