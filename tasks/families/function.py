@@ -12,9 +12,7 @@ from tasks.core.folder import Folder
 from tasks.core.step import UserError, log
 from tasks.families.base import Family
 from tasks.families.head import choose
-from tasks.families.own_code import FAILED, FOLDER, cause, own_function
-
-__all__ = ["FOLDER", "Function", "own_model"]
+from tasks.families.own_code import FAILED, cause, own_function
 
 
 class Function(Family):
