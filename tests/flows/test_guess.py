@@ -213,6 +213,11 @@ def test_sniff_finds_separator_and_names(tmp_path):
     assert (found.separator, found.names, found.tested) == (";", ["a", "b,c"], False)
 
 
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path):
+    (tmp_path / "in.csv").write_text("a,y\n1,2\n", encoding="utf-8-sig")
+    assert csv.sniff(tmp_path, [Path("in.csv")]).names == ["a", "y"]
+
+
 @pytest.mark.parametrize(
     ("lines", "target", "task"),
     [

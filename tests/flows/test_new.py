@@ -100,6 +100,7 @@ def test_however_the_file_ends_what_was_there_stays(tmp_path, last, end):
     new(project, "mine", str(put_csv(project.root / "own/in.csv", *table(30))))
     written = project.params_file.read_bytes().decode()
     assert written.startswith(text)
+    assert f"{end}{end}  mine: #" in written
     assert written.count("\r\n") == (written.count("\n") if end == "\r\n" else 0)
     assert "mine" in project.pipelines()
 
@@ -173,6 +174,12 @@ def test_a_name_that_cannot_be_one_is_refused(project, capsys, name, expected):
         (lambda p: put_images(p / "in", "cat"), "own/in has one class only, `cat`"),
         (lambda p: put_npz(p / "in.npz", x=X), r"no array x_train\. It has x\. Expected"),
         (lambda p: put_csv(p / "in.npz", "x"), r"own/in\.npz cannot be read"),
+        (
+            lambda p: put_npz(
+                p / "in.npz", x_train=X, y_train=np.random.default_rng(0).random((40, 3))
+            ),
+            "row 0 of y_train is no one-hot row",
+        ),
         (
             lambda p: put_npz(p / "in.npz", x_train=np.array(1), y_train=np.array(1)),
             "x_train has no rows",

@@ -27,7 +27,7 @@ pipelines:
 {}  # of last
   last:
     fit:
-      epochs: 3
+      epochs: .nan
 # at the very end
 """
 GONE = [
