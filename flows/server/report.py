@@ -13,6 +13,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from flows.project.folder import Project
 from flows.server.process import answers
+from tasks.pictures import titles
 
 LARGEST = 70_000  # bytes of a picture in a page, whose text is then below 100 KB
 MOST_ROWS = 100  # of a check, in a page
@@ -25,15 +26,6 @@ SCORES = (
     "mse_without_leaked",
     "r2",
 )  # said in one line
-PICTURES = {  # of a pipeline's folder: its title
-    "samples.png": "What the model sees",
-    "near_duplicates.png": "Test rows that are nearly training rows",
-    "model.png": "The layers",
-    "learning_curve.png": "Learning curve",
-    "predictions.png": "Predictions",
-    "calibration.png": "Calibration",
-    "mistakes.png": "The mistakes it was surest of",
-}
 
 
 def metrics(project: Project, pipeline: str) -> dict:
@@ -98,7 +90,8 @@ def report(
     looked_at = _checks(project.data(pipeline))
     _write(pipeline, "checks", f"What was looked at in the data of {pipeline}", looked_at)
     parts = [f"# {pipeline}", table]
-    for name, title in PICTURES.items():
+    schema = _read_json(project.data(pipeline) / "schema.json")
+    for name, title in titles(schema["labels"]).items():
         picture = _picture(project.data(pipeline) / name, title)
         _write(
             pipeline, name.removesuffix(".png").replace("_", "-"), f"{title} ({pipeline})", picture
