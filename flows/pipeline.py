@@ -11,6 +11,7 @@ import threading
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from typing import Any
 
 from prefect import Task, flow, task
 from prefect.cache_policies import NO_CACHE
@@ -46,7 +47,7 @@ logging.getLogger("prefect.flow_runs").addFilter(
 
 RETRIES = 2  # of a step that could not reach something outside: `load` alone says so
 NOTHING_CHANGED = "nothing has changed"
-Changes = form()
+Changes: Any = form()  # Prefect makes its form from this model
 NOTHING = Changes()
 
 
@@ -71,7 +72,7 @@ def _may_pass(task, run, state) -> bool:
     return isinstance(state.result(raise_on_failure=False), TryAgain)
 
 
-as_task = {
+as_task: dict[str, Any] = {
     "task_run_name": lambda: task_run.task_name,
     "cache_policy": NO_CACHE,  # DVC is the cache; Prefect's would hash every argument
     "retries": RETRIES,
@@ -150,7 +151,7 @@ def _name() -> str:
 @flow(
     name=runs.FLOW,
     flow_run_name=_name,
-    task_runner=ThreadPoolTaskRunner(max_workers=4),
+    task_runner=ThreadPoolTaskRunner(max_workers=4),  # type: ignore[arg-type] # of any result
     persist_result=False,
 )
 def run_pipeline(pipeline: str, force: bool = False, changes: Changes = NOTHING) -> State:
@@ -192,7 +193,9 @@ def _run_experiment(project: Project, pipeline: str, force: bool, changes: dict)
         state = _run_steps(copy, pipeline, force)
         if state.is_completed():
             experiment.save(copy, name, [f"{step}@{pipeline}" for step in STEPS])
-            state.message += f". Experiment {name}: `dvc exp apply {name}` makes it yours"
+            state.message = (
+                f"{state.message}. Experiment {name}: `dvc exp apply {name}` makes it yours"
+            )
         return state
 
 
@@ -210,9 +213,10 @@ def _run_steps(project: Project, pipeline: str, force: bool) -> State:
     if all(state.message == NOTHING_CHANGED for state in states.values()):
         return Completed(message=f"{NOTHING_CHANGED}: {verdict}")
 
-    steps = [(name, state.name, state.message) for name, state in states.items()]
+    steps = [(name, str(state.name), str(state.message)) for name, state in states.items()]
     (data,) = memory.recorded(project, f"load@{pipeline}").values()
-    report.report(project, pipeline, before, steps, time.monotonic() - started, data)
+    run = report.Run(before, steps, time.monotonic() - started, data)
+    report.report(project, pipeline, run)
     return Completed(message=verdict)
 
 

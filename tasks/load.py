@@ -13,10 +13,10 @@ from tasks.core.arrays import write_arrays
 from tasks.core.folder import Folder
 from tasks.core.step import UserError, log
 from tasks.sources import SOURCES
-from tasks.sources.base import identities, named
+from tasks.sources.base import BuiltIn, Own, identities, named
 
 # One of the sources' own sections: `source` says which, and each has its own keys.
-Params = Annotated[
+Params = Annotated[  # type: ignore[valid-type] # made of the table
     reduce(or_, (module.Params for module in SOURCES.values())), Field(discriminator="source")
 ]
 
@@ -24,7 +24,7 @@ SHAREABLE = True  # the result may come from DVC's remote, if `params.shareable`
 IF_MEMORY_IS_SHORT = "Take fewer rows or features, or images of a smaller load.size."
 
 
-def load(folder: Folder, params: Params) -> str:
+def load(folder: Folder, params: BuiltIn | Own) -> str:
     """Write `raw.npz`: `x_train y_train x_test y_test`, as in `keras.datasets`, and `class_names`.
 
     Some data have more: `feature_names`, of a table's columns; `group_train`, a number for each

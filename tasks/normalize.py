@@ -28,6 +28,9 @@ class Params(Section):
     seed: int = Field(ge=0, lt=2**32, description="Which rows are held out.")
 
 
+Optional = Any  # an array, or None where the file has none
+
+
 class Raw(NamedTuple):
     """`raw.npz`, as `load` writes it."""
 
@@ -36,11 +39,11 @@ class Raw(NamedTuple):
     x_test: np.ndarray
     y_test: np.ndarray
     class_names: np.ndarray
-    feature_names: np.ndarray | None = None
-    group_train: np.ndarray | None = None
-    given_train: np.ndarray | None = None
-    from_train: np.ndarray | None = None
-    from_test: np.ndarray | None = None
+    feature_names: Optional = None
+    group_train: Optional = None
+    given_train: Optional = None
+    from_train: Optional = None
+    from_test: Optional = None
 
     @classmethod
     def read(cls, folder: Folder) -> Raw:
@@ -130,7 +133,7 @@ def _hold_out(params: Params, raw: Raw, labels: Labels) -> np.ndarray:
             "normalize.validation is `test`: the checkpoint is chosen on the test rows, so the "
             "score is optimistic"
         )
-    if chosen in ("test", "none"):
+    if isinstance(chosen, str):  # test or none
         return np.zeros(len(raw.y_train), bool)
     key = "normalize.validation"
     return held_out(key, chosen, raw.y_train, params.seed, raw.group_train, labels.names)

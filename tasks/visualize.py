@@ -26,19 +26,22 @@ class Params(Section):
     )
 
 
+Optional = Any  # an array, or None where the file has none
+
+
 class Rows(NamedTuple):
     """`normalized.npz`; what only the search for near-duplicates needs may be None."""
 
     x_train: np.ndarray
     y_train: np.ndarray
-    row_train: np.ndarray | None = None
-    x_val: np.ndarray | None = None
-    y_val: np.ndarray | None = None
-    row_val: np.ndarray | None = None
-    x_test: np.ndarray | None = None
-    y_test: np.ndarray | None = None
-    from_train: np.ndarray | None = None
-    from_test: np.ndarray | None = None
+    row_train: Optional = None
+    x_val: Optional = None
+    y_val: Optional = None
+    row_val: Optional = None
+    x_test: Optional = None
+    y_test: Optional = None
+    from_train: Optional = None
+    from_test: Optional = None
 
     @classmethod
     def read(cls, folder: Folder, search: bool) -> Rows:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 from ruamel.yaml import YAML
@@ -73,7 +74,8 @@ def _compare_environments(clone: Project, pipelines: list[str]) -> None:
         for name in here:
             if there[name] != here[name]:
                 print(
-                    f"{pipeline} was made elsewhere, so bits may differ: {name} was {there[name]}, here {here[name]}"
+                    f"{pipeline} was made elsewhere, so bits may differ: {name} was "
+                    f"{there[name]}, here {here[name]}"
                 )
 
 
@@ -143,8 +145,9 @@ def layers(file: Path, suffix: str) -> dict[str, str]:
             found[name] = hashlib.sha256(item[()].tobytes()).hexdigest()
 
     with ExitStack() as opened:
+        weights: Any = file
         if suffix == ".keras":
             archive = opened.enter_context(ZipFile(file))
-            file = opened.enter_context(archive.open("model.weights.h5"))
-        opened.enter_context(h5py.File(file)).visititems(note)
+            weights = opened.enter_context(archive.open("model.weights.h5"))
+        opened.enter_context(h5py.File(weights)).visititems(note)
     return found

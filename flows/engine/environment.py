@@ -1,4 +1,4 @@
-"""What the bits of a training depend on besides code, parameters and data: the CPU's features, threads, versions."""
+"""What the bits of a training depend on besides code, parameters and data."""
 
 from __future__ import annotations
 

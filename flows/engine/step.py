@@ -18,7 +18,7 @@ from tasks.core.code import ROOT, code
 from tasks.core.folder import Folder
 from tasks.core.step import UserError, stopping
 
-# At its end Python would look through half a million objects for garbage: a second, with TensorFlow.
+# When it ends, Python would look through half a million objects for garbage, for a second.
 atexit.register(gc.freeze)
 
 
@@ -53,7 +53,8 @@ def run(project: Project, name: str, pipeline: str, force: bool = False) -> str:
         changed.append(f"{FILE} (pipelines.{pipeline}.{name})")
     if changed:
         raise UserError(
-            f"{', '.join(changed)} changed while {name} was running, so its result matches neither version. Run again."
+            f"{', '.join(changed)} changed while {name} was running, so its result matches "
+            "neither version. Run again."
         )
 
     if this.trains:
@@ -95,7 +96,8 @@ def _system_errors(this: Step) -> Iterator[None]:
     except OSError as error:
         name = f": {Path(error.filename).name}" if error.filename else ""
         raise UserError(
-            f"{this.name}: {error.strerror or error}{name}. Nothing was recorded. Fix this and run again."
+            f"{this.name}: {error.strerror or error}{name}. Nothing was recorded. "
+            "Fix this and run again."
         ) from None
     except Exception as error:
         # TensorFlow's error is known by its name: to import it would take seconds.

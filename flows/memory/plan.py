@@ -1,4 +1,4 @@
-"""What would happen to each step now, and why: DVC's decisions, foretold without running anything."""
+"""What would happen to each step now, and why, foretold without running anything."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def _params(dep: ParamsDependency, found: Inputs) -> HashInfo:
     for key in dep.params:
         before, after = old.get(key, NONE), new.get(key, NONE)
         if before != after:
-            found.changes += differences(key.removeprefix("pipelines."), before, after)
+            found.changes += differences(key, before, after)
     return HashInfo("params", new)
 
 

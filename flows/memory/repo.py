@@ -48,7 +48,8 @@ def _plain(error: Exception, project: Project) -> Exception:
         name = Path(error.filename)
         shown = name.relative_to(project.root) if name.is_relative_to(project.root) else name
         return UserError(
-            f"There is no {shown}. Bring it back; or, if load.path names it, correct that in params.yaml."
+            f"There is no {shown}. Bring it back; or, if load.path names it, correct that in "
+            "params.yaml."
         )
     if isinstance(error, OSError):
         return UserError(f"{error}. Nothing was recorded. Fix this and run again.")
@@ -63,9 +64,15 @@ def _advice(error: DvcException) -> str:
 
     unreadable = isinstance(error, ParseError | YAMLValidationError | YAMLFileCorruptedError)
     if unreadable and "dvc.lock" in str(error):
-        return "dvc.lock cannot be read. `git checkout dvc.lock` brings it back; what was made since is in DVC's cache."
+        return (
+            "dvc.lock cannot be read. `git checkout dvc.lock` brings it back; what was made since "
+            "is in DVC's cache."
+        )
     if isinstance(error, CacheLinkError):
-        return f"DVC could not put files into their places. Is the disk full, or the folder read-only? {error}"
+        return (
+            "DVC could not put files into their places. Is the disk full, or the folder "
+            f"read-only? {error}"
+        )
     return f"DVC: {error}"
 
 

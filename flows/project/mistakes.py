@@ -29,7 +29,7 @@ class Path:
     def __init__(self, section: type[Section]) -> None:
         self.section = section  # the model at this place
         self.keys: list[str] = []
-        self.schema: dict | None = None  # of a key that is no section
+        self.schema: dict[str, Any] = {}  # of a key that is no section
         self.tag: str | None = None  # the key that chooses among `kinds`
         self.kinds: dict[str, type[Section]] = {}
 
@@ -39,7 +39,7 @@ class Path:
         elif isinstance(key, int):
             self.keys.append(str(key))
             self.schema = _of_lists(self.schema)["items"]
-        elif self.schema is None and key in self.section.model_fields:
+        elif not self.schema and key in self.section.model_fields:
             self.keys.append(key)
             self._enter(key)
 
@@ -48,7 +48,7 @@ class Path:
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
             self.section = field.annotation
         elif field.discriminator:
-            self.tag = field.discriminator
+            self.tag = str(field.discriminator)
             self.kinds = {
                 get_args(each.model_fields[self.tag].annotation)[0]: each
                 for each in get_args(field.annotation)
@@ -57,7 +57,7 @@ class Path:
             self.schema = self.section.model_json_schema()["properties"][key]
 
 
-def line(model: type[Section], pipeline: str, error: dict) -> str:
+def line(model: type[Section], pipeline: str, error: Any) -> str:
     """One line for one of pydantic's errors.
 
     Args:
@@ -80,13 +80,14 @@ def line(model: type[Section], pipeline: str, error: dict) -> str:
             return f"{where}.{path.tag}: got {_shown(found)}, {expected}"
         case "extra_forbidden":
             name, known = error["loc"][-1], list(path.section.model_fields)
-            return f"{where}.{name}: unknown key.{near(name, known)} Known here: {', '.join(known) or 'no key at all'}."
+            there = ", ".join(known) or "no key at all"
+            return f"{where}.{name}: unknown key.{near(name, known)} Known here: {there}."
         case "missing":
             expected = _allowed(schema) if schema else "a section"
             return f"{where}: missing. Every key must be there: expected {expected}."
 
     found = _shown(error["input"])
-    if schema is None:
+    if not schema:
         return f"{where}: got {found}, expected a section with keys."
     words = [str(word) for word in _words(schema)]
     return f"{where}: got {found}, expected {_allowed(schema)}.{near(str(error['input']), words)}"

@@ -31,7 +31,7 @@ def model() -> type[Section]:
     fields: dict[str, Any] = {}
     for name in STEPS:
         params = step(name).params
-        empty = isinstance(params, type) and not params.model_fields
+        empty = step(name).tag is None and not params.model_fields
         fields[name] = (params, params() if empty else ...)
     fields["run"] = (_run(), ...)
     return create_model("Pipeline", __base__=Section, **fields)
@@ -39,7 +39,7 @@ def model() -> type[Section]:
 
 def _run() -> type[Section]:
     """The section `run`: what changes no result. The steps' own keys, and their time limits."""
-    limits = dict.fromkeys(STEPS, (Seconds | None, None))
+    limits: dict[str, Any] = dict.fromkeys(STEPS, (Seconds | None, None))
     timeouts = create_model("Timeouts", __base__=Section, **limits)
     fields: dict[str, Any] = {"timeouts": (timeouts, ...)}
     for name in STEPS:
@@ -59,12 +59,13 @@ def read(file: Path, pipeline: str) -> Any:
     there = _mapping(whole.get("pipelines"))
     if pipeline not in there:
         raise UserError(
-            f"{FILE}: no pipeline `{pipeline}`.{near(pipeline, list(there))} It has: {', '.join(there) or 'nothing'}."
+            f"{FILE}: no pipeline `{pipeline}`.{near(pipeline, list(there))} It has: "
+            f"{', '.join(there) or 'nothing'}."
         )
     _refuse_aliases(pipeline, there[pipeline], whole.get("defaults"))
 
     try:
-        found = model().model_validate(_text_keys(there[pipeline]))
+        found: Any = model().model_validate(_text_keys(there[pipeline]))
     except ValidationError as error:
         lines = (line(model(), pipeline, detail) for detail in error.errors())
         raise UserError("\n".join(dict.fromkeys(lines))) from None

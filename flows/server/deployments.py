@@ -14,7 +14,7 @@ from prefect.client.schemas.actions import (
     DeploymentScheduleCreate,
     WorkPoolCreate,
 )
-from prefect.client.schemas.filters import DeploymentFilter
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectNotFound
 
@@ -101,7 +101,7 @@ def _at_first(name: str) -> dict[str, Any]:
 
 def _remove_others(project: Project, client: SyncPrefectClient, wanted: set[str]) -> None:
     """Only what this project has made goes: another one may use the same server."""
-    ours = DeploymentFilter(tags={"all_": [TAG]})
+    ours = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
     for deployment in client.read_deployments(deployment_filter=ours):
         if deployment.path == str(project.root) and deployment.name not in wanted:
             client.delete_deployment(deployment.id)

@@ -58,8 +58,14 @@ def tell(project: Project, pipeline: str, step: str, state: str, message: str = 
             )
         command = [sys.executable, "-m", "flows.server.reporter", str(dvc.pid), str(file)]
         with open(file.with_name("repro.log"), "w") as log:
-            streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
-            subprocess.Popen(command, cwd=project.root, start_new_session=True, **streams)
+            subprocess.Popen(
+                command,
+                cwd=project.root,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
     line = json.dumps({"pipeline": pipeline, "name": step, "state": state, "message": message})
     with open(file, "a", encoding="utf-8") as lines:
         lines.write(line + "\n")

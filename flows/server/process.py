@@ -27,10 +27,10 @@ PATIENCE = (
 
 
 class Server:
-    """The server of a run: the one at PREFECT_API_URL, else the UI's of this project, else one for the run's time.
+    """The server of a run: at PREFECT_API_URL, else the project's UI, else one for this run alone.
 
-    Prefect would start a server of its own, but only after it has imported all of it into this process too. This one
-    starts before anything else is imported, and dies with the process that wanted it.
+    Prefect would start one of its own, but only after it has imported all of it into this process
+    too. This one starts before anything else is imported, and dies with the process.
     """
 
     def __init__(self, project: Project) -> None:
@@ -44,7 +44,7 @@ class Server:
             self.log = _home() / "server.log"
             with open(self.log, "w", encoding="utf-8") as log:
                 command = [sys.executable, "-m", "flows.server.process", str(port)]
-                # In a session of its own: Ctrl-C is for the run, which tells the server how it ended.
+                # In a session of its own: Ctrl-C is for the run, which still reports its end.
                 self.process = subprocess.Popen(
                     command,
                     cwd=project.root,
@@ -53,7 +53,7 @@ class Server:
                     stderr=log,
                     start_new_session=True,
                 )
-            atexit.register(self._stop)
+            atexit.register(_stop, self.process)
         os.environ["PREFECT_API_URL"] = self.url = url
 
     def ready(self) -> bool:
@@ -68,9 +68,10 @@ class Server:
                 for line in self.log.read_text(encoding="utf-8").splitlines()
                 if "Error" in line
             ]
+            why = said[-1].strip() if said else "no reason was given"
             raise UserError(
-                f"Prefect's server did not start: {said[-1].strip() if said else 'no reason was given'}. Its database "
-                f"is {self.log.with_name('prefect.db')}; all that it said is in {self.log}."
+                f"Prefect's server did not start: {why}. Its database is "
+                f"{self.log.with_name('prefect.db')}; all that it said is in {self.log}."
             )
         return answers(self.url)
 
@@ -84,12 +85,13 @@ class Server:
                 )
             time.sleep(0.05)
 
-    def _stop(self) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
+
+def _stop(process: subprocess.Popen) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def answers(url: str | None = None) -> bool:
@@ -116,12 +118,13 @@ def _must_answer(url: str) -> None:
         if error.code != 401:
             raise UserError(f"PREFECT_API_URL={url} is no Prefect server: {error}.") from None
         raise UserError(
-            f"Prefect's server at {url} wants a password: set PREFECT_API_AUTH_STRING=NAME:PASSWORD."
+            f"Prefect's server at {url} wants a password: set "
+            "PREFECT_API_AUTH_STRING=NAME:PASSWORD."
         ) from None
     except (OSError, ValueError) as error:
         raise UserError(
-            f"Prefect's server at PREFECT_API_URL={url} does not answer ({error}). Start it, or unset PREFECT_API_URL: "
-            "then a server is started for the time of the run. `dvc repro` needs none."
+            f"Prefect's server at PREFECT_API_URL={url} does not answer ({error}). Start it, or "
+            "unset PREFECT_API_URL: then a server is started for the run. `dvc repro` needs none."
         ) from None
 
 
@@ -145,8 +148,8 @@ def check_database() -> None:
         file.open("ab").close()
     except OSError as error:
         raise UserError(
-            f"Prefect's database {file} cannot be written ({error.strerror}): make it writable, or set PREFECT_HOME to "
-            "another folder."
+            f"Prefect's database {file} cannot be written ({error.strerror}): make it writable, "
+            "or set PREFECT_HOME to another folder."
         ) from None
 
 
@@ -155,7 +158,7 @@ def address_file() -> Path:
 
 
 def ui_address() -> str | None:
-    """Where the server that `python -m flows.server` started for this project listens, if it does."""
+    """Where the server that `python -m flows ui` started listens; None if it does not run."""
     try:
         with open(address_file(), encoding="utf-8") as file:
             return None if lock(file) else file.read()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
+from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
@@ -18,29 +20,41 @@ log = logging.getLogger("flows")
 @contextmanager
 def shown(pipeline: str) -> Iterator[None]:
     """Around a step: what it tells of its progress is an artifact of its task."""
-    artifact, away = None, False
-
-    def tell(done: float, text: str) -> None:
-        nonlocal artifact, away
-        before, away = away, not answers()
-        if away:  # Prefect's client would try again for a minute, and the training wait for it
-            if not before:
-                log.warning(
-                    "Prefect's server does not answer: the training goes on, and its progress is not shown"
-                )
-            return
-        try:
-            if artifact is None:
-                artifact = create_progress_artifact(
-                    100 * done, key=key(pipeline, "progress"), description=text
-                )
-            else:
-                update_progress_artifact(artifact, 100 * done, description=text)
-        except Exception as error:  # whatever the server does to it, the training goes on
-            log.warning("the progress cannot be shown in Prefect: %s", error)
-
+    tell = _Progress(key(pipeline, "progress")).tell
     watchers.append(tell)
     try:
         yield
     finally:
         watchers.remove(tell)
+
+
+class _Progress:
+    """An artifact that follows a step. Whatever happens to the server, the training goes on."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.artifact: UUID | None = None
+        self.away = False
+
+    def tell(self, done: float, text: str) -> None:
+        # Prefect's client would try again for a minute, and the training wait for it.
+        before, self.away = self.away, not answers()
+        if self.away and not before:
+            log.warning(
+                "Prefect's server does not answer: the training goes on, and its progress is "
+                "not shown"
+            )
+        if self.away:
+            return
+
+        try:
+            self._write(100 * done, text)
+        except Exception as error:
+            log.warning("the progress cannot be shown in Prefect: %s", error)
+
+    def _write(self, percent: float, text: str) -> None:
+        if self.artifact is None:
+            made = create_progress_artifact(percent, key=self.key, description=text)
+            self.artifact = cast(UUID, made)  # Prefect's type says that it may be a coroutine
+        else:
+            update_progress_artifact(self.artifact, percent, description=text)

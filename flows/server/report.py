@@ -1,22 +1,23 @@
-"""What a run shows in Prefect's UI: pictures and numbers, each an artifact, and one report."""
+"""What a run shows in Prefect's UI: its numbers and pictures, each an artifact, and one report."""
 
 from __future__ import annotations
 
-import base64
 import csv
-import io
 import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from prefect.artifacts import create_markdown_artifact
 
 from flows.project.folder import Project
+from flows.server.markdown import picture, short, table
 from flows.server.process import answers
 from tasks.pictures import titles
 
-LARGEST = 70_000  # bytes of a picture in a page, whose text is then below 100 KB
 MOST_ROWS = 100  # of a check, in a page
+# The scores that are said in one line.
 SCORES = (
     "loss",
     "accuracy",
@@ -25,10 +26,20 @@ SCORES = (
     "mse",
     "mse_without_leaked",
     "r2",
-)  # said in one line
+)
+PASSED = {True: ["passed"], False: ["NOT passed"], None: []}
 
 
-def metrics(project: Project, pipeline: str) -> dict:
+class Run(NamedTuple):
+    """What is known of a run when it ends."""
+
+    before: dict  # the metrics of the run before
+    steps: list[tuple[str, str, str]]  # name, state and message of each
+    seconds: float
+    data: str  # the hash that DVC has of raw.npz
+
+
+def metrics(project: Project, pipeline: str) -> dict[str, Any]:
     """What `evaluate` wrote last; nothing if it has not run yet."""
     try:
         return _read_json(project.data(pipeline) / "metrics.json")
@@ -36,90 +47,46 @@ def metrics(project: Project, pipeline: str) -> dict:
         return {}
 
 
-def _read_json(path: Path):
+def _read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def verdict(project: Project, pipeline: str) -> str:
-    """The scores in one line, with the 95% interval of the one that has it."""
+    """The scores in one line, with the 95% interval of those that have one."""
     found = metrics(project, pipeline)
-    parts = {True: ["passed"], False: ["NOT passed"], None: []}[found.get("passed")]
-    for name in (f"test_{score}" for score in SCORES):
+    parts = list(PASSED[found.get("passed")])
+    for score in SCORES:
+        name = f"test_{score}"
         if name in found:
-            ends = [
-                _short(found[f"{name}_{end}"])
-                for end in ("low", "high")
-                if f"{name}_{end}" in found
-            ]
-            parts.append(
-                f"{name} {_short(found[name])}" + (f" ({' to '.join(ends)})" if ends else "")
-            )
+            parts.append(f"{name} {short(found[name])}{_interval(found, name)}")
     return ", ".join(parts)
 
 
-def _classes(folder: Path) -> str:
-    """The numbers of each class as a table; nothing of a regression."""
-    with open(folder / "classes.csv", encoding="utf-8", newline="") as file:
-        head, *rows = csv.reader(file)
-    return f"\n\n{_table(head, rows)}" if rows else ""
+def _interval(found: dict, name: str) -> str:
+    if f"{name}_low" not in found:
+        return ""
+    return f" ({short(found[f'{name}_low'])} to {short(found[f'{name}_high'])})"
 
 
-def report(
-    project: Project,
-    pipeline: str,
-    before: dict,
-    steps: list[tuple[str, str, str]],
-    seconds: float,
-    data: str,
-) -> None:
-    """The pictures and the numbers of a run, each as an artifact, and one that holds them all.
-
-    Args:
-        pipeline: a section of `params.yaml`.
-        before: the metrics of the run before.
-        steps: name, state and message of each step.
-        seconds: that the run took.
-        data: the hash that DVC has of the data.
-    """
+def report(project: Project, pipeline: str, run: Run) -> None:
+    """Write the artifacts of a run. Their keys stay the same, so each has a history in the UI."""
     if not answers():
         return
-    table = _compared(metrics(project, pipeline), before) + _classes(project.data(pipeline))
-    _write(
-        pipeline, "metrics", f"Metrics of {pipeline}, and what changed since the last run", table
-    )
-    looked_at = _checks(project.data(pipeline))
-    _write(pipeline, "checks", f"What was looked at in the data of {pipeline}", looked_at)
-    parts = [f"# {pipeline}", table]
-    schema = _read_json(project.data(pipeline) / "schema.json")
-    for name, title in titles(schema["labels"]).items():
-        picture = _picture(project.data(pipeline) / name, title)
-        _write(
-            pipeline, name.removesuffix(".png").replace("_", "-"), f"{title} ({pipeline})", picture
-        )
-        parts.append(f"## {title}\n\n{picture}")
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=40"],
-        cwd=project.root,
-        capture_output=True,
-        text=True,
-    )
-    origin = {
-        "data (DVC's hash of raw.npz)": data,
-        "commit": commit.stdout.strip(),
-        "duration": f"{seconds:.0f} s",
-    }
-    chosen = project.read(pipeline).model_dump()
-    settings = [
-        (f"{name}.{key}", value)
-        for name, section in chosen.items()
-        for key, value in section.items()
-    ]
-    parts += [
-        f"## Checks of the data\n\n{looked_at}",
-        "## Where it comes from\n\n" + _table(("", ""), origin.items()),
-        "## Steps\n\n" + _table(("step", "state", ""), steps),
-        "## Parameters\n\n" + _table(("parameter", "value"), settings),
-    ]
+    folder = project.data(pipeline)
+
+    scores = _compared(metrics(project, pipeline), run.before) + _classes(folder)
+    about = f"Metrics of {pipeline}, and what changed since the last run"
+    _write(pipeline, "metrics", about, scores)
+    checks = _checks(folder)
+    _write(pipeline, "checks", f"Checks of the data of {pipeline}", checks)
+
+    parts = [f"# {pipeline}", scores]
+    for file, title in titles(_read_json(folder / "schema.json")["labels"]).items():
+        drawn = picture(folder / file, title)
+        _write(pipeline, file.removesuffix(".png"), f"{title} ({pipeline})", drawn)
+        parts.append(f"## {title}\n\n{drawn}")
+
+    parts += [f"## Checks of the data\n\n{checks}", *_origin(project, pipeline, run)]
     _write(pipeline, "report", f"All about this run of {pipeline}", "\n\n".join(parts))
 
 
@@ -128,53 +95,26 @@ def _write(pipeline: str, name: str, title: str, markdown: str) -> None:
 
 
 def key(pipeline: str, name: str) -> str:
+    """An artifact's key, as Prefect takes it: small letters and dashes."""
     return f"{pipeline}-{name}".lower().replace("_", "-")
 
 
-def _picture(path: Path, title: str) -> str:
-    """For a page: photographs as JPEG, as large PNG files would slow it."""
-    content, kind = path.read_bytes(), "png"
-    for quality in (85, 60, 35, 10):
-        if len(content) <= LARGEST:
-            break
-        from PIL import Image  # here: few pictures need it
-
-        smaller, kind = io.BytesIO(), "jpeg"
-        Image.open(path).convert("RGB").save(smaller, format="jpeg", quality=quality)
-        content = smaller.getvalue()
-    return f"![{title}](data:image/{kind};base64,{base64.b64encode(content).decode()})"
-
-
-def _checks(folder: Path) -> str:
-    """What normalize and visualize looked at: what they say of it, warnings first, then the rows that they name."""
-    found = [*_read_json(folder / "checks.json"), _read_json(folder / "near_duplicates.json")]
-    found.sort(key=lambda each: each["result"] != "warning")
-    parts = [
-        _table(
-            ("check", "result", "found"),
-            ((each["check"], each["result"], each["says"]) for each in found),
-        )
-    ]
-    for each in found:
-        if each.get("rows"):
-            rows = [[_short(value) for value in row.values()] for row in each["rows"][:MOST_ROWS]]
-            more = (
-                f"\n\nThe first {MOST_ROWS}; more are in checks.json."
-                if len(each["rows"]) > MOST_ROWS
-                else ""
-            )
-            parts.append(f"**{each['check']}**\n\n{_table(each['rows'][0], rows)}{more}")
-    return "\n\n".join(parts)
+def _classes(folder: Path) -> str:
+    """The scores of each class as a table; nothing for a regression."""
+    with open(folder / "classes.csv", encoding="utf-8", newline="") as file:
+        head, *rows = csv.reader(file)
+    return f"\n\n{table(head, rows)}" if rows else ""
 
 
 def _compared(now: dict, before: dict) -> str:
-    rows = []
+    """The metrics of this run beside those of the last one."""
+    rows, old = [], _flat(before)
     for name, value in _flat(now).items():
-        old = _flat(before).get(name)
-        number = isinstance(value, float | int) and not isinstance(value, bool)
-        difference = f"{value - old:+.4g}" if number and isinstance(old, float | int) else ""
-        rows.append((name, _short(value), _short(old), difference))
-    return _table(("metric", "this run", "last run", "difference"), rows)
+        last = old.get(name)
+        numbers = isinstance(value, float | int) and isinstance(last, float | int)
+        change = f"{value - last:+.4g}" if numbers and not isinstance(value, bool) else ""
+        rows.append((name, short(value), short(last), change))
+    return table(("metric", "this run", "last run", "difference"), rows)
 
 
 def _flat(numbers: dict) -> dict:
@@ -183,12 +123,43 @@ def _flat(numbers: dict) -> dict:
     return {name: value for name, value in numbers.items() if name != "predict"} | points
 
 
-def _short(value: object) -> str:
-    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+def _checks(folder: Path) -> str:
+    """The checks of the data, warnings first, then the rows that they name."""
+    found = [*_read_json(folder / "checks.json"), _read_json(folder / "near_duplicates.json")]
+    found.sort(key=lambda each: each["result"] != "warning")
+    rows = [(each["check"], each["result"], each["says"]) for each in found]
+    parts = [table(("check", "result", "found"), rows)]
+    parts += [_rows(each) for each in found if each.get("rows")]
+    return "\n\n".join(parts)
 
 
-def _table(head, rows) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(
-        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines
-    )
+def _rows(check: dict) -> str:
+    rows = check["rows"]
+    cells = [[short(value) for value in row.values()] for row in rows[:MOST_ROWS]]
+    more = ""
+    if len(rows) > MOST_ROWS:
+        more = f"\n\nThe first {MOST_ROWS}; more are in checks.json."
+    return f"**{check['check']}**\n\n{table(rows[0], cells)}{more}"
+
+
+def _origin(project: Project, pipeline: str, run: Run) -> Iterator[str]:
+    """Where the result comes from: data, commit, steps, parameters."""
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=40"],
+        cwd=project.root,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    origin = {
+        "data (DVC's hash of raw.npz)": run.data,
+        "commit": commit,
+        "duration": f"{run.seconds:.0f} s",
+    }
+    yield "## Where it comes from\n\n" + table(("", ""), origin.items())
+    yield "## Steps\n\n" + table(("step", "state", ""), run.steps)
+
+    sections = project.read(pipeline).model_dump()
+    settings = [
+        (f"{name}.{key}", value) for name, keys in sections.items() for key, value in keys.items()
+    ]
+    yield "## Parameters\n\n" + table(("parameter", "value"), settings)

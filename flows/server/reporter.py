@@ -1,4 +1,4 @@
-"""Tells Prefect's server of a `dvc repro`, as a run with its steps, until DVC's process has ended."""
+"""Tells Prefect's server of a `dvc repro`, as a run with its steps, until DVC has ended."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def main(project: Project, dvc: int, file: Path) -> None:
         file: one line of JSON for each step that began or ended.
     """
     configure(project)
-    from flows.server.runs import DvcRun  # here: Prefect reads its settings when it is imported
+    from flows.server.dvc_run import DvcRun  # here: Prefect reads its settings when it is imported
 
     runs: dict[str, DvcRun] = {}
     try:

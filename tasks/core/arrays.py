@@ -11,6 +11,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -25,7 +26,7 @@ HEADERS = {1: npy.read_array_header_1_0, 2: npy.read_array_header_2_0}  # by Num
 
 def read_arrays(
     folder: Folder, name: str, *keys: str, optional: Sequence[str] = ()
-) -> tuple[np.ndarray, ...]:
+) -> tuple[Any, ...]:
     """Some arrays of a `.npz` file; the others are not read.
 
     A large array is an `np.memmap`: its values are read from the file where they are needed,
@@ -38,9 +39,9 @@ def read_arrays(
         optional: keys of more arrays, each of which is None if the file does not have it.
     """
     with folder.reading(name) as path, np.load(path, allow_pickle=False) as file:
-        wanted = [_read(path, file, key) for key in keys]
-        wanted += [_read(path, file, key) if key in file.files else None for key in optional]
-        return tuple(wanted)
+        there = [key for key in optional if key in file.files]
+        found = {key: _read(path, file, key) for key in (*keys, *there)}
+        return tuple(found.get(key) for key in (*keys, *optional))
 
 
 def _read(path: Path, file, key: str) -> np.ndarray:

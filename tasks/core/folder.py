@@ -38,7 +38,8 @@ class Folder:
         path = self.path / name
         if not path.is_file():
             raise UserError(
-                f"{self.shown(name)} is missing: an earlier step makes it. Run the pipeline from the start."
+                f"{self.shown(name)} is missing: an earlier step makes it. "
+                "Run the pipeline from the start."
             )
         self._read[name] = _identity(path)
         return path

@@ -172,7 +172,7 @@ def _in_each_split(counts: dict[str, np.ndarray], names: Sequence[str]) -> dict:
     ]
     lost = []
     for split, count in counts.items():
-        without = [names[k] for k in np.flatnonzero(count == 0)]
+        without = [names[int(k)] for k in np.flatnonzero(count == 0)]
         if without:
             lost.append(f"{split} has no row of {first_names(without)}")
 
@@ -201,7 +201,7 @@ def _constant(x: np.ndarray, features: Sequence[str] | None) -> dict:
     if not len(places):
         return entry("constant features", f"none of {total:,}", count=0)
 
-    named = first_names([_feature(place, features) for place in places])
+    named = first_names([_feature(place.tolist(), features) for place in places])
     says = f"{len(places):,} of {total:,} have one value in all training rows: {named}"
     return entry("constant features", says, True, count=len(places))
 

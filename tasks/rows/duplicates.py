@@ -49,7 +49,7 @@ def entries(
         _across(rows, x, across, first),
     ]
     if classes:
-        different = [labels[number] != labels[first[number]] for number in again]
+        different = [labels[int(row)] != labels[int(first[row])] for row in again]
         says = f"{earlier} and another label: they cannot all be right"
         name = "different labels of the same inputs"
         found.append(rows.entry(name, says, again[different], first))
@@ -99,12 +99,12 @@ def first_of_equals(*parts: np.ndarray) -> np.ndarray:
 
     def rows(begin: int, end: int) -> np.ndarray:
         """Some rows of one part, in one type, as bytes that are equal if the values are."""
-        part = np.searchsorted(starts, begin, side="right") - 1
+        part = int(np.searchsorted(starts, begin, side="right")) - 1
         block = parts[part][begin - starts[part] : end - starts[part]].astype(kind, copy=False)
         block = np.ascontiguousarray(block).reshape(len(block), -1)
         return block + kind.type(0) if kind.kind == "f" else block  # 0.0 for -0.0
 
-    first, seen = np.arange(starts[-1]), {}
+    first, seen = np.arange(starts[-1]), dict[bytes, int]()
     for start, part in zip(starts, parts, strict=False):
         for some in blocks(part):
             begin = start + some.start

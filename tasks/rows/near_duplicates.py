@@ -93,10 +93,10 @@ def _direction(rows: np.ndarray) -> np.ndarray:
 
     Any direction would do; this one leaves little to compare.
     """
-    along = np.random.default_rng(0).normal(size=rows.shape[1])
+    along: np.ndarray = np.random.default_rng(0).normal(size=rows.shape[1:])
     for _ in range(10):
         along = rows.T @ (rows @ along)
-        along /= np.linalg.norm(along) or 1  # all rows may be the same
+        along = along / max(np.linalg.norm(along), np.finfo(float).tiny)  # all rows may be the same
     return along.astype(np.float32)
 
 
@@ -164,4 +164,5 @@ def _candidates(a: np.ndarray, b: np.ndarray, within: np.ndarray) -> tuple[np.nd
     # The square of a distance is square_a - 2 * closeness.
     closeness = a @ b.T - square_b / 2
     least = np.maximum((square_a - within - rounding) / 2, closeness.max(axis=1) - rounding)
-    return np.nonzero(closeness >= least[:, None])
+    i, j = np.nonzero(closeness >= least[:, None])
+    return i, j

@@ -86,7 +86,7 @@ def _groups(key: str, labels: np.ndarray, count: int, seed: int, groups: np.ndar
     order = np.random.default_rng(seed).permutation(len(kinds))
     order = order[np.argsort(counts.argmax(axis=1)[order], kind="stable")]
 
-    due, taken = 0.0, []
+    due, taken = 0.0, list[int]()
     for group in order:
         due += sizes[group] * count / len(labels)
         if 2 * due >= sizes[group] and len(taken) < len(kinds) - 1:

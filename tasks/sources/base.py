@@ -182,6 +182,7 @@ def arranged(
     y = found["y"]
     if "test" not in y:
         groups = found.get("group", {}).get("train")
+        assert params.test != "given"  # `check_given` has refused it
         mask = held_out("load.test", params.test, y["train"], params.seed, groups, names)
         for of in found.values():
             of["train"], of["test"] = of["train"][~mask], of["train"][mask]
@@ -194,7 +195,7 @@ def arranged(
     return {f"{name}_{split}": array for name, of in found.items() for split, array in of.items()}
 
 
-def named(params: Section, labels: Sequence[str]) -> Sequence[str]:
+def named(params: BuiltIn | Own, labels: Sequence[str]) -> Sequence[str]:
     """The classes' names: those of `load.class_names`, or else the labels that the data have.
 
     Args:

@@ -146,7 +146,8 @@ def _image(file: Place, mode: str):
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(file.path) as image:
+        with Image.open(file.path) as opened:
+            image: Image.Image = opened
             if not image.mode.startswith(DEEP):
                 image = ImageOps.exif_transpose(image)
                 if image.has_transparency_data:

@@ -93,11 +93,11 @@ def _check_array(file: Place, name: str, found: dict[str, np.ndarray], there: st
         raise UserError(
             f"{file}: {name} has the type {array.dtype}. Expected numbers: save it as such."
         )
-    bad = np.argwhere(~np.isfinite(array)) if array.dtype.kind == "f" else ()
+    bad = np.argwhere(~np.isfinite(array)) if array.dtype.kind == "f" else np.empty((0, 1))
     if len(bad):
         raise UserError(
             f"{file}: {name} has {len(bad):,} values that are NaN or infinite, the first in row "
-            f"{bad[0][0]}. Fill them or leave the rows out."
+            f"{int(bad[0][0])}. Fill them or leave the rows out."
         )
 
 

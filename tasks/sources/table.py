@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import csv
 import warnings
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pandas as pd
 
 from tasks.core.step import UserError
 from tasks.sources.base import Place, some
 
-if TYPE_CHECKING:
-    from tasks.sources.csv import Params
+Params = Any  # of csv.py, which imports this file
 
 
 def read(file: Place, params: Params, expected: str) -> pd.DataFrame:
@@ -36,7 +35,7 @@ def read(file: Place, params: Params, expected: str) -> pd.DataFrame:
             warnings.simplefilter("error", pd.errors.ParserWarning)
             table = _read(file, params)
         _check_columns(file, names, table, params)
-        written = None
+        written = table
         if words:
             written = _read(file, params, usecols=words, dtype=str, keep_default_na=False)
     except UnicodeDecodeError as error:

@@ -8,12 +8,12 @@ import io
 import numpy as np
 from PIL import Image
 
-from flows.server import report as records
+from flows.server import markdown
 
 
 def shown(path) -> tuple[str, bytes]:
     """The kind of the image in a page, and its content."""
-    head, _, content = records._picture(path, "title").removesuffix(")").partition(";base64,")
+    head, _, content = markdown.picture(path, "title").removesuffix(")").partition(";base64,")
     return head, base64.b64decode(content)
 
 
@@ -24,5 +24,5 @@ def test_a_small_picture_is_shown_as_it_is_and_a_photograph_smaller(tmp_path):
     assert shown(small) == ("![title](data:image/png", small.read_bytes())
     head, content = shown(large)
     assert head == "![title](data:image/jpeg"
-    assert len(content) <= records.LARGEST < large.stat().st_size
+    assert len(content) <= markdown.LARGEST < large.stat().st_size
     assert Image.open(io.BytesIO(content)).size == (600, 300)

@@ -1,0 +1,82 @@
+"""The record of a `dvc repro` in Prefect's server: a run that Prefect did not start."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from uuid import UUID
+
+from prefect import Flow, Task
+from prefect.client.orchestration import get_client
+from prefect.client.schemas import State, StateType
+from prefect.states import Cancelled, Completed, Crashed, Failed, Running
+
+from flows.memory.plan import plan
+from flows.memory.repo import UNCHANGED
+from flows.project.folder import Project
+from flows.server.report import verdict
+from flows.server.runs import FLOW, signature
+from tasks.core.step import UserError
+
+STATES = {
+    "Running": Running,
+    "Completed": Completed,
+    "Cached": Completed,
+    "Failed": Failed,
+    "Cancelled": Cancelled,
+}
+
+
+class DvcRun:
+    """One `dvc repro` of one pipeline, with its steps.
+
+    Args:
+        pipeline: its name in `params.yaml`.
+    """
+
+    def __init__(self, project: Project, pipeline: str) -> None:
+        self.project, self.pipeline = project, pipeline
+        self.states: dict[str, State] = {}  # of the steps
+        self.ids: dict[str, UUID] = {}
+        self.client = get_client(sync_client=True)
+        self.run = self.client.create_flow_run(
+            Flow(_nothing, name=FLOW),
+            name=f"{pipeline} (dvc repro)",
+            parameters={"pipeline": pipeline},
+            tags=["dvc repro", signature()],
+            state=Running(),
+        ).id
+
+    def step(self, name: str, state: str, message: str) -> None:
+        """Note that a step has begun (`Running`) or ended."""
+        self.states[name] = STATES[state](name=state, message=message)
+        if name not in self.ids:
+            task = Task(_nothing, name=name)
+            created = self.client.create_task_run(task, self.run, name, name=name, state=Running())
+            self.ids[name] = created.id
+        self._tell(name)
+
+    def _tell(self, name: str) -> None:
+        self.client.set_task_run_state(self.ids[name], self.states[name], force=True)
+
+    def end(self) -> None:
+        """Note how the run has ended, as its steps tell; a step that has not ended was killed."""
+        with suppress(UserError):  # another run may be at work by now, and must not wait for this
+            for planned in plan(self.project, self.pipeline, locked=False):
+                if planned.action == UNCHANGED and planned.step not in self.states:
+                    self.step(planned.step, "Cached", "nothing has changed")
+
+        for name, state in self.states.items():
+            if state.is_running():
+                self.states[name] = Crashed(message="dvc repro was killed")
+                self._tell(name)
+
+        end = State(type=StateType.COMPLETED, message=verdict(self.project, self.pipeline))
+        for name, state in self.states.items():
+            if not state.is_completed():
+                end = State(type=state.type, message=f"{name}: {state.message}")
+                break
+        self.client.set_flow_run_state(self.run, end, force=True)
+
+
+def _nothing() -> None:
+    """Stands for a function: of the flow and its tasks only the names are used."""
