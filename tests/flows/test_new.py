@@ -178,7 +178,7 @@ def test_a_name_that_cannot_be_one_is_refused(project, capsys, name, expected):
             lambda p: put_npz(
                 p / "in.npz", x_train=X, y_train=np.random.default_rng(0).random((40, 3))
             ),
-            "row 0 of y_train is no one-hot row",
+            "row 0 of y_train is not one-hot",
         ),
         (
             lambda p: put_npz(p / "in.npz", x_train=np.array(1), y_train=np.array(1)),
