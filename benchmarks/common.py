@@ -1,4 +1,4 @@
-"""What the benchmarks share: whole processes, timed from their start to their end, and folders to run them in."""
+"""What the benchmarks share: timed whole processes, and folders to run them in."""
 
 from __future__ import annotations
 
@@ -36,7 +36,11 @@ def timed(command: list[str], folder: Path, **env: str) -> Run:
     with tempfile.TemporaryFile("w+") as output:
         started = time.monotonic()
         process = subprocess.Popen(
-            command, cwd=folder, env={**inherited, "PATH": path, **env}, stdout=output, stderr=subprocess.STDOUT
+            command,
+            cwd=folder,
+            env={**inherited, "PATH": path, **env},
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
         _, status, used = os.wait4(process.pid, 0)
         seconds = time.monotonic() - started
@@ -54,7 +58,7 @@ def clone(place: Path, changes: dict[str, object]) -> Path:
     content = yaml.load(file)
     for name, value in changes.items():
         pipeline, section, key = name.split(".")
-        content[pipeline][section][key] = value
+        content["pipelines"][pipeline][section][key] = value
     yaml.dump(content, file)
     return place
 
@@ -68,17 +72,17 @@ def scratch() -> Iterator[Path]:
 FIT = """
 import json, sys
 from pydantic import TypeAdapter
-from flows.params import step
+from flows.project.steps import step
 from tasks.core.folder import Folder
 for name in ("build", "compile", "fit"):
-    function, params = step(name)
-    section = TypeAdapter(params).validate_python(json.loads(sys.argv[2])[name])
-    print(function(Folder(sys.argv[1]), section))
+    section = TypeAdapter(step(name).params).validate_python(json.loads(sys.argv[2])[name])
+    run = [step(name).run(save_every=30, keep_state=False)] if step(name).run else []
+    print(step(name).function(Folder(sys.argv[1]), section, *run))
 """
 
 
 def train(place: Path, rows: int, epochs: int, **changes: object) -> Run:
-    """One process that builds, compiles and fits, with the parameters of `params.yaml` but for the changes.
+    """One process that builds, compiles and fits, with other values of some parameters.
 
     Args:
         place: an empty folder.
@@ -86,14 +90,16 @@ def train(place: Path, rows: int, epochs: int, **changes: object) -> Run:
         changes: keys of `build` and `fit`.
     """
     data = ROOT / "data" / "fashion"
-    folder = place / "fashion"
+    folder = place / "data" / "fashion"
     folder.mkdir(parents=True)
     with np.load(data / "normalized.npz") as arrays:
         x, y = (np.concatenate([arrays[f"{name}_train"], arrays[f"{name}_test"]]) for name in "xy")
     val = slice(-(rows // 10), None)
-    np.savez(folder / "normalized.npz", x_train=x[:rows], y_train=y[:rows], x_val=x[val], y_val=y[val])
+    np.savez(
+        folder / "normalized.npz", x_train=x[:rows], y_train=y[:rows], x_val=x[val], y_val=y[val]
+    )
     shutil.copy(data / "schema.json", folder)
-    params = YAML(typ="safe").load(ROOT / "params.yaml")["fashion"]
+    params = YAML(typ="safe").load(ROOT / "params.yaml")["pipelines"]["fashion"]
     for key, value in {**changes, "epochs": epochs}.items():
         params["fit" if key in params["fit"] else "build"][key] = value
     run = timed([sys.executable, "-W", "ignore", "-c", FIT, str(folder), json.dumps(params)], ROOT)
@@ -102,7 +108,7 @@ def train(place: Path, rows: int, epochs: int, **changes: object) -> Run:
 
 
 def epoch_seconds(place: Path, rows: int, count: int, epochs: int = 9, **changes: object) -> float:
-    """Seconds of an epoch: what several take longer than one, so that start and compilation do not count.
+    """Seconds of one epoch, without start and compilation: several epochs minus one.
 
     Args:
         place: an empty folder.
@@ -111,7 +117,9 @@ def epoch_seconds(place: Path, rows: int, count: int, epochs: int = 9, **changes
         epochs: of the longer training.
         changes: keys of `build` and `fit`.
     """
-    long, one = ([train(place, rows, n, **changes).seconds for _ in range(count)] for n in (epochs, 1))
+    long, one = (
+        [train(place, rows, n, **changes).seconds for _ in range(count)] for n in (epochs, 1)
+    )
     return (statistics.median(long) - statistics.median(one)) / (epochs - 1)
 
 

@@ -16,7 +16,10 @@ ROWS, EPOCHS = 15_000, 4
 def main() -> None:
     count = rounds(__doc__)
     need("normalized.npz", "schema.json")
-    print(f"Medians of {count}; one process: import, build, compile, fit. 1x: {ROWS:,} images, {EPOCHS} epochs\n")
+    print(
+        f"Medians of {count}; one process: import, build, compile, fit. "
+        f"1x: {ROWS:,} images, {EPOCHS} epochs\n"
+    )
     print("| | 1x | 2x | 4x | exponent |\n|---|---|---|---|---|")
     for what in ("images", "epochs"):
         seconds, memory = [], []
@@ -28,7 +31,9 @@ def main() -> None:
             memory.append(statistics.median(run.mib for run in runs))
         for name, unit, values in (("time", "s", seconds), ("peak memory", "MiB", memory)):
             exponent = math.log(values[2] / values[0]) / math.log(4)
-            cells = " | ".join(f"{value:.1f} {unit}" if unit == "s" else f"{value:.0f} {unit}" for value in values)
+            cells = " | ".join(
+                f"{value:.1f} {unit}" if unit == "s" else f"{value:.0f} {unit}" for value in values
+            )
             print(f"| {what}: {name} | {cells} | {exponent:.2f} |", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""The parameters that choose how the hardware is used: seconds of an epoch for each, and what they do to the loss.
+"""How the parameters for the hardware change the seconds of an epoch, and the loss.
 
 python benchmarks/hardware.py [--rounds 3]
 """
@@ -27,8 +27,15 @@ def main() -> None:
     for choice in CHOICES:
         with scratch() as place:
             seconds = epoch_seconds(place, ROWS, count, **choice)
-            said = train(place, ROWS, 3, **choice).output.strip().splitlines()[-1].partition("lowest ")[2]
-        name = ", ".join(f"`{key}: {value}`" for key, value in choice.items()) or "as in params.yaml"
+            said = (
+                train(place, ROWS, 3, **choice)
+                .output.strip()
+                .splitlines()[-1]
+                .partition("lowest ")[2]
+            )
+        name = (
+            ", ".join(f"`{key}: {value}`" for key, value in choice.items()) or "as in params.yaml"
+        )
         print(f"| {name} | {seconds:.2f} | {said} |", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Nothing to do: how long the two drivers take to find that, next to DVC and Prefect with nothing in them.
+"""How long the drivers take to find nothing to do, beside an empty DVC project and an empty flow.
 
 python benchmarks/idle.py [--rounds 5]
 """
@@ -26,7 +26,7 @@ SMALL = {
 
 
 def empty_stages(place, count: int):
-    """A DVC project of as many stages as ours has, one after the other, each of which copies a file of four bytes."""
+    """A DVC project of as many stages as ours, in a row; each copies a file of four bytes."""
     place.mkdir()
     (place / "0.txt").write_text("none")
     stages = (
@@ -34,7 +34,11 @@ def empty_stages(place, count: int):
         for k in range(count)
     )
     (place / "dvc.yaml").write_text("stages:\n" + "".join(stages))
-    for command in (["git", "init", "-q"], ["dvc", "init", "-q"], ["dvc", "config", "core.analytics", "false"]):
+    for command in (
+        ["git", "init", "-q"],
+        ["dvc", "init", "-q"],
+        ["dvc", "config", "core.analytics", "false"],
+    ):
         subprocess.run(command, cwd=place, check=True)
     return place
 
@@ -45,7 +49,11 @@ def main() -> None:
         ours = clone(place / "ours", SMALL)
         empty = empty_stages(place / "empty", STAGES)
         (place / "empty.py").write_text(EMPTY_FLOW)
-        home = {"PREFECT_HOME": str(place / "home"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+        home = {
+            "PREFECT_HOME": str(place / "home"),
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "DO_NOT_TRACK": "1",
+        }
         patient = {**home, "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "300"}
         flow, stages = [sys.executable, "flows/fashion.py"], ["dvc", "repro"]
         timed(flow, ours, **home)
@@ -61,10 +69,14 @@ def main() -> None:
             take("`dvc repro`", stages, ours)
             take(f"`dvc repro` of {STAGES} empty stages", stages, empty)
             take("`python flows/fashion.py`", flow, ours, **home)
-            take("an empty Prefect flow", [sys.executable, str(place / "empty.py")], place, **patient)
+            take(
+                "an empty Prefect flow", [sys.executable, str(place / "empty.py")], place, **patient
+            )
 
-        command = [sys.executable, "-m", "flows.server", "ui"]
-        server = subprocess.Popen(command, cwd=ours, env={**os.environ, **home}, stdout=subprocess.PIPE)
+        command = [sys.executable, "-m", "flows", "ui"]
+        server = subprocess.Popen(
+            command, cwd=ours, env={**os.environ, **home}, stdout=subprocess.PIPE
+        )
         try:
             url = server.stdout.readline().decode().split()[5].rstrip(".") + "/api"
             for _ in range(600):
@@ -76,7 +88,12 @@ def main() -> None:
             there = {**home, "PREFECT_API_URL": url}
             for _ in range(count):
                 take("`python flows/fashion.py`, server running", flow, ours, **there)
-                take("an empty Prefect flow, server running", [sys.executable, str(place / "empty.py")], place, **there)
+                take(
+                    "an empty Prefect flow, server running",
+                    [sys.executable, str(place / "empty.py")],
+                    place,
+                    **there,
+                )
         finally:
             server.terminate()
             server.wait()

@@ -1,9 +1,10 @@
-"""What the recipe's arithmetic and memory traffic need at this machine's measured rates, and how far `fit` is from it.
+"""The least time that this machine needs for the recipe, and how far `fit` is from it.
 
     python benchmarks/limit.py [--rounds 3]
 
-The products of one update (forward, by weights, by inputs) are timed by NumPy's BLAS at the shapes that the network
-has, with a batch of 32; Adam's reads and writes at the rate at which NumPy copies arrays of that size.
+NumPy's BLAS times the matrix products of one update (forward, by weights, by inputs), in the
+network's shapes and with a batch of 32. NumPy's copies of arrays of the same size time what Adam
+reads and writes.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ SIZES, BATCH, ROWS = (784, 1024, 512, 256, 128, 64, 10), 32, 60_000
 
 
 def best(function, *arguments, repeat: int = 200) -> float:
-    """Seconds of a call: the fastest of five groups, for what else runs here can only slow it down."""
+    """Seconds of a call: the fastest of five groups, as other work can only slow it down."""
     function(*arguments)
     took = []
     for _ in range(5):
@@ -37,7 +38,9 @@ def main() -> None:
     for inputs, outputs in pairwise(SIZES):
         shapes = ((BATCH, inputs), (inputs, outputs), (BATCH, outputs))
         x, w, y = (random.random(shape, dtype=np.float32) for shape in shapes)
-        products += best(np.matmul, x, w, np.empty_like(y)) + best(np.matmul, x.T, y, np.empty_like(w))
+        products += best(np.matmul, x, w, np.empty_like(y)) + best(
+            np.matmul, x.T, y, np.empty_like(w)
+        )
         operations += 4 * BATCH * inputs * outputs
         if inputs != SIZES[0]:  # nobody needs the derivative by the images
             products += best(np.matmul, y, w.T, np.empty_like(x))
@@ -51,7 +54,10 @@ def main() -> None:
         took = epoch_seconds(place, ROWS, count)
     print(f"one epoch: {updates} updates, {operations * updates / 1e9:.0f} GFLOP\n")
     print("| | seconds | |\n|---|---|---|")
-    print(f"| matrix products | {products * updates:.1f} | {operations / products / 1e9:.0f} GFLOP/s |")
+    print(
+        f"| matrix products | {products * updates:.1f} "
+        f"| {operations / products / 1e9:.0f} GFLOP/s |"
+    )
     print(f"| Adam | {adam * updates:.1f} | {rate / 1e9:.0f} GB/s |")
     print(f"| both | {limit:.1f} | |")
     print(f"| `fit`, with validation on a tenth | {took:.1f} | {took / limit:.2f} of the limit |")

@@ -1,9 +1,10 @@
-"""What a tutorial would write for the recipe of `params.yaml`: the script that the pipeline is measured against.
+"""The recipe of `params.yaml` as a tutorial would write it: what the pipeline is measured against.
 
     python benchmarks/plain.py RAW.NPZ
 
-RAW.NPZ is what the step `load` writes (`data/fashion/raw.npz`). No seed is set: after `keras.utils.set_random_seed`
-`model.fit` has the rows in one and the same order in every epoch, and a worse result.
+RAW.NPZ is what the step `load` writes (`data/fashion/raw.npz`). No seed is set: after
+`keras.utils.set_random_seed`, `model.fit` takes the rows in the same order in every epoch, and the
+result is worse.
 """
 
 import os
@@ -41,7 +42,9 @@ with tempfile.TemporaryDirectory() as folder:
         epochs=20,
         batch_size=32,
         validation_data=(x_test, y_test),
-        callbacks=[keras.callbacks.ModelCheckpoint(checkpoint, save_best_only=True, save_weights_only=True)],
+        callbacks=[
+            keras.callbacks.ModelCheckpoint(checkpoint, save_best_only=True, save_weights_only=True)
+        ],
         verbose=2,
     )
     model.load_weights(checkpoint)

@@ -1,12 +1,13 @@
-"""The plain script, the same recipe as a cold flow and as a cold `dvc repro`, and two better models, side by side.
+"""The plain script, the same recipe as a flow and as a `dvc repro`, and two better models.
 
     python benchmarks/recipe.py [--rounds 3] [--seed 0]
 
-Whole processes, from the start of Python to its end. Each pipeline runs in a fresh clone of the last commit, with an
-empty cache and no Prefect server. The recipe has the same 60,000 rows to train on, the same 10,000 to validate on and
-the same number of updates in all three. The better models are trained on 50,000 rows and their checkpoint is chosen on
-the other 10,000, so that the test rows are used once. The first round has the seed that is asked for, each later one
-the next; the plain script has none.
+Whole processes are timed, from the start of Python to its end. Each pipeline runs in a fresh clone
+of the last commit, with an empty cache and no Prefect server. All three ways of the recipe train on
+the same 60,000 rows, validate on the same 10,000 and make the same number of updates. The better
+models train on 50,000 rows and choose their checkpoint on the other 10,000, so that the test rows
+are used once. The first round uses the given seed, each later round the next one; the plain script
+sets none.
 """
 
 from __future__ import annotations
@@ -31,8 +32,12 @@ class Way(NamedTuple):
 AS_PLAIN = {"normalize.validation": "test"}
 WAYS = {
     "flow": Way([sys.executable, "flows/fashion.py"], "fashion", AS_PLAIN),
-    "`dvc repro`": Way(["dvc", "repro", "visualize@fashion", "evaluate@fashion"], "fashion", AS_PLAIN),
-    "`fashion-cnn`": Way([sys.executable, "flows/train.py", "fashion-cnn"], "fashion-cnn", {}),
+    "`dvc repro`": Way(
+        ["dvc", "repro", "visualize@fashion", "evaluate@fashion"], "fashion", AS_PLAIN
+    ),
+    "`fashion-cnn`": Way(
+        [sys.executable, "-m", "flows", "train", "fashion-cnn"], "fashion-cnn", {}
+    ),
     "the best MLP": Way(
         [sys.executable, "flows/fashion.py"],
         "fashion",
@@ -62,7 +67,9 @@ print(model.count_params(), (both.argmax(axis=1) == y).mean())
 class Result(NamedTuple):
     run: Run
     accuracy: float  # of the test rows
-    flipped: float | None  # the same, where a model trained with flipped images is asked twice, also with those
+    flipped: (
+        float | None
+    )  # the same, where a model trained with flipped images is asked twice, also with those
     parameters: int | None
 
 
@@ -73,13 +80,17 @@ def plain(place) -> Result:
 
 
 def ours(place, seed: int, way: Way) -> Result:
-    changes = {f"{way.pipeline}.{key}": value for key, value in {**way.changes, "fit.seed": seed}.items()}
+    changes = {
+        f"{way.pipeline}.{key}": value for key, value in {**way.changes, "fit.seed": seed}.items()
+    }
     made = clone(place, changes)
     run = timed(way.command, made, PREFECT_HOME=str(place.parent / "home"))
     folder = made / "data" / way.pipeline
     accuracy = json.loads((folder / "metrics.json").read_text())["test_accuracy"]
-    parameters, flipped = timed([sys.executable, "-W", "ignore", "-c", FLIPPED], folder).output.split()[-2:]
-    mirrored = YAML(typ="safe").load(made / "params.yaml")[way.pipeline]["fit"]["flip"]
+    parameters, flipped = timed(
+        [sys.executable, "-W", "ignore", "-c", FLIPPED], folder
+    ).output.split()[-2:]
+    mirrored = YAML(typ="safe").load(made / "params.yaml")["pipelines"][way.pipeline]["fit"]["flip"]
     return Result(run, accuracy, float(flipped) if mirrored else None, int(parameters))
 
 
@@ -97,7 +108,8 @@ def main() -> None:
                 found = ours(place / f"{seed}-{number}", seed, way) if way else plain(place)
                 results[name].append(found)
                 print(
-                    f"seed {seed}, {name}: {found.run.seconds:.0f} s, {found.run.processor:.0f} s of the processor, "
+                    f"seed {seed}, {name}: {found.run.seconds:.0f} s, "
+                    f"{found.run.processor:.0f} s of the processor, "
                     f"accuracy {found.accuracy:.4f}",
                     file=sys.stderr,
                     flush=True,
@@ -107,14 +119,18 @@ def main() -> None:
     print("| | seconds | to plain | of the processor | to plain | largest process | parameters |")
     print("|---|---|---|---|---|---|---|")
     middle = {
-        name: [statistics.median(getattr(each.run, kind) for each in found) for kind in ("seconds", "processor")]
+        name: [
+            statistics.median(getattr(each.run, kind) for each in found)
+            for kind in ("seconds", "processor")
+        ]
         for name, found in results.items()
     }
     for name, found in results.items():
         took = [each.run.seconds for each in found]
         (seconds, processor), base = middle[name], middle["plain"]
         print(
-            f"| {name} | {seconds:.0f} ({min(took):.0f} to {max(took):.0f}) | {seconds / base[0]:.2f} | "
+            f"| {name} | {seconds:.0f} ({min(took):.0f} to {max(took):.0f}) "
+            f"| {seconds / base[0]:.2f} | "
             f"{processor:.0f} | {processor / base[1]:.2f} | {max(each.run.mib for each in found):.0f} MiB | "
             f"{found[0].parameters or ''} |"
         )
@@ -122,7 +138,9 @@ def main() -> None:
     for name, found in results.items():
         each = ", ".join(f"{result.accuracy:.4f}" for result in found)
         mean = statistics.mean(result.accuracy for result in found)
-        flipped = f"{statistics.mean(result.flipped for result in found):.4f}" if found[0].flipped else ""
+        flipped = (
+            f"{statistics.mean(result.flipped for result in found):.4f}" if found[0].flipped else ""
+        )
         print(f"| {name} | {each} | {mean:.4f} | {flipped} |")
 
 
