@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 from ruamel.yaml import YAML
+
+from tests.support.served import Served, eventually, free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -143,104 +143,6 @@ def workspaces(tmp_path_factory):
         return workspace
 
     return make
-
-
-class Served:
-    """A workspace whose deployments are served: Prefect's server with its UI, and the worker, as `make` starts them."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        self.workspace, self.processes = workspace, []
-        self.home = workspace.path / ".prefect"
-        workspace.env["PREFECT_HOME"] = str(self.home)
-
-    def begin(self, **env: str) -> None:
-        self.log = open(self.workspace.path / "served.log", "w")  # noqa: SIM115
-        self._start("ui", **env)
-        address = self.home / "ui-address"
-        eventually(lambda: address.is_file() and address.read_text())
-        self.url = address.read_text()
-        name, _, password = env.get("PREFECT_API_AUTH_STRING", "").partition(":")
-        self.client = httpx.Client(base_url=self.url, timeout=30, auth=(name, password) if password else None)
-        eventually(self.answers, 120)
-        self._start("worker", **env)
-        workers = "/work_pools/keras-flows/workers/filter"  # 404 until there is such a pool
-        eventually(lambda: (found := self.client.post(workers, json={})).is_success and found.json(), 120)
-
-    def _start(self, what: str, **env: str) -> None:
-        # Another test's server may be about to take 4200.
-        env = {**os.environ, **self.workspace.env, "PREFECT_SERVER_API_PORT": str(free_port()), **env}
-        command = ["python", "-m", "flows", what]
-        options = {"stdin": subprocess.DEVNULL, "stdout": self.log, "stderr": subprocess.STDOUT}
-        self.processes.append(
-            subprocess.Popen(command, cwd=self.workspace.path, env=env, start_new_session=True, **options)
-        )
-
-    def end(self) -> None:
-        for process in reversed(self.processes):
-            process.terminate()
-            try:
-                process.wait(timeout=40)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-        self.log.close()
-
-    def answers(self) -> bool:
-        try:
-            return self.client.get("/health").status_code == 200
-        except httpx.HTTPError:
-            assert self.processes[0].poll() is None, (self.workspace.path / "served.log").read_text()
-            return False
-
-    def get(self, path: str):
-        return self.client.get(f"/{path}").raise_for_status().json()
-
-    def post(self, path: str, content: dict):
-        for _ in range(20):
-            answer = self.client.post(f"/{path}", json=content)
-            if answer.status_code != 503:  # SQLite is locked for a moment: a person would click again
-                break
-            time.sleep(0.5)
-        return answer.raise_for_status().json()
-
-    def deployment(self, name: str) -> dict:
-        return self.get(f"deployments/name/pipeline/{name}")
-
-    def run(self, name: str, **parameters) -> str:
-        """Start a run of a deployment; its id."""
-        path = f"deployments/{self.deployment(name)['id']}/create_flow_run"
-        return self.post(path, {"parameters": parameters})["id"]
-
-    def state(self, run: str) -> dict:
-        return self.get(f"flow_runs/{run}")["state"]
-
-    def ended(self, run: str, seconds: float = 180) -> dict:
-        """The state in which a run ends."""
-        final = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
-        eventually(lambda: self.state(run)["type"] in final, seconds)
-        return self.state(run)
-
-    def steps(self, run: str) -> dict[str, dict]:
-        found = self.post("task_runs/filter", {"flow_runs": {"id": {"any_": [run]}}})
-        return {step["name"]: step["state"] for step in found}
-
-    def artifacts(self, run: str) -> dict[str, dict]:
-        found = self.post("artifacts/filter", {"flow_runs": {"id": {"any_": [run]}}})
-        return {artifact["key"]: artifact for artifact in found}
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-def eventually(true, seconds: float = 60) -> None:
-    """Wait until something is true."""
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until, f"not within {seconds} s"
-        time.sleep(0.3)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,172 @@
+"""Prefect's server with its UI, and the worker, as `make ui` and `make worker` start them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+FINAL = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
+
+
+class Served:
+    """A workspace whose deployments are served.
+
+    Args:
+        workspace: a `Workspace` of conftest.py.
+    """
+
+    def __init__(self, workspace) -> None:
+        self.workspace, self.processes = workspace, []
+        self.home = workspace.path / ".prefect"
+        workspace.env["PREFECT_HOME"] = str(self.home)
+
+    def begin(self, **env: str) -> None:
+        self.env = env
+        self.log = open(self.workspace.path / "served.log", "w")  # noqa: SIM115
+        self._start("ui")
+
+        address = self.home / "ui-address"
+        eventually(lambda: address.is_file() and address.read_text(), 120)
+        self.url = address.read_text()
+        name, _, password = env.get("PREFECT_API_AUTH_STRING", "").partition(":")
+        auth = (name, password) if password else None
+        self.client = httpx.Client(base_url=self.url, timeout=30, auth=auth)
+        eventually(self.answers, 300)
+        self.begin_work()
+
+    def begin_work(self) -> None:
+        """Start the worker, and wait until it has registered the deployments and asks for runs."""
+        before = self._workers()
+        self._start("worker")
+        eventually(lambda: self._workers() > before, 120)
+
+    def end_work(self) -> None:
+        self._end(self.processes.pop())
+
+    def _workers(self) -> set[str]:
+        """The names of the workers so far; each start makes another."""
+        answer = self.client.post("/work_pools/keras-flows/workers/filter", json={})
+        if answer.status_code in (404, 503):  # there is no pool yet; SQLite is locked for a moment
+            return set()
+        return {worker["name"] for worker in answer.raise_for_status().json()}
+
+    def _start(self, verb: str) -> None:
+        # Another test's server may be about to take 4200.
+        port = {"PREFECT_SERVER_API_PORT": str(free_port())}
+        env = {**os.environ, **self.workspace.env, **port, **self.env}
+        process = subprocess.Popen(
+            ["python", "-m", "flows", verb],
+            cwd=self.workspace.path,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self.processes.append(process)
+
+    def end(self) -> None:
+        for process in reversed(self.processes):
+            self._end(process)
+        self.log.close()
+
+    def _end(self, process: subprocess.Popen) -> None:
+        process.terminate()
+        try:
+            process.wait(timeout=40)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def answers(self) -> bool:
+        try:
+            return self.client.get("/health").status_code == 200
+        except httpx.HTTPError:
+            assert self.processes[0].poll() is None, self.said()
+            return False
+
+    def said(self) -> str:
+        """All that the server and the worker wrote."""
+        return (self.workspace.path / "served.log").read_text()
+
+    def get(self, path: str) -> Any:
+        return self._ask("GET", path).json()
+
+    def post(self, path: str, content: dict) -> Any:
+        return self._ask("POST", path, json=content).json()
+
+    def patch(self, path: str, content: dict) -> None:
+        self._ask("PATCH", path, json=content)
+
+    def _ask(self, method: str, path: str, **content: Any) -> httpx.Response:
+        for _ in range(20):
+            answer = self.client.request(method, f"/{path}", **content)
+            if answer.status_code != 503:
+                break
+            time.sleep(0.5)  # SQLite is locked for a moment: a person would click again
+        return answer.raise_for_status()
+
+    def deployment(self, name: str) -> dict:
+        return self.get(f"deployments/name/pipeline/{name}")
+
+    def deployments(self) -> set[str]:
+        return {each["name"] for each in self.post("deployments/filter", {})}
+
+    def run(self, name: str, **parameters: Any) -> str:
+        """Start a run of a deployment; its id."""
+        path = f"deployments/{self.deployment(name)['id']}/create_flow_run"
+        return self.post(path, {"parameters": parameters})["id"]
+
+    def newest(self) -> dict:
+        """The flow run that was made last."""
+        query = {"limit": 1, "sort": "EXPECTED_START_TIME_DESC"}
+        (run,) = self.post("flow_runs/filter", query)
+        return run
+
+    def state(self, run: str) -> dict:
+        return self.get(f"flow_runs/{run}")["state"]
+
+    def ended(self, run: str, seconds: float = 180) -> dict:
+        """The state in which a run ends."""
+        eventually(lambda: self.state(run)["type"] in FINAL, seconds)
+        return self.state(run)
+
+    def steps(self, run: str) -> dict[str, dict]:
+        """The state of each step."""
+        found = self.post("task_runs/filter", {"flow_runs": {"id": {"any_": [run]}}})
+        return {step["name"]: step["state"] for step in found}
+
+    def artifacts(self, run: str) -> dict[str, dict]:
+        found = self.post("artifacts/filter", {"flow_runs": {"id": {"any_": [run]}}})
+        return {artifact["key"]: artifact for artifact in found}
+
+    def artifact(self, run: str, key: str) -> dict:
+        """An artifact of a run, as soon as it is there."""
+        eventually(lambda: key in self.artifacts(run), 120)
+        return self.artifacts(run)[key]
+
+    def lines(self, run: str) -> list[str]:
+        """The log of a run."""
+        query = {"logs": {"flow_run_id": {"any_": [run]}}, "limit": 200}
+        return [line["message"] for line in self.post("logs/filter", query)]
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def eventually(true: Callable[[], Any], seconds: float = 60) -> None:
+    """Wait until something is true."""
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until, f"not within {seconds} s"
+        time.sleep(0.3)
