@@ -131,7 +131,8 @@ def main() -> None:
         print(
             f"| {name} | {seconds:.0f} ({min(took):.0f} to {max(took):.0f}) "
             f"| {seconds / base[0]:.2f} | "
-            f"{processor:.0f} | {processor / base[1]:.2f} | {max(each.run.mib for each in found):.0f} MiB | "
+            f"{processor:.0f} | {processor / base[1]:.2f} "
+            f"| {max(each.run.mib for each in found):.0f} MiB | "
             f"{found[0].parameters or ''} |"
         )
     print("\n| | test accuracy, by seed | mean | asked twice, also flipped |\n|---|---|---|---|")

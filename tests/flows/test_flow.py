@@ -120,7 +120,7 @@ def test_a_database_that_cannot_be_written_is_named(workspace, tmp_path):
     assert f"{tmp_path}/prefect.db" in said
     assert "Traceback" not in said
 
-    said = workspace.run("python", "-m", "flows.server", "ui", code=1, PREFECT_HOME=str(tmp_path))
+    said = workspace.run("python", "-m", "flows", "ui", code=1, PREFECT_HOME=str(tmp_path))
     assert f"Prefect's database {tmp_path}/prefect.db cannot be written (Is a directory)" in said
     assert "Traceback" not in said
 
@@ -155,7 +155,7 @@ def test_parameters_edited_while_a_step_runs_are_not_recorded_as_what_made_it(wo
     workspace.set(linear__fit__batch_size=after)
     said = process.communicate(timeout=120)[0]
     assert process.returncode != 0
-    assert "params.yaml (linear.fit) changed while fit ran" in said
+    assert "params.yaml (pipelines.linear.fit) changed while fit was running" in said
     assert f"batch_size: {after}\n" not in (workspace.path / "dvc.lock").read_text()
     workspace.set(linear__fit__epochs=3, linear__fit__batch_size=32)
     workspace.flow("linear")

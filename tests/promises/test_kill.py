@@ -27,7 +27,7 @@ COMMANDS = {"flow": ["python", "flows/linear.py"], "dvc": ["dvc", "repro", "visu
 def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(driver, workspaces, prefect_server):
     workspace = workspaces(f"killed-{driver}", PREFECT_API_URL=prefect_server)
     # Long enough that a quarter of the kills or so fall into the training.
-    workspace.set(linear__fit__epochs=3000, linear__fit__save_every=0.1)
+    workspace.set(linear__fit__epochs=3000, linear__run__save_every=0.1)
     workspace.run("git", "commit", "-qam", "Save often")
     others = unfinished(prefect_server)
     started = time.monotonic()

@@ -99,7 +99,7 @@ def test_a_missing_output_is_restored_and_a_changed_one_is_put_right(pair):
 
 def test_a_changed_helper_runs_the_steps_that_import_it_and_no_other(pair):
     by_flow, _ = pair
-    helper = by_flow.path / "tasks/figures.py"
+    helper = by_flow.path / "tasks/pictures/style.py"
     helper.write_text(helper.read_text() + "\n# changed\n")
     said = outcomes(by_flow.flow("linear"))
     assert {step for step, outcome in said.items() if outcome == "ran"} == {"visualize", "build", "evaluate"}
