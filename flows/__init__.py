@@ -3,8 +3,10 @@
 import sys
 from importlib.util import find_spec
 
-if not find_spec("pydantic"):  # another Python than the one of the environment
+# Another Python than that of the environment: one line in place of a traceback.
+missing = [name for name in ("dvc", "keras", "prefect", "pydantic") if not find_spec(name)]
+if missing:
     sys.exit(
-        f"{sys.executable} has none of the packages that keras-flows needs. "
+        f"{sys.executable} does not have {', '.join(missing)}, which keras-flows needs. "
         "Run `make install`, then `. .venv/bin/activate`."
     )
