@@ -30,7 +30,7 @@ from flows.memory import repo as memory
 from flows.memory.plan import plan
 from flows.project.folder import Project
 from flows.project.form import form
-from flows.project.steps import STEPS
+from flows.project.steps import STEPS, step
 from flows.server import progress, report, runs
 from flows.server.process import answers
 from tasks.core.step import Stopped, TryAgain, UserError, stopping
@@ -192,7 +192,7 @@ def _run_experiment(project: Project, pipeline: str, force: bool, changes: dict)
     with experiment.workspace(project, pipeline, changes) as copy:
         state = _run_steps(copy, pipeline, force)
         if state.is_completed():
-            experiment.save(copy, name, [f"{step}@{pipeline}" for step in STEPS])
+            experiment.save(copy, name, [f"{each}@{pipeline}" for each in STEPS])
             state.message = (
                 f"{state.message}. Experiment {name}: `dvc exp apply {name}` makes it yours"
             )
@@ -231,12 +231,13 @@ def _submit(project: Project, pipeline: str, force: bool) -> dict[str, PrefectFu
         after = {name: futures[name] for name in planned.after}
         how = How(project, force, because, after)
 
-        step = TASKS[planned.step].with_options(timeout_seconds=getattr(limits, planned.step))
+        limit = getattr(limits, planned.step)
+        as_planned = TASKS[planned.step].with_options(timeout_seconds=limit)
         # A step that needs a failed one says so and ends; Prefect would leave it pending for ever.
         ended = [allow_failure(future) for future in after.values()]
         # Without the run's tags: for each tag of a task Prefect asks the server when it ends.
         with TagsContext():
-            futures[planned.step] = step.submit(pipeline, quote(how), wait_for=ended)
+            futures[planned.step] = as_planned.submit(pipeline, quote(how), wait_for=ended)
     return futures
 
 
@@ -257,7 +258,7 @@ def bring_up_to_date(name: str, pipeline: str, how: How) -> State:
 
     def function() -> None:
         nonlocal said
-        with progress.shown(pipeline) if name == "fit" else nullcontext():
+        with progress.shown(pipeline) if step(name).trains else nullcontext():
             said = engine.run(project, name, pipeline, how.force)
 
     def tell(word: str, what: str) -> str:

@@ -1,6 +1,6 @@
 """One step alone: what a stage of `dvc.yaml` starts.
 
-python -m flows.stage fit fashion
+python3 -m flows.stage fit fashion
 """
 
 from __future__ import annotations
