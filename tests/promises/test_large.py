@@ -104,10 +104,10 @@ BIG, PHOTOGRAPHS = 120, 1600  # 69 MB as they come, 276 MB as float32
 MEMORY = """
 import sys, threading, time
 from pathlib import Path
-from tasks import fit
 from tasks.core import arrays
 from tasks.core.folder import Folder
 from tasks.rows import near_duplicates
+from tasks.training import loop
 from tests.promises import test_large
 from tests.support import tiny
 from tests.support.tiny import CNN, changed
@@ -132,7 +132,7 @@ training = changed(tiny.FIT, epochs=1, steps_per_execution="auto")
 few = changed(data, size=[16, 16])
 test_large.run(Folder(place / "warm"), few, "standard", CNN, training)
 arrays.LARGE = 10**6
-arrays.BLOCK = fit.ROOM = 2**21
+arrays.BLOCK = loop.ROOM = 2**21
 near_duplicates.BLOCK = 2**18
 highest = before = own()
 threading.Thread(target=watch, daemon=True).start()
