@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -29,7 +30,7 @@ def look(folder: Folder, path: Path, chosen: dict[str, str]) -> Proposal | None:
     if not any(file.suffix.lower() in images.ENDINGS for file in classes.glob("*/*")):
         return None
 
-    load = {
+    load: dict[str, Any] = {
         "source": "images",
         "path": path.as_posix(),
         "size": [LARGEST, LARGEST],

@@ -129,7 +129,9 @@ def _lines_of(text: str, name: str) -> tuple[int, int] | None:
     None if a merge (`<<`) has brought it there: then it has no lines of its own.
     """
     pipelines = _value(YAML(typ="safe", pure=True).compose(text), "pipelines")
-    marks = {key.value: key.start_mark for key, _ in pipelines.value} if pipelines else {}
+    if pipelines is None:
+        return None
+    marks = {key.value: key.start_mark for key, _ in pipelines.value}
     if name not in marks:
         return None
     begin = marks[name]

@@ -178,7 +178,7 @@ def test_a_name_that_cannot_be_one_is_refused(project, capsys, name, expected):
             lambda p: put_npz(
                 p / "in.npz", x_train=X, y_train=np.random.default_rng(0).random((40, 3))
             ),
-            "row 0 of y_train is no one-hot row",
+            "row 0 of y_train is not one-hot",
         ),
         (
             lambda p: put_npz(p / "in.npz", x_train=np.array(1), y_train=np.array(1)),
@@ -234,7 +234,7 @@ def test_dvc_reads_the_data_again_when_it_changes_and_no_sooner(workspaces):
     assert "32 + 8 rows" in workspace.dvc("repro", "normalize@mine")
 
     workspace.set(mine__load__test=0.5)
-    changed = r"load +run +pipelines\.mine\.load\.test: 0\.2 -> 0\.5\s"
+    changed = r"load +run +mine\.load\.test: 0\.2 -> 0\.5\s"
     assert re.search(changed, workspace.run(*plan))
     put_csv(file, *table(30))
     workspace.set(mine__load__test=0.2)
