@@ -11,8 +11,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # so that this file can be started from any folder
+# So that this file can be started from any folder.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ from tasks.core.folder import Folder
 from tasks.pictures.classes import most_confident
 from tasks.pictures.style import BLUE, GRAY, ORANGE, figure, picture, plain, save
 
+ROOT = Path(__file__).resolve().parents[1]
 FONT = 9  # points, everywhere
 WIDTH, HEIGHT = 11, 7.6  # inches
 ACROSS, DOWN = 5, 2  # images in a panel
@@ -32,9 +33,7 @@ ACROSS, DOWN = 5, 2  # images in a panel
 def main() -> None:
     folder = Folder(ROOT / "data" / "fashion")
     names = folder.read_json("schema.json")["class_names"]
-    x_train, y_train, x_test = read_arrays(
-        folder, "normalized.npz", "x_train", "y_train", "x_test"
-    )
+    x_train, y_train, x_test = read_arrays(folder, "normalized.npz", "x_train", "y_train", "x_test")
     tested = pd.read_csv(folder.read("predictions.csv"))
 
     with rc_context({"font.size": FONT, "axes.titlesize": FONT, "axes.labelsize": FONT}):
