@@ -53,14 +53,21 @@ def test_both_drivers_write_the_same_bytes_through_changes_there_and_back(pair):
     assert clean(by_flow)
     assert clean(by_dvc)
     assert "Running stage" not in by_flow.dvc("repro", *STAGES)
-    assert set(outcomes(by_dvc.flow("linear", PREFECT_API_URL=by_flow.env["PREFECT_API_URL"])).values()) == {"cached"}
+    assert set(
+        outcomes(by_dvc.flow("linear", PREFECT_API_URL=by_flow.env["PREFECT_API_URL"])).values()
+    ) == {"cached"}
     assert by_flow.bytes("linear") == by_dvc.bytes("linear") == first
 
     # A change runs what depends on it, and no more.
     for workspace in pair:
         workspace.set(linear__compile__learning_rate=0.02)
     said = outcomes(both(pair))
-    assert {step for step, outcome in said.items() if outcome == "ran"} == {"compile", "fit", "reload_best", "evaluate"}
+    assert {step for step, outcome in said.items() if outcome == "ran"} == {
+        "compile",
+        "fit",
+        "reload_best",
+        "evaluate",
+    }
     second = by_flow.bytes("linear")
     assert second != first
 
@@ -99,10 +106,14 @@ def test_a_missing_output_is_restored_and_a_changed_one_is_put_right(pair):
 
 def test_a_changed_helper_runs_the_steps_that_import_it_and_no_other(pair):
     by_flow, _ = pair
-    helper = by_flow.path / "tasks/figures.py"
+    helper = by_flow.path / "tasks/pictures/style.py"
     helper.write_text(helper.read_text() + "\n# changed\n")
     said = outcomes(by_flow.flow("linear"))
-    assert {step for step, outcome in said.items() if outcome == "ran"} == {"visualize", "build", "evaluate"}
+    assert {step for step, outcome in said.items() if outcome == "ran"} == {
+        "visualize",
+        "build",
+        "evaluate",
+    }
 
 
 def test_the_plan_names_old_and_new_value_and_tells_what_is_cached(pair):
@@ -120,7 +131,7 @@ def test_the_plan_names_old_and_new_value_and_tells_what_is_cached(pair):
 
 
 def test_the_plan_imports_neither_tensorflow_nor_prefect(pair):
-    code = "import runpy, sys; sys.argv = ['linear.py', '--plan']\ntry: runpy.run_path('flows/linear.py', run_name='__main__')\nexcept SystemExit: pass\nprint([m for m in ('tensorflow', 'prefect') if m in sys.modules])"  # noqa: E501
+    code = "import sys; from flows.__main__ import main; main(['plan', 'linear'])\nprint([m for m in ('tensorflow', 'prefect') if m in sys.modules])"
     assert pair[1].run("python", "-c", code).splitlines()[-1] == "[]"
 
 
