@@ -18,7 +18,7 @@ import pytest
 from zc.lockfile import LockFile
 
 from tasks.sources.fashion_mnist import DEBIAN_FOLDER
-from tests.conftest import eventually
+from tests.support.served import eventually
 
 TRAIN = ["python", "-m", "flows", "train", "linear"]
 

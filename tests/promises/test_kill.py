@@ -16,7 +16,7 @@ from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from ruamel.yaml import YAML, YAMLError
 from voluptuous import Invalid
 
-from tests.conftest import eventually
+from tests.support.served import eventually
 
 KILLS = int(os.environ.get("KILLS", "2"))  # for each driver
 LONGEST = 25.0  # seconds: about what a run takes here, from nothing to its end
