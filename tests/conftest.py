@@ -17,7 +17,6 @@ from ruamel.yaml import YAML
 from tests.support.served import Served, eventually, free_port
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
 BIN = Path(sys.executable).parent
 
 # Small enough that a step takes less time than the import of TensorFlow.
@@ -47,13 +46,18 @@ def _home(tmp_path_factory):
         "DVC_SITE_CACHE_DIR": str(home / "dvc"),
         "DO_NOT_TRACK": "1",
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-        **{f"GIT_{who}_{what}": "tests" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+        **{
+            f"GIT_{who}_{what}": "tests"
+            for who in ("AUTHOR", "COMMITTER")
+            for what in ("NAME", "EMAIL")
+        },
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in values.items():
             patch.setenv(name, value)
         patch.delenv("PREFECT_API_URL", raising=False)
-        patch.chdir(ROOT)  # the steps' paths start there
+        # Else every process of every workspace would compile the project again.
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         yield home
 
 
@@ -87,26 +91,42 @@ class Workspace:
         """The output of a command; its exit code must be `code`, if that is not None."""
         process = self.start(*command, **env)
         output = process.communicate(timeout=300)[0]
-        assert code in (None, process.returncode), f"{' '.join(command)}: exit {process.returncode}\n{output}"
+        assert code in (None, process.returncode), (
+            f"{' '.join(command)}: exit {process.returncode}\n{output}"
+        )
         return output
 
     def flow(self, pipeline: str, *options: str, **more) -> str:
-        return self.run("python", f"flows/{pipeline}.py", *options, **more)
+        return self.run("python", "-m", "flows", "train", pipeline, *options, **more)
 
     def dvc(self, *arguments: str, **more) -> str:
         return self.run("dvc", *arguments, **more)
 
     def set(self, **values) -> None:
         """Change parameters of pipelines: `set(linear__fit__epochs=4)`; comments stay."""
-        change(self.path / "params.yaml", {name.replace("__", "."): value for name, value in values.items()})
+        change(
+            self.path / "params.yaml",
+            {name.replace("__", "."): value for name, value in values.items()},
+        )
 
     def bytes(self, *pipelines: str) -> dict[str, str]:
         """A digest of every output of the pipelines, and of what DVC recorded of them."""
         folders = [self.path / "data" / name for name in pipelines]
-        files = [p for folder in folders for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")]
-        digests = {str(p.relative_to(self.path)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+        files = [
+            p
+            for folder in folders
+            for p in folder.iterdir()
+            if p.is_file() and not p.name.startswith(".")
+        ]
+        digests = {
+            str(p.relative_to(self.path)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files
+        }
         stages = YAML(typ="safe").load(self.path / "dvc.lock")["stages"]
-        return digests | {name: repr(stage) for name, stage in stages.items() if name.partition("@")[2] in pipelines}
+        return digests | {
+            name: repr(stage)
+            for name, stage in stages.items()
+            if name.partition("@")[2] in pipelines
+        }
 
 
 def change(file: Path, values: dict) -> None:
@@ -130,7 +150,11 @@ def workspaces(tmp_path_factory):
     def make(name: str, **env: str) -> Workspace:
         path = tmp_path_factory.mktemp(name) / "keras-flows"
         listed = subprocess.run(
-            ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+            ["git", "ls-files", "-co", "--exclude-standard", "-z"],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
         )
         for file in filter(None, listed.stdout.split("\0")):
             if (ROOT / file).is_file():
@@ -138,7 +162,11 @@ def workspaces(tmp_path_factory):
                 shutil.copy(ROOT / file, path / file)
         change(path / "params.yaml", TINY)
         workspace = Workspace(path, env)
-        for command in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "Begin"]):
+        for command in (
+            ["init", "-q", "-b", "main"],
+            ["add", "-A"],
+            ["commit", "-q", "-m", "Begin"],
+        ):
             workspace.run("git", *command)
         return workspace
 

@@ -16,15 +16,20 @@ from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from ruamel.yaml import YAML, YAMLError
 from voluptuous import Invalid
 
-from tests.conftest import eventually
+from tests.support.served import eventually
 
 KILLS = int(os.environ.get("KILLS", "2"))  # for each driver
 LONGEST = 25.0  # seconds: about what a run takes here, from nothing to its end
-COMMANDS = {"flow": ["python", "flows/linear.py"], "dvc": ["dvc", "repro", "visualize@linear", "evaluate@linear"]}
+COMMANDS = {
+    "flow": ["python", "-m", "flows", "train", "linear"],
+    "dvc": ["dvc", "repro", "visualize@linear", "evaluate@linear"],
+}
 
 
 @pytest.mark.parametrize("driver", COMMANDS)
-def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(driver, workspaces, prefect_server):
+def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(
+    driver, workspaces, prefect_server
+):
     workspace = workspaces(f"killed-{driver}", PREFECT_API_URL=prefect_server)
     # Long enough that a quarter of the kills or so fall into the training.
     workspace.set(linear__fit__epochs=3000, linear__run__save_every=0.1)
@@ -53,7 +58,11 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(driver, w
             if driver == "dvc":  # the flow needs none
                 hands += lend_a_hand(workspace)
             # Whatever has a final name is whole: what a run that was never killed writes, or what was there before.
-            now = {path: digest for path, digest in workspace.bytes("linear").items() if path in whole and "/" in path}
+            now = {
+                path: digest
+                for path, digest in workspace.bytes("linear").items()
+                if path in whole and "/" in path
+            }
             assert now.items() <= whole.items() | before.items()
         resumed += "continuing in epoch" in said
     said = workspace.run(*COMMANDS[driver])
@@ -62,7 +71,9 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(driver, w
     assert "up to date" in workspace.dvc("status", "visualize@linear", "evaluate@linear")
     assert not list(workspace.path.glob("data/linear/.resume/fit.npz"))
     eventually(lambda: unfinished(prefect_server) <= others)  # each run that was killed is closed
-    print(f"{driver}: {kills} kills, {resumed} runs continued a training, {hands} times a hand was needed")
+    print(
+        f"{driver}: {kills} kills, {resumed} runs continued a training, {hands} times a hand was needed"
+    )
 
 
 def unfinished(server: str) -> set[str]:

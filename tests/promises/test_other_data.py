@@ -1,4 +1,4 @@
-"""Data that was made elsewhere, scikit-learn's, in each format that it has: new.py looks at it, and all steps run."""
+"""Data that was made elsewhere, scikit-learn's, in each format that it has: `new` looks at it, and all steps run."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from sklearn import datasets
 
 from flows.command import new
 from flows.engine.step import run
-from flows.project.params import STEPS
-from tests.conftest import ROOT, change
+from flows.project.folder import Project
+from flows.project.steps import STEPS
+from tests.conftest import change
 
 TEST = 5  # every fifth row, where a format has test rows of its own
 
@@ -32,7 +33,14 @@ def as_csv(folder: Path, data) -> Path:
     head = [name.replace(",", "") for name in data.feature_names] + ["target"]
     lines = [",".join(head)]
     for values, label in zip(data.data, data.target, strict=True):
-        lines.append(",".join([*(f"{value:.10g}" for value in values), str(label if names is None else names[label])]))
+        lines.append(
+            ",".join(
+                [
+                    *(f"{value:.10g}" for value in values),
+                    str(label if names is None else names[label]),
+                ]
+            )
+        )
     folder.mkdir()
     (folder / "table.csv").write_text("\n".join(lines) + "\n")
     return folder / "table.csv"
@@ -40,7 +48,10 @@ def as_csv(folder: Path, data) -> Path:
 
 def as_npz(folder: Path, data) -> Path:
     folder.mkdir()
-    (x_train, x_test), (y_train, y_test) = split(getattr(data, "images", data.data)), split(data.target)
+    (x_train, x_test), (y_train, y_test) = (
+        split(getattr(data, "images", data.data)),
+        split(data.target),
+    )
     np.savez(folder / "arrays.npz", x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
     return folder / "arrays.npz"
 
@@ -62,14 +73,19 @@ def as_images(folder: Path, data) -> Path:
     return folder
 
 
-def begin(folder: Path, monkeypatch, data: Path) -> None:
+def begin(folder: Path, data: Path) -> Project:
     """A pipeline `mine` on the data, in a project of its own."""
-    for file in (new.FILE, new.GRAPH, new.OFFERED):
-        (folder / file).write_bytes((ROOT / file).read_bytes())
-    monkeypatch.setattr(new, "ROOT", folder)
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr("sys.argv", ["new.py", "mine", str(data)])
-    assert new.main() == 0
+    project = Project(folder)
+    project.params_file.write_bytes(Project.here().params_file.read_bytes())
+    new.new(project, "mine", str(data))
+    return project
+
+
+def steps(project: Project) -> dict:
+    """All eight, in this process; the metrics."""
+    for step in STEPS:
+        run(project, step, "mine")
+    return json.loads((project.data("mine") / "metrics.json").read_text())
 
 
 @pytest.mark.parametrize(
@@ -77,22 +93,24 @@ def begin(folder: Path, monkeypatch, data: Path) -> None:
     [
         ("digits", as_csv, "test_accuracy", 0.93),
         ("digits", as_npz, "test_accuracy", 0.93),
-        ("digits", as_idx, "test_accuracy", 0.93),
-        ("digits", as_images, "test_accuracy", 0.93),
+        # The same arrays as from .npz: that every step runs is enough.
+        ("digits", as_idx, "test_accuracy", None),
+        ("digits", as_images, "test_accuracy", None),
         ("wine", as_csv, "test_accuracy", 0.90),
-        ("wine", as_npz, "test_accuracy", 0.90),
+        ("wine", as_npz, "test_accuracy", None),
         ("breast_cancer", as_csv, "test_accuracy", 0.93),
-        ("breast_cancer", as_npz, "test_accuracy", 0.93),
+        ("breast_cancer", as_npz, "test_accuracy", None),
         ("diabetes", as_csv, "test_r2", 0.30),
-        ("diabetes", as_npz, "test_r2", 0.30),
+        ("diabetes", as_npz, "test_r2", None),
     ],
 )
-def test_it_is_looked_at_trained_on_and_measured(tmp_path, monkeypatch, name, form, score, least):
-    begin(tmp_path, monkeypatch, form(tmp_path / "own", getattr(datasets, f"load_{name}")()))
-    for step in STEPS:
-        run(step, "mine")
-    metrics = json.loads((tmp_path / "data/mine/metrics.json").read_text())
-    assert metrics[score] >= least, metrics
+def test_it_is_looked_at_trained_on_and_measured(tmp_path, name, form, score, least):
+    project = begin(tmp_path, form(tmp_path / "own", getattr(datasets, f"load_{name}")()))
+    if least is None:
+        change(tmp_path / "params.yaml", {"mine.fit.epochs": 1})
+    metrics = steps(project)
+    if least is not None:
+        assert metrics[score] >= least, metrics
 
     data = getattr(datasets, f"load_{name}")()
     names = getattr(data, "target_names", None) if form is as_csv else None
@@ -101,7 +119,9 @@ def test_it_is_looked_at_trained_on_and_measured(tmp_path, monkeypatch, name, fo
     for row in rows:  # each is what stands there from where it is
         place = row["from"]
         number = int(re.search(r"\d+(?=\.png$)|\d+$", place)[0])
-        told = {as_csv: f"table.csv {number}", as_images: f"{row['actual']}/{number}.png"}.get(form, f"test {number}")
+        told = {as_csv: f"table.csv {number}", as_images: f"{row['actual']}/{number}.png"}.get(
+            form, f"test {number}"
+        )
         assert place == told
         label = data.target[number - 1] if form is as_csv else data.target[number]
         if form in (as_npz, as_idx):
@@ -113,19 +133,19 @@ def test_it_is_looked_at_trained_on_and_measured(tmp_path, monkeypatch, name, fo
 
 
 @pytest.mark.parametrize("unit", [1e-3, 1e6])
-def test_the_unit_of_numbers_to_predict_does_not_matter(tmp_path, monkeypatch, unit):
+def test_the_unit_of_numbers_to_predict_does_not_matter(tmp_path, unit):
     data = datasets.load_diabetes()
     data.target = data.target * unit + 10 * unit
-    begin(tmp_path, monkeypatch, as_csv(tmp_path / "own", data))
-    for step in STEPS:
-        run(step, "mine")
-    metrics = json.loads((tmp_path / "data/mine/metrics.json").read_text())
+    project = begin(tmp_path, as_csv(tmp_path / "own", data))
+    metrics = steps(project)
     assert metrics["test_r2"] >= 0.30, metrics
-    actual = np.loadtxt(tmp_path / "data/mine/predictions.csv", delimiter=",", skiprows=1, usecols=2)
+    actual = np.loadtxt(
+        tmp_path / "data/mine/predictions.csv", delimiter=",", skiprows=1, usecols=2
+    )
     assert set(np.round(actual / unit).astype(int)) <= set(np.round(data.target / unit).astype(int))
 
 
-def test_what_few_images_begin_with_learns_to_tell_them_apart(tmp_path, monkeypatch):
+def test_what_few_images_begin_with_learns_to_tell_them_apart(tmp_path):
     random = np.random.default_rng(0)
     for name in ("circle", "square", "triangle"):
         for number in range(60):
@@ -140,27 +160,33 @@ def test_what_few_images_begin_with_learns_to_tell_them_apart(tmp_path, monkeypa
             file = tmp_path / "own" / name / f"{number}.png"
             file.parent.mkdir(parents=True, exist_ok=True)
             image.save(file)
-    begin(tmp_path, monkeypatch, tmp_path / "own")
+    project = begin(tmp_path, tmp_path / "own")
     change(tmp_path / "params.yaml", {"mine.load.size": [32, 32]})
-    for step in STEPS:
-        run(step, "mine")
-    metrics = json.loads((tmp_path / "data/mine/metrics.json").read_text())
+    metrics = steps(project)
     assert metrics["test_accuracy"] >= 0.7, metrics  # of three classes
 
 
 @pytest.mark.parametrize("labels", ["one_hot", "regression"])
-def test_images_are_flipped_and_shifted_whatever_their_labels_are(tmp_path, monkeypatch, labels):
+def test_images_are_flipped_and_shifted_whatever_their_labels_are(tmp_path, labels):
     data = datasets.load_digits()
-    y = np.eye(10)[data.target] if labels == "one_hot" else data.images.mean(axis=(1, 2))  # as bright when flipped
-    arrays = {"x_train": data.images[:200], "y_train": y[:200], "x_test": data.images[200:250], "y_test": y[200:250]}
+    y = (
+        np.eye(10)[data.target] if labels == "one_hot" else data.images.mean(axis=(1, 2))
+    )  # as bright when flipped
+    arrays = {
+        "x_train": data.images[:200],
+        "y_train": y[:200],
+        "x_test": data.images[200:250],
+        "y_test": y[200:250],
+    }
     np.savez(tmp_path / "own.npz", **arrays)
-    begin(tmp_path, monkeypatch, tmp_path / "own.npz")
-    change(tmp_path / "params.yaml", {f"mine.fit.{key}": value for key, value in (("flip", True), ("epochs", 2))})
+    project = begin(tmp_path, tmp_path / "own.npz")
+    change(
+        tmp_path / "params.yaml",
+        {f"mine.fit.{key}": value for key, value in (("flip", True), ("epochs", 2))},
+    )
     written = []
     for shift in (0, 1):
         change(tmp_path / "params.yaml", {"mine.fit.shift": shift})
-        for step in STEPS:
-            run(step, "mine")
-        written.append((tmp_path / "data/mine/metrics.json").read_text())
+        written.append(steps(project))
     assert json.loads((tmp_path / "data/mine/schema.json").read_text())["labels"] == labels
-    assert json.loads(written[0])["test_loss"] != json.loads(written[1])["test_loss"]
+    assert written[0]["test_loss"] != written[1]["test_loss"]

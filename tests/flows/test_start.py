@@ -1,0 +1,54 @@
+"""How the program is started: from anywhere, by its path, and by a Python that has no packages."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+WITHOUT_PACKAGES = [sys.executable, "-S"]  # without the folder site-packages
+
+
+def started(*command, cwd) -> subprocess.CompletedProcess:
+    options = {"capture_output": True, "text": True, "timeout": 120}
+    return subprocess.run(command, cwd=cwd, **options)
+
+
+@pytest.mark.parametrize("link", [False, True], ids=["by its path", "through a link"])
+def test_a_pipelines_file_can_be_started_from_another_folder(tmp_path, link):
+    file = ROOT / "flows" / "fashion.py"
+    if link:
+        (tmp_path / "clothes.py").symlink_to(file)
+        file = tmp_path / "clothes.py"
+
+    done = started(sys.executable, file, "--plan", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    steps = [line.split()[0] for line in done.stdout.splitlines() if line.strip()]
+    assert {"load", "fit", "evaluate"} <= set(steps)
+
+
+def test_the_program_asked_by_its_path_says_where_to_start_it(tmp_path):
+    done = started(sys.executable, ROOT / "flows", cwd=tmp_path)
+    assert done.returncode == 1
+    said = f"Run `python -m flows` from the project's folder: cd {ROOT}"
+    assert done.stderr.splitlines() == [said]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["-m", "flows", "plan", "linear"],
+        ["flows/fashion.py", "--plan"],
+        ["-m", "flows.stage", "load", "linear"],
+    ],
+    ids=["the command line", "a pipeline's file", "a stage of dvc.yaml"],
+)
+def test_a_python_without_the_packages_is_told_so_in_one_line(command):
+    done = started(*WITHOUT_PACKAGES, *command, cwd=ROOT)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "make install" in line
+    assert "Traceback" not in done.stderr
