@@ -149,11 +149,10 @@ def test_a_person_watches_a_training_and_cancels_it(served, page):
     page.get_by_text(re.compile(epoch)).first.wait_for()
     shot(page, "ui-progress.png")
     go(served, page, f"/runs/flow-run/{run}")
-    page.get_by_text("fit", exact=True).first.wait_for()
+    page.get_by_text("Running", exact=True).first.wait_for()
     shot(page, "ui-running.png")
-
-    page.locator(".flow-run-menu, .page-heading .p-icon-button-menu").first.click()
-    page.get_by_text("Cancel", exact=True).first.click()
+    page.get_by_role("button", name="Cancel", exact=True).first.click()
+    shot(page, "ui-cancel.png")
     page.get_by_role("dialog").get_by_role("button", name=re.compile("Cancel")).last.click()
     assert served.ended(run)["type"] == "CANCELLED"
 

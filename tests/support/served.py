@@ -130,6 +130,9 @@ class Served:
         found = self.post("flow_runs/filter", {"sort": "ID_DESC", "limit": 200})
         return {run["id"] for run in found if not run["auto_scheduled"]}
 
+    def cancel(self, run: str) -> None:
+        self.post(f"flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}})
+
     def state(self, run: str) -> dict:
         return self.get(f"flow_runs/{run}")["state"]
 
