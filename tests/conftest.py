@@ -14,7 +14,7 @@ import httpx
 import pytest
 from ruamel.yaml import YAML
 
-from tests.support.served import Served, eventually, free_port
+from tests.support.served import Served, eventually, free_port  # noqa: F401  # for the tests, too
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent

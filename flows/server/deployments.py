@@ -1,12 +1,13 @@
 """What Prefect's UI offers: for each pipeline of `params.yaml` a deployment, and one for trials.
 
-What a person set in the UI stays as they set it: an existing deployment keeps its schedules, its
-parameters and whether it is paused.
+What a person set in the UI stays as they set it. A deployment that exists keeps all that the UI's
+forms can change; only what says how to start the flow follows the project.
 """
 
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -14,40 +15,57 @@ from prefect.client.schemas.actions import (
     DeploymentScheduleCreate,
     WorkPoolCreate,
 )
-from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
+from prefect.client.schemas.filters import FlowFilter, FlowFilterId
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectNotFound
+from ruamel.yaml import YAML
 
 from flows.project.folder import Project
 
 POOL = "keras-flows"
-TAG = "keras-flows"
 ENTRYPOINT = "flows/pipeline.py:run_pipeline"
 # Two runs of a pipeline work in the same folder: the next one waits. A trial has its own copy.
 ONE_AT_A_TIME = {"concurrency_limit": 1, "concurrency_options": {"collision_strategy": "ENQUEUE"}}
 # Off until someone turns it on in the UI.
 NIGHTLY = CronSchedule(cron="0 3 * * *", timezone="UTC")
+PAGE = 200  # deployments that the server sends at once
 
 
 def register(project: Project, flow: Flow) -> list[str]:
     """Make the deployments of all pipelines, and take away those whose pipeline is gone.
 
+    Args:
+        project: its pipelines are offered, and run in its folder.
+        flow: run_pipeline, whose arguments become the form.
+
     Returns:
         The names of the deployments.
     """
     wanted = {}
-    for pipeline in project.pipelines():
-        wanted[pipeline] = _fields(project, flow, f"{pipeline}, as params.yaml has it.")
-        about = f"{pipeline} with other parameters. Each run becomes a DVC experiment."
-        wanted[f"{pipeline}-experiment"] = _fields(project, flow, about)
+    for pipeline, about in _pipelines(project).items():
+        wanted[pipeline] = _at_first(pipeline, about) | _once_at_a_time()
+        trial = f"{about}: with other parameters. Each run becomes a DVC experiment."
+        wanted[f"{pipeline}-experiment"] = _at_first(pipeline, trial)
 
     with get_client(sync_client=True) as client:
         _pool(client)
         flow_id = client.create_flow(flow)
-        for name, fields in wanted.items():
-            _create_or_update(client, flow_id, flow, name, fields)
-        _remove_others(project, client, set(wanted))
+        for name, first in wanted.items():
+            _create_or_update(client, flow_id, flow, name, first, _start(project, flow))
+        _remove_gone(client, flow_id, project)
     return list(wanted)
+
+
+def _pipelines(project: Project) -> dict[str, str]:
+    """The pipelines, and what the comment behind the name of each says."""
+    names = project.pipelines()  # refuses a file that is not YAML
+    sections = YAML().load(project.params_file).get("pipelines")
+    abouts = {}
+    for name in names:
+        behind = sections.ca.items.get(name) or [None] * 3
+        comment = behind[2].value if behind[2] else ""
+        abouts[name] = comment.partition("\n")[0].strip("# ") or name
+    return abouts
 
 
 def _pool(client: SyncPrefectClient) -> None:
@@ -58,50 +76,76 @@ def _pool(client: SyncPrefectClient) -> None:
         client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
 
 
-def _fields(project: Project, flow: Flow, description: str) -> dict[str, Any]:
-    """What follows from the project, and no person sets."""
+def _start(project: Project, flow: Flow) -> dict[str, Any]:
+    """How the flow is started, and its form: what no person sets."""
     directory = {"directory": str(project.root)}
     return {
-        "description": f"{description} Nothing runs that has not changed.",
         "entrypoint": ENTRYPOINT,
         "path": str(project.root),
         "pull_steps": [{"prefect.deployments.steps.set_working_directory": directory}],
         "parameter_openapi_schema": flow.parameters.model_dump(exclude_unset=True),
+    }
+
+
+def _at_first(pipeline: str, about: str) -> dict[str, Any]:
+    """What a person may change in the UI."""
+    # The steps' lines reach the run's log.
+    env = {"PREFECT_LOGGING_EXTRA_LOGGERS": "flows,tasks"}
+    return {
+        "description": about,
+        "parameters": {"pipeline": pipeline},
+        "job_variables": {"env": env},
         "work_pool_name": POOL,
-        "tags": [TAG],
         "enforce_parameter_schema": True,
     }
 
 
+def _once_at_a_time() -> dict[str, Any]:
+    nightly = DeploymentScheduleCreate(schedule=NIGHTLY, active=False)
+    return {**ONE_AT_A_TIME, "schedules": [nightly]}
+
+
 def _create_or_update(
-    client: SyncPrefectClient, flow_id, flow: Flow, name: str, fields: dict[str, Any]
+    client: SyncPrefectClient,
+    flow_id: UUID,
+    flow: Flow,
+    name: str,
+    first: dict[str, Any],
+    start: dict[str, Any],
 ) -> None:
     try:
-        existing = client.read_deployment_by_name(f"{flow.name}/{name}")
+        found = client.read_deployment_by_name(f"{flow.name}/{name}").model_dump(mode="json")
     except ObjectNotFound:
-        client.create_deployment(flow_id, name, **fields, **_at_first(name))
-    else:
-        # Not the client's `update_deployment`, which does not know the schema of the form.
-        client.request("PATCH", "/deployments/{id}", path_params={"id": existing.id}, json=fields)
+        client.create_deployment(flow_id, name, **first, **start)
+        return
+
+    changed = {key: value for key, value in start.items() if found[key] != value}
+    if changed:  # each change makes Prefect plan the scheduled runs anew
+        # Not by the client's `update_deployment`, which does not know the schema of the form.
+        place = {"id": found["id"]}
+        client.request("PATCH", "/deployments/{id}", path_params=place, json=changed)
 
 
-def _at_first(name: str) -> dict[str, Any]:
-    """What a person may change in the UI."""
-    # The steps' lines reach the run's log.
-    env = {"PREFECT_LOGGING_EXTRA_LOGGERS": "flows,tasks"}
-    first = {
-        "parameters": {"pipeline": name.removesuffix("-experiment")},
-        "job_variables": {"env": env},
-    }
-    if not name.endswith("-experiment"):
-        first |= ONE_AT_A_TIME
-        first["schedules"] = [DeploymentScheduleCreate(schedule=NIGHTLY, active=False)]
-    return first
+def _remove_gone(client: SyncPrefectClient, flow_id: UUID, project: Project) -> None:
+    """Take away this project's deployments of pipelines that are not in params.yaml any more.
+
+    A copy that a person made in the UI stays as long as its pipeline. Another project may use the
+    same server.
+    """
+    here = {"path": str(project.root), "entrypoint": ENTRYPOINT}
+    for found in _deployments(client, flow_id):
+        ours = all(getattr(found, key) == value for key, value in here.items())
+        if ours and found.parameters.get("pipeline") not in project.pipelines():
+            client.delete_deployment(found.id)
 
 
-def _remove_others(project: Project, client: SyncPrefectClient, wanted: set[str]) -> None:
-    """Only what this project has made goes: another one may use the same server."""
-    ours = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
-    for deployment in client.read_deployments(deployment_filter=ours):
-        if deployment.path == str(project.root) and deployment.name not in wanted:
-            client.delete_deployment(deployment.id)
+def _deployments(client: SyncPrefectClient, flow_id: UUID) -> list:
+    """Every deployment of the flow."""
+    of_the_flow = FlowFilter(id=FlowFilterId(any_=[flow_id]))
+    found: list = []
+    while len(found) % PAGE == 0:
+        page = client.read_deployments(flow_filter=of_the_flow, limit=PAGE, offset=len(found))
+        found += page
+        if not page:
+            break
+    return found

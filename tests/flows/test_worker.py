@@ -12,7 +12,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from flows.pipeline import run_pipeline
 from flows.project.edit import text_of, without, write
 from flows.project.folder import Project
-from flows.server.deployments import register
+from flows.server.deployments import ENTRYPOINT, register
 
 SHIPPED = Project.here()
 
@@ -46,6 +46,7 @@ def test_each_pipeline_is_offered_once_and_for_trials_with_a_schedule_that_is_of
     assert names == expected
 
     fashion = read(prefect_server, "fashion")
+    assert fashion["description"].startswith("60,000 + 10,000 gray images")
     (schedule,) = fashion["schedules"]
     assert (schedule["schedule"]["cron"], schedule["active"]) == ("0 3 * * *", False)
     assert fashion["parameters"] == {"pipeline": "fashion"}
@@ -62,8 +63,15 @@ def test_what_a_person_set_in_the_ui_survives_the_next_start(offer, prefect_serv
     # The switch, the time, a parameter and the pause button.
     changed = {"active": True, "schedule": {"cron": "30 6 * * 1", "timezone": "Europe/Berlin"}}
     httpx.patch(f"{place}/schedules/{schedule['id']}", json=changed).raise_for_status()
-    parameters = {"pipeline": "linear", "force": True}
-    httpx.patch(place, json={"parameters": parameters}).raise_for_status()
+    form = {
+        "parameters": {"pipeline": "linear", "force": True},
+        "description": "Ours",
+        "tags": ["nightly"],
+        "job_variables": {"env": {"TF_NUM_INTRAOP_THREADS": "1"}},
+        "concurrency_limit": 2,
+    }
+    httpx.patch(place, json=form).raise_for_status()
+    edited = read(prefect_server, "linear")
     httpx.post(f"{place}/pause_deployment").raise_for_status()
 
     offer()
@@ -72,8 +80,12 @@ def test_what_a_person_set_in_the_ui_survives_the_next_start(offer, prefect_serv
     assert (after["id"], kept["id"]) == (before["id"], schedule["id"])
     assert (kept["schedule"]["cron"], kept["active"]) == ("30 6 * * 1", True)
     assert kept["schedule"]["timezone"] == "Europe/Berlin"
-    assert after["parameters"] == parameters
     assert after["paused"]
+    for key in ("parameters", "description", "tags", "job_variables"):
+        assert after[key] == form[key]
+    limits = edited["global_concurrency_limit"], after["global_concurrency_limit"]
+    assert [each["limit"] for each in limits] == [2, 2]
+    assert after["work_pool_name"] == "keras-flows"
 
 
 def test_a_schedule_that_a_person_deleted_does_not_come_back(offer, prefect_server):
@@ -89,24 +101,37 @@ def test_a_schedule_that_a_person_deleted_does_not_come_back(offer, prefect_serv
 def test_a_deployment_whose_pipeline_is_gone_is_taken_away_and_no_other(offer, prefect_server):
     offer()
     other = Project(offer.project.root / "other")  # another project on the same server
-    with temporary_settings({PREFECT_API_URL: prefect_server}):
-        with get_client(sync_client=True) as client:
-            flow = client.create_flow(run_pipeline)
-            client.create_deployment(flow, "theirs", path=str(other.root), tags=["keras-flows"])
+    settings = temporary_settings({PREFECT_API_URL: prefect_server})
+    with settings, get_client(sync_client=True) as client:
+        flow = client.create_flow(run_pipeline)
+        options = {"entrypoint": ENTRYPOINT, "parameters": {"pipeline": "linear"}}
+        client.create_deployment(flow, "theirs", path=str(other.root), **options)
+        root = str(offer.project.root)
+        options["parameters"] = {"pipeline": "fashion"}
+        client.create_deployment(flow, "a-copy", path=root, **options)
 
     file = offer.project.params_file
     write(file, without(text_of(file), "linear"))
     assert "linear" not in offer()
     for name in ("linear", "linear-experiment"):
         assert httpx.get(f"{prefect_server}/deployments/name/pipeline/{name}").status_code == 404
-    assert read(prefect_server, "theirs")["id"]
+    for name in ("theirs", "a-copy"):
+        assert read(prefect_server, name)["id"]
 
 
 def test_the_form_follows_the_code_at_each_start(offer, prefect_server):
     offer()
     place = f"{prefect_server}/deployments/{read(prefect_server, 'linear')['id']}"
-    httpx.patch(place, json={"parameter_openapi_schema": {}, "description": "old"})
+    old = {"parameter_openapi_schema": {}, "entrypoint": "flows/old.py:run"}
+    httpx.patch(place, json=old).raise_for_status()
     offer()
     after = read(prefect_server, "linear")
     assert "changes" in after["parameter_openapi_schema"]["properties"]
-    assert "as params.yaml has it" in after["description"]
+    assert after["entrypoint"] == ENTRYPOINT
+
+
+def test_a_start_that_changes_nothing_leaves_the_deployments_alone(offer, prefect_server):
+    offer()
+    before = read(prefect_server, "linear")
+    offer()
+    assert read(prefect_server, "linear")["updated"] == before["updated"]

@@ -11,10 +11,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conftest import Served, eventually, free_port
+from tests.support.served import Served, eventually, free_port
 
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-pytestmark = pytest.mark.skipif(not PROGRAMS, reason="PostgreSQL is not installed here: `make tools` does it")
+pytestmark = pytest.mark.skipif(
+    not PROGRAMS, reason="PostgreSQL is not installed here: `make tools` does it"
+)
 PASSWORD = "team:a-password-for-this-test"
 
 
@@ -22,7 +24,9 @@ PASSWORD = "team:a-password-for-this-test"
 def postgres():
     """The address of a database in a PostgreSQL of its own."""
     folder, port = Path(tempfile.mkdtemp(prefix="postgres-")), free_port()
-    user = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}  # it refuses to run as root
+    user = (
+        {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
+    )  # it refuses to run as root
     if user:
         shutil.chown(folder, **user)
     secret = folder / "password"
@@ -30,12 +34,24 @@ def postgres():
     if user:
         shutil.chown(secret, **user)
     programs, data = PROGRAMS[-1].parent, folder / "data"
-    create = [programs / "initdb", "-D", data, "-U", "prefect", "--auth=scram-sha-256", f"--pwfile={secret}"]
+    create = [
+        programs / "initdb",
+        "-D",
+        data,
+        "-U",
+        "prefect",
+        "--auth=scram-sha-256",
+        f"--pwfile={secret}",
+    ]
     subprocess.run(create, check=True, capture_output=True, cwd=folder, **user)
     options = ["-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1"]
     with open(folder / "log", "w") as log:
         server = subprocess.Popen(
-            [programs / "postgres", "-D", data, *options], stdout=log, stderr=log, cwd=folder, **user
+            [programs / "postgres", "-D", data, *options],
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            **user,
         )
     ready = [programs / "pg_isready", "-h", "127.0.0.1", "-p", str(port)]
     eventually(lambda: subprocess.run(ready, capture_output=True).returncode == 0)
@@ -76,11 +92,21 @@ def test_a_run_from_the_terminal_needs_the_password(served):
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "flow_runs/filter"), ("POST", "flows/filter"), ("POST", "task_runs/filter"), ("POST", "logs/filter"),
-        ("POST", "artifacts/filter"), ("POST", "deployments/filter"), ("POST", "work_pools/filter"),
-        ("GET", "admin/settings"), ("GET", "admin/version"), ("POST", "events/filter"), ("POST", "variables/filter"),
+        ("GET", "admin/settings"),
+        ("GET", "admin/version"),
+        ("POST", "artifacts/filter"),
+        ("POST", "deployments/filter"),
+        ("POST", "events/filter"),
+        ("POST", "flow_runs/filter"),
+        ("POST", "flows/filter"),
+        ("POST", "logs/filter"),
+        ("POST", "task_runs/filter"),
+        ("POST", "variables/filter"),
+        ("POST", "work_pools/filter"),
     ],
-)  # fmt: skip
+)
 def test_without_the_password_nothing_is_readable(served, method, path, auth):
-    answer = httpx.request(method, f"{served.url}/{path}", json={} if method == "POST" else None, auth=auth)
+    answer = httpx.request(
+        method, f"{served.url}/{path}", json={} if method == "POST" else None, auth=auth
+    )
     assert answer.status_code == 401

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+NEVER = 1_000_000  # epochs: a training that waits for the test, on any machine
 FINAL = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
 
 
@@ -124,11 +125,13 @@ class Served:
         path = f"deployments/{self.deployment(name)['id']}/create_flow_run"
         return self.post(path, {"parameters": parameters})["id"]
 
-    def newest(self) -> dict:
-        """The flow run that was made last."""
-        query = {"limit": 1, "sort": "EXPECTED_START_TIME_DESC"}
-        (run,) = self.post("flow_runs/filter", query)
-        return run
+    def runs(self) -> set[str]:
+        """The ids of the flow runs that have been made; those of a schedule are not among them."""
+        found = self.post("flow_runs/filter", {"sort": "ID_DESC", "limit": 200})
+        return {run["id"] for run in found if not run["auto_scheduled"]}
+
+    def cancel(self, run: str) -> None:
+        self.post(f"flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}})
 
     def state(self, run: str) -> dict:
         return self.get(f"flow_runs/{run}")["state"]
