@@ -40,138 +40,315 @@ LOAD = FULL[FULL.index("    load:") : FULL.index("    normalize:")]
 BUILD = FULL[FULL.index("    build:") : FULL.index("    compile:")]
 OPTIMIZERS = "`adam`, `adamw`, `nadam`, `adamax`, `adagrad`, `rmsprop`, `sgd`, `lion`"
 
-# What stands in the file for fashion (the first pipeline), what is put in its place, and the lines of the message:
-# a regular expression for each.
+# What the file has for fashion (the first pipeline), what is put in its place, and a regular
+# expression for each line of the message.
 MISTAKES = {
     "unknown section": (
-        "    build:", "    biuld:\n      a: 1\n    build:",
-        [r"fashion\.biuld: unknown key\. Did you mean `build`\? Known here: load, normalize, visualize, build, "],
+        "    build:",
+        "    biuld:\n      a: 1\n    build:",
+        [
+            r"fashion\.biuld: unknown key\. Did you mean `build`\? Known here: load, "
+            r"normalize, visualize, build, "
+        ],
     ),
     "misspelt section": (
-        "    evaluate:", "    evalute:",
-        [r"fashion\.evaluate: missing\.", r"fashion\.evalute: unknown key\. Did you mean `evaluate`\?"],
+        "    evaluate:",
+        "    evalute:",
+        [
+            r"fashion\.evaluate: missing\.",
+            r"fashion\.evalute: unknown key\. Did you mean `evaluate`\?",
+        ],
     ),
     "unknown key": (
-        "      epochs: 20", "      epochs: 20\n      epoch: 20",
-        [r"fashion\.fit\.epoch: unknown key\. Did you mean `epochs`\? Known here: epochs, batch_size, "],
+        "      epochs: 20",
+        "      epochs: 20\n      epoch: 20",
+        [
+            r"fashion\.fit\.epoch: unknown key\. Did you mean `epochs`\? Known here: epochs, "
+            r"batch_size, "
+        ],
     ),
     "unknown key with no neighbour": (
-        "      epochs: 20", "      epochs: 20\n      zzz: 1",
+        "      epochs: 20",
+        "      epochs: 20\n      zzz: 1",
         [r"fashion\.fit\.zzz: unknown key\. Known here: epochs, batch_size, "],
     ),
     "key in a section without keys": (
-        "    build:", "    reload_best:\n      rows: 2\n    build:",
+        "    build:",
+        "    reload_best:\n      rows: 2\n    build:",
         [r"fashion\.reload_best\.rows: unknown key\. Known here: no key at all\."],
     ),
-    "missing key": ("      batch_size: 32\n", "", [r"fashion\.fit\.batch_size: missing\. Every key must be there"]),
+    "missing key": (
+        "      batch_size: 32\n",
+        "",
+        [r"fashion\.fit\.batch_size: missing\. Every key must be there"],
+    ),
     "missing section": (LOAD, "", [r"fashion\.load: missing\."]),
-    "section that is a list": ("timeouts: {'load': 600}", "timeouts: [1]", [r"fashion\.run\.timeouts: got \[1\], expected a"]),
-    "no time": ("'load': 600", "'load': 0", [r"fashion\.run\.timeouts\.load: got 0, expected a number above 0"]),
-    "time of no step": ("'load': 600", "'laod': 600", [r"fashion\.run\.timeouts\.laod: unknown key. Did you mean `load`"]),
-    "text for number": ("epochs: 20", "epochs: twenty", [r"fashion\.fit\.epochs: got 'twenty', expected a whole"]),
-    "number in quotes": ("epochs: 20", "epochs: '20'", [r"fashion\.fit\.epochs: got '20', expected a whole number"]),
-    "fraction for whole number": ("epochs: 20", "epochs: 2.5", [r"fashion\.fit\.epochs: got 2\.5, expected a whole"]),
-    "bool for whole number": ("epochs: 20", "epochs: true", [r"fashion\.fit\.epochs: got true, expected a whole num"]),
+    "section that is a list": (
+        "timeouts: {'load': 600}",
+        "timeouts: [1]",
+        [r"fashion\.run\.timeouts: got \[1\], expected a"],
+    ),
+    "no time": (
+        "'load': 600",
+        "'load': 0",
+        [r"fashion\.run\.timeouts\.load: got 0, expected a number above 0"],
+    ),
+    "time of no step": (
+        "'load': 600",
+        "'laod': 600",
+        [r"fashion\.run\.timeouts\.laod: unknown key. Did you mean `load`"],
+    ),
+    "text for number": (
+        "epochs: 20",
+        "epochs: twenty",
+        [r"fashion\.fit\.epochs: got 'twenty', expected a whole"],
+    ),
+    "number in quotes": (
+        "epochs: 20",
+        "epochs: '20'",
+        [r"fashion\.fit\.epochs: got '20', expected a whole number"],
+    ),
+    "fraction for whole number": (
+        "epochs: 20",
+        "epochs: 2.5",
+        [r"fashion\.fit\.epochs: got 2\.5, expected a whole"],
+    ),
+    "bool for whole number": (
+        "epochs: 20",
+        "epochs: true",
+        [r"fashion\.fit\.epochs: got true, expected a whole num"],
+    ),
     "bool for number": (
-        "learning_rate: 0.001", "learning_rate: true",
+        "learning_rate: 0.001",
+        "learning_rate: true",
         [r"fashion\.compile\.learning_rate: got true, expected a number,? above 0\."],
     ),
-    "number for bool": ("jit_compile: true", "jit_compile: 1", [r"fashion\.fit\.jit_compile: got 1, expected true"]),
-    "number for text": ("folder: null", "folder: 3", [r"fashion\.load\.folder: got 3, expected a text,? or null\."]),
-    "negative epochs": ("epochs: 20", "epochs: -1", [r"fashion\.fit\.epochs: got -1, .* above 0 and at most 1"]),
-    "zero batch_size": ("batch_size: 32", "batch_size: 0", [r"fashion\.fit\.batch_size: got 0, .* above 0 and at"]),
-    "endless": ("epochs: 20", f"epochs: {10**30}", [rf"fashion\.fit\.epochs: got {10**30}, .* at most {10**9}\."]),
+    "number for bool": (
+        "jit_compile: true",
+        "jit_compile: 1",
+        [r"fashion\.fit\.jit_compile: got 1, expected true"],
+    ),
+    "number for text": (
+        "folder: null",
+        "folder: 3",
+        [r"fashion\.load\.folder: got 3, expected a text,? or null\."],
+    ),
+    "negative epochs": (
+        "epochs: 20",
+        "epochs: -1",
+        [r"fashion\.fit\.epochs: got -1, .* above 0 and at most 1"],
+    ),
+    "zero batch_size": (
+        "batch_size: 32",
+        "batch_size: 0",
+        [r"fashion\.fit\.batch_size: got 0, .* above 0 and at"],
+    ),
+    "endless": (
+        "epochs: 20",
+        f"epochs: {10**30}",
+        [rf"fashion\.fit\.epochs: got {10**30}, .* at most {10**9}\."],
+    ),
     "batch of all the world": (
-        "batch_size: 32", f"batch_size: {10**30}", [rf"fashion\.fit\.batch_size: got {10**30}, .* at most {10**12}\."],
+        "batch_size: 32",
+        f"batch_size: {10**30}",
+        [rf"fashion\.fit\.batch_size: got {10**30}, .* at most {10**12}\."],
     ),
     "zero learning_rate": (
-        "learning_rate: 0.001", "learning_rate: 0", [r"fashion\.compile\.learning_rate: got 0, expected .* above 0"],
+        "learning_rate: 0.001",
+        "learning_rate: 0",
+        [r"fashion\.compile\.learning_rate: got 0, expected .* above 0"],
     ),
     "unknown optimizer": (
-        "optimizer: adam", "optimizer: adan",
-        [rf"fashion\.compile\.optimizer: got 'adan', expected .*{OPTIMIZERS}\. Did you mean `adam`\?"],
+        "optimizer: adam",
+        "optimizer: adan",
+        [
+            rf"fashion\.compile\.optimizer: got 'adan', expected .*{OPTIMIZERS}\. Did you mean "
+            rf"`adam`\?"
+        ],
     ),
-    "optimizer in capitals": ("optimizer: adam", "optimizer: SGD", [r"got 'SGD', expected .* Did you mean `sgd`\?"]),
+    "optimizer in capitals": (
+        "optimizer: adam",
+        "optimizer: SGD",
+        [r"got 'SGD', expected .* Did you mean `sgd`\?"],
+    ),
     "unknown loss": (
-        "loss: auto", "loss: categorical_cross_entropy",
-        [r"fashion\.compile\.loss: got '.*', expected .*`huber`, .* Did you mean `categorical_crossentropy`\?"],
+        "loss: auto",
+        "loss: categorical_cross_entropy",
+        [
+            r"fashion\.compile\.loss: got '.*', expected .*`huber`, .* Did you mean "
+            r"`categorical_crossentropy`\?"
+        ],
     ),
-    "null seed": ("seed: 0\n      jit", "seed: null\n      jit", [r"fashion\.fit\.seed: got null, expected a whole num"]),
-    "negative seed": ("seed: 0\n    visualize", "seed: -1\n    visualize", [r"fashion\.normalize\.seed: got -1, expected .* at least 0"]),
+    "null seed": (
+        "seed: 0\n      jit",
+        "seed: null\n      jit",
+        [r"fashion\.fit\.seed: got null, expected a whole num"],
+    ),
+    "negative seed": (
+        "seed: 0\n    visualize",
+        "seed: -1\n    visualize",
+        [r"fashion\.normalize\.seed: got -1, expected .* at least 0"],
+    ),
     "min_accuracy above 1": (
-        "min_accuracy: 0.87", "min_accuracy: 87",
-        [r"fashion\.evaluate\.min_accuracy: got 87, expected a number,? at least 0(,| and) at most 1,? or null\."],
+        "min_accuracy: 0.87",
+        "min_accuracy: 87",
+        [
+            r"fashion\.evaluate\.min_accuracy: got 87, expected a number,? at least 0(,| and) "
+            r"at most 1,? or null\."
+        ],
     ),
     "misspelt choice beside a number": (
-        "validation: 10000", "validation: tests",
-        [r"fashion\.normalize\.validation: got 'tests', expected a whole number above 0, or .*`test`.* mean `test`\?"],
+        "validation: 10000",
+        "validation: tests",
+        [
+            r"fashion\.normalize\.validation: got 'tests', expected a whole number above 0, "
+            r"or .*`test`.* mean `test`\?"
+        ],
     ),
     "neither share nor number of rows": (
-        "validation: 10000", "validation: 1.5",
-        [r"fashion\.normalize\.validation: got 1\.5, .* number above 0, or a number above 0 and below 1, or"],
+        "validation: 10000",
+        "validation: 1.5",
+        [
+            r"fashion\.normalize\.validation: got 1\.5, .* number above 0, or a number above "
+            r"0 and below 1, or"
+        ],
     ),
-    "text for near": ("near: 0.014", "near: 'no'", [r"fashion\.visualize\.near: got 'no', expected .* or null\."]),
-    "number for a list": ("hidden: [1024", "hidden: 7 # [", [r"fashion\.build\.hidden: got 7, expected a list"]),
+    "text for near": (
+        "near: 0.014",
+        "near: 'no'",
+        [r"fashion\.visualize\.near: got 'no', expected .* or null\."],
+    ),
+    "number for a list": (
+        "hidden: [1024",
+        "hidden: 7 # [",
+        [r"fashion\.build\.hidden: got 7, expected a list"],
+    ),
     "text in a list of numbers": (
-        "predict: null", "predict: [1, ten]", [r"fashion\.evaluate\.predict\.1: got 'ten', expected a number\."],
+        "predict: null",
+        "predict: [1, ten]",
+        [r"fashion\.evaluate\.predict\.1: got 'ten', expected a number\."],
     ),
     "infinite learning_rate": (
-        "learning_rate: 0.001", "learning_rate: .inf", [r"fashion\.compile\.learning_rate: got inf, expected a number"],
+        "learning_rate: 0.001",
+        "learning_rate: .inf",
+        [r"fashion\.compile\.learning_rate: got inf, expected a number"],
     ),
-    "predict at no number": ("predict: null", "predict: [.nan]", [r"fashion\.evaluate\.predict\.0: got nan, ex"]),
+    "predict at no number": (
+        "predict: null",
+        "predict: [.nan]",
+        [r"fashion\.evaluate\.predict\.0: got nan, ex"],
+    ),
     "misspelt auto": (
-        "output_units: auto", "output_units: aut",
-        [r"fashion\.build\.output_units: got 'aut', expected a whole number.* Did you mean `auto`\?"],
+        "output_units: auto",
+        "output_units: aut",
+        [
+            r"fashion\.build\.output_units: got 'aut', expected a whole number.* Did you mean "
+            r"`auto`\?"
+        ],
     ),
     "no such family": (
-        "family: mlp", "family: mpl",
-        [r"fashion\.build\.family: got 'mpl', expected `mlp`, `cnn`, `linear`, `function`\. Did you mean `mlp`\?"],
+        "family: mlp",
+        "family: mpl",
+        [
+            r"fashion\.build\.family: got 'mpl', expected `mlp`, `cnn`, `linear`, "
+            r"`function`\. Did you mean `mlp`\?"
+        ],
     ),
-    "no family": ("family: mlp", "#", [r"fashion\.build\.family: missing\. Expected `mlp`, `cnn`, `linear`, `func"]),
+    "no family": (
+        "family: mlp",
+        "#",
+        [r"fashion\.build\.family: missing\. Expected `mlp`, `cnn`, `linear`, `func"],
+    ),
     "family without its keys": (
-        "family: mlp", "family: cnn",
+        "family: mlp",
+        "family: cnn",
         [rf"fashion\.build\.{key}: missing\." for key in ("filters", "convolutions", "head")],
     ),
     "key of another family": (
-        "family: mlp", "family: mlp\n      filters: [8]",
-        [r"fashion\.build\.filters: unknown key\. Known here: family, output_units, output_activation, hidden, "],
+        "family: mlp",
+        "family: mlp\n      filters: [8]",
+        [
+            r"fashion\.build\.filters: unknown key\. Known here: family, output_units, "
+            r"output_activation, hidden, "
+        ],
     ),
     "function that is a path": (
-        BUILD, "    build:\n      family: function\n      function: models/mine.py\n",
-        [r"fashion\.build\.function: got 'models/mine\.py', expected a text like `models\.example:residual`\."],
+        BUILD,
+        "    build:\n      family: function\n      function: models/mine.py\n",
+        [
+            r"fashion\.build\.function: got 'models/mine\.py', expected a text like "
+            r"`models\.example:residual`\."
+        ],
     ),
     "no filters": (
-        BUILD, BUILD.replace("mlp", "cnn\n      filters: []\n      convolutions: 3\n      head: average"),
+        BUILD,
+        BUILD.replace("mlp", "cnn\n      filters: []\n      convolutions: 3\n      head: average"),
         [
-            r"fashion\.build\.filters: got \[\], expected a list with content, each of it a whole number above 0 and",
+            r"fashion\.build\.filters: got \[\], expected a list with content, each of it a "
+            r"whole number above 0 and",
             r"fashion\.build\.convolutions: got 3, expected `1`, `2`\.",
         ],
     ),
-    "all left out": ("dropout: 0", "dropout: 1", [r"fashion\.build\.dropout: got 1, expected a number.* below 1\."]),
+    "all left out": (
+        "dropout: 0",
+        "dropout: 1",
+        [r"fashion\.build\.dropout: got 1, expected a number.* below 1\."],
+    ),
     "misspelt schedule": (
-        "schedule: constant", "schedule: onecycle",
-        [r"fashion\.fit\.schedule: got 'onecycle', expected `constant`, `cosine`, `one_cycle`\. .*`one_cycle`\?"],
+        "schedule: constant",
+        "schedule: onecycle",
+        [
+            r"fashion\.fit\.schedule: got 'onecycle', expected `constant`, `cosine`, "
+            r"`one_cycle`\. .*`one_cycle`\?"
+        ],
     ),
-    "no patience": ("patience: null", "patience: 0", [r"fashion\.fit\.patience: got 0, .* above 0, or null\."]),
+    "no patience": (
+        "patience: null",
+        "patience: 0",
+        [r"fashion\.fit\.patience: got 0, .* above 0, or null\."],
+    ),
     "misspelt class_weights": (
-        "class_weights: null", "class_weights: balance",
-        [r"fashion\.fit\.class_weights: got 'balance', expected `balanced`, or a list, each of it .* `balanced`\?"],
+        "class_weights: null",
+        "class_weights: balance",
+        [
+            r"fashion\.fit\.class_weights: got 'balance', expected `balanced`, or a list, "
+            r"each of it .* `balanced`\?"
+        ],
     ),
-    "number as a key": ("epochs: 20", "epochs: 20\n      3: 4", [r"fashion\.fit\.3: unknown key\."]),
-    "null as a key": ("epochs: 20", "epochs: 20\n      null: 4", [r"fashion\.fit\.null: unknown key\."]),
+    "number as a key": (
+        "epochs: 20",
+        "epochs: 20\n      3: 4",
+        [r"fashion\.fit\.3: unknown key\."],
+    ),
+    "null as a key": (
+        "epochs: 20",
+        "epochs: 20\n      null: 4",
+        [r"fashion\.fit\.null: unknown key\."],
+    ),
     "two mistakes": (
-        "batch_size: 32", "batch_size: 0\n      zzz: 1",
+        "batch_size: 32",
+        "batch_size: 0\n      zzz: 1",
         [r"fashion\.fit\.batch_size: got 0, expected", r"fashion\.fit\.zzz: unknown key\."],
     ),
     **{
         f"hidden with {value}": (
-            "hidden: [1024, 512", f"hidden: [1024, {value}",
-            [rf"fashion\.build\.hidden\.1: got {found}, expected a whole number above 0 and at most 1000000000\."],
+            "hidden: [1024, 512",
+            f"hidden: [1024, {value}",
+            [
+                rf"fashion\.build\.hidden\.1: got {found}, expected a whole number above 0 and "
+                rf"at most 1000000000\."
+            ],
         )
-        for value, found in (("0", "0"), ("-5", "-5"), ("big", "'big'"), ("2.5", r"2\.5"), ("true", "true"),
-                             ("1000000000000", "1000000000000"))
+        for value, found in (
+            ("0", "0"),
+            ("-5", "-5"),
+            ("big", "'big'"),
+            ("2.5", r"2\.5"),
+            ("true", "true"),
+            ("1000000000000", "1000000000000"),
+        )
     },
-}  # fmt: skip
+}
 
 # The whole content of the file, and the message.
 FILES = {
@@ -260,7 +437,8 @@ def test_missing_file_says_how_to_get_it_back(write):
 
 def test_unknown_pipeline_names_those_that_are_there_and_the_nearest():
     assert message(PROJECT, "fasion") == (
-        "params.yaml: no pipeline `fasion`. Did you mean `fashion`? It has: fashion, fashion-cnn, linear."
+        "params.yaml: no pipeline `fasion`. Did you mean `fashion`? "
+        "It has: fashion, fashion-cnn, linear."
     )
 
 
