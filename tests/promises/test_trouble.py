@@ -176,11 +176,11 @@ def test_a_clock_that_was_set_back_changes_nothing(workspace, whole, driver):
 
 
 def test_a_flow_beside_a_dvc_repro_says_who_holds_the_files_and_nothing_is_lost(workspace, whole):
-    workspace.set(linear__fit__epochs=400_000)  # it does not end by itself
+    workspace.set(
+        linear__fit__epochs=10**6, linear__run__save_every=0.1
+    )  # it does not end by itself
     repro = workspace.start(*DRIVERS["dvc"])
-    for line in repro.stdout:
-        if "/400000: " in line:
-            break
+    workspace.wait_for_training(repro)
     said = workspace.run(*DRIVERS["flow"], code=1)
     assert "Another run is at work here" in said
     assert str(repro.pid) in said
