@@ -109,6 +109,20 @@ class Workspace:
             {name.replace("__", "."): value for name, value in values.items()},
         )
 
+    def wait_for_training(self, process: subprocess.Popen, pipeline: str = "linear") -> None:
+        """Wait until `fit`, in a command that was started just now, has saved a state.
+
+        Set run.save_every to a fraction of a second before.
+        """
+        file, since = self.path / "data" / pipeline / ".resume" / "fit.npz", time.time_ns()
+
+        def saved() -> bool:
+            if process.poll() is not None:
+                raise AssertionError(f"the command ended before:\n{process.communicate()[0]}")
+            return file.is_file() and file.stat().st_mtime_ns > since
+
+        eventually(saved, 200)
+
     def bytes(self, *pipelines: str) -> dict[str, str]:
         """A digest of every output of the pipelines, and of what DVC recorded of them."""
         folders = [self.path / "data" / name for name in pipelines]

@@ -28,6 +28,7 @@ ENDLESS = 10**6  # epochs: such a training does not end by itself
 def workspace(workspaces, prefect_server):
     """A workspace whose linear pipeline has been run once."""
     made = workspaces("seen", PREFECT_API_URL=prefect_server)
+    made.set(linear__run__save_every=0.1)
     made.flow("linear")
     return made
 
@@ -173,7 +174,7 @@ def test_parameters_edited_while_a_step_runs_are_not_recorded_as_what_made_it(wo
     workspace.set(linear__fit__epochs=1500, linear__fit__batch_size=before)
     command = TRAIN if driver == "flow" else ["dvc", "repro", "fit@linear"]
     process = workspace.start(*command)
-    wait_for(process, "/1500: ")
+    workspace.wait_for_training(process)
     workspace.set(linear__fit__batch_size=after)
     said = process.communicate(timeout=120)[0]
     assert process.returncode != 0
@@ -186,7 +187,7 @@ def test_parameters_edited_while_a_step_runs_are_not_recorded_as_what_made_it(wo
 def test_ctrl_c_stops_between_batches_and_the_next_run_goes_on(workspace, prefect_server):
     workspace.set(linear__fit__epochs=ENDLESS)
     process = workspace.start(*TRAIN)
-    wait_for(process, f"/{ENDLESS}: ")
+    workspace.wait_for_training(process)
     os.kill(process.pid, signal.SIGINT)
     said = process.communicate(timeout=120)[0]
     assert process.returncode == 1
@@ -205,7 +206,7 @@ def test_ctrl_c_stops_between_batches_and_the_next_run_goes_on(workspace, prefec
 def test_a_killed_run_is_closed_as_crashed_by_the_next_one(workspace, prefect_server):
     workspace.set(linear__fit__epochs=ENDLESS, linear__fit__batch_size=3)
     process = workspace.start(*TRAIN)
-    wait_for(process, f"/{ENDLESS}: ")
+    workspace.wait_for_training(process)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     (killed,) = httpx.post(
@@ -261,7 +262,7 @@ def test_a_second_run_in_the_same_folder_waits_for_the_first(workspace):
     workspace.flow("linear")
     workspace.set(linear__fit__epochs=ENDLESS, linear__fit__batch_size=2)
     first = workspace.start(*TRAIN)
-    wait_for(first, f"/{ENDLESS}: ")
+    workspace.wait_for_training(first)
     second = workspace.start(*TRAIN)
     said = wait_for(second, "another run is at work here")
     assert f"(process {first.pid}" in said
@@ -285,7 +286,7 @@ def test_a_killed_dvc_repro_leaves_no_process_and_its_run_is_closed_as_crashed(
 ):
     workspace.set(linear__fit__epochs=ENDLESS, linear__fit__batch_size=3)
     process = workspace.start("dvc", "repro", "fit@linear", SHELL=shutil.which(shell))
-    wait_for(process, f"/{ENDLESS}: ")
+    workspace.wait_for_training(process)
     kill = os.killpg if "all" in how else os.kill
     kill(process.pid, getattr(signal, how.split()[0]))
     process.wait(timeout=60)
