@@ -1,4 +1,4 @@
-"""What the tests share: a home of their own, copies of the project to work in, and a real Prefect server."""
+"""What the tests share: a home of their own, copies of the project, a real Prefect server."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TINY = {
 
 @pytest.fixture(scope="session", autouse=True)
 def _home(tmp_path_factory):
-    """Nothing is written to the user's home. The dataset that was fetched once is kept beside pytest's own cache."""
+    """A home of the tests' own. The dataset, fetched once, is kept beside pytest's cache."""
     home = tmp_path_factory.mktemp("home")
     values = {
         "HOME": str(home),
@@ -83,9 +83,15 @@ class Workspace:
 
     def start(self, *command: str, **env: str) -> subprocess.Popen:
         return subprocess.Popen(
-            command, cwd=self.path, env={**os.environ, **self.env, **env}, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+            command,
+            cwd=self.path,
+            env={**os.environ, **self.env, **env},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     def run(self, *command: str, code: int | None = 0, **env: str) -> str:
         """The output of a command; its exit code must be `code`, if that is not None."""
@@ -159,7 +165,7 @@ def change(file: Path, values: dict) -> None:
 
 @pytest.fixture(scope="session")
 def workspaces(tmp_path_factory):
-    """Make workspaces: `workspaces("name")`. Each is what a clone would be, with the uncommitted changes."""
+    """Make workspaces: `workspaces("name")`, as a clone would be, with what is not committed."""
 
     def make(name: str, **env: str) -> Workspace:
         path = tmp_path_factory.mktemp(name) / "keras-flows"

@@ -97,11 +97,21 @@ def test_dvc_repro_too_fails_in_one_line_and_leaves_the_old_outputs(workspace):
 
 
 OUTPUT = {"output_units": "auto", "output_activation": "auto"}
-CNN = {"family": "cnn", "filters": [2], "convolutions": 1, "head": "average", "hidden": [], "activation": "relu",
-       "batch_norm": False, "dropout": 0, "dtype_policy": "float32", **OUTPUT}  # fmt: skip
+CNN = {
+    "family": "cnn",
+    "filters": [2],
+    "convolutions": 1,
+    "head": "average",
+    "hidden": [],
+    "activation": "relu",
+    "batch_norm": False,
+    "dropout": 0,
+    "dtype_policy": "float32",
+    **OUTPUT,
+}
 CANNOT = {
-    "cnn for a table": ({"build": CNN}, r"build\.family is `cnn`, which is for images, .* Set build\.family to `mlp`"),
-    "flip for a table": ({"fit__flip": True}, r"fit\.flip and fit\.shift are for images, .* Set them to false and 0\."),
+    "cnn for a table": ({"build": CNN}, r"build\.family is `cnn`, which is for images, "),
+    "flip for a table": ({"fit__flip": True}, r"fit\.flip and fit\.shift are for images, "),
 }  # fmt: skip
 
 

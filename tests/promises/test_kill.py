@@ -1,4 +1,4 @@
-"""Promise 4: killed anywhere, continued to the same bytes. `make soak` does it hundreds of times."""
+"""Promise 4: killed anywhere, resumed to the same bytes. `make soak` does it 200 times."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(
             kills += 1
             if driver == "dvc":  # the flow needs none
                 hands += lend_a_hand(workspace)
-            # Whatever has a final name is whole: what a run that was never killed writes, or what was there before.
+            # Whatever has a final name is whole: that of an unbroken run, or what was there before.
             now = {
                 path: digest
                 for path, digest in workspace.bytes("linear").items()
@@ -71,9 +71,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(
     assert "up to date" in workspace.dvc("status", "visualize@linear", "evaluate@linear")
     assert not list(workspace.path.glob("data/linear/.resume/fit.npz"))
     eventually(lambda: unfinished(prefect_server) <= others)  # each run that was killed is closed
-    print(
-        f"{driver}: {kills} kills, {resumed} runs continued a training, {hands} times a hand was needed"
-    )
+    print(f"{driver}: {kills} kills, {resumed} trainings resumed, {hands} repairs by hand")
 
 
 def unfinished(server: str) -> set[str]:
@@ -89,7 +87,7 @@ def forget(workspace) -> None:
 
 
 def lend_a_hand(workspace) -> bool:
-    """DVC itself writes dvc.lock and its rwlock in their places, and leaves folders of its run cache without content.
+    """DVC writes dvc.lock and its rwlock in place, and may leave empty folders in its run cache.
 
     After a kill in such a moment, do what README says.
     """

@@ -145,7 +145,10 @@ def test_the_plan_names_old_and_new_value_and_tells_what_is_cached(pair):
 
 
 def test_the_plan_imports_neither_tensorflow_nor_prefect(pair):
-    code = "import sys; from flows.__main__ import main; main(['plan', 'linear'])\nprint([m for m in ('tensorflow', 'prefect') if m in sys.modules])"
+    code = (
+        "import sys; from flows.__main__ import main; main(['plan', 'linear'])\n"
+        "print([m for m in ('tensorflow', 'prefect') if m in sys.modules])"
+    )
     assert pair[1].run("python", "-c", code).splitlines()[-1] == "[]"
 
 

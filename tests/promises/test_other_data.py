@@ -1,4 +1,4 @@
-"""Data that was made elsewhere, scikit-learn's, in each format that it has: `new` looks at it, and all steps run."""
+"""Scikit-learn's data in each format: `new` looks at them, and all steps run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens around the pipeline and is not its fault: it says so, loses nothing, and goes on when that is mended."""
+"""Trouble around the pipeline: it says so, loses nothing, and resumes when that is mended."""
 
 from __future__ import annotations
 
