@@ -234,7 +234,7 @@ def test_dvc_reads_the_data_again_when_it_changes_and_no_sooner(workspaces):
     assert "32 + 8 rows" in workspace.dvc("repro", "normalize@mine")
 
     workspace.set(mine__load__test=0.5)
-    changed = r"load +run +mine\.load\.test: 0\.2 -> 0\.5\s"
+    changed = r"load +run +pipelines\.mine\.load\.test: 0\.2 -> 0\.5\s"
     assert re.search(changed, workspace.run(*plan))
     put_csv(file, *table(30))
     workspace.set(mine__load__test=0.2)
