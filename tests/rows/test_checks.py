@@ -329,19 +329,19 @@ def test_fashion_mnist_has_no_equal_pair_and_five_near_duplicates(tmp_path):
     )
     with np.load(tmp_path / "raw.npz") as file:
         arrays = dict(file)
-    began = time.perf_counter()
+    began = time.process_time()
     found, leaked = look(arrays, names=arrays["class_names"].tolist())
-    exact = time.perf_counter() - began
+    exact = time.process_time() - began
     assert not warnings(found)
     assert not leaked.any()
     assert all(found[name]["count"] == 0 for name in found if "duplicates" in name)
     scaled = [arrays[name].astype(np.float32) / np.float32(255) for name in ("x_train", "x_test")]
-    began = time.perf_counter()
+    began = time.process_time()
     near = near_duplicates.find(*scaled, 100 / 28 / 255)
-    searched = time.perf_counter() - began
-    print(f"exact checks {exact:.2f} s, near-duplicates {searched:.2f} s")
-    assert exact < 3
-    assert searched < 10
+    searched = time.process_time() - began
+    # Seconds of the processor, several times what they take: comparing each pair takes minutes.
+    assert exact < 10
+    assert searched < 40
     pixels = near.distance * 28 * 255
     np.testing.assert_allclose(pixels, [20.809, 65.719, 77.208, 95.089, 99.800], atol=1e-3)
     for test, train, distance in zip(near.test, near.train, pixels, strict=True):
