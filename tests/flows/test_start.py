@@ -7,9 +7,12 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT
-
 WITHOUT_PACKAGES = [sys.executable, "-S"]  # without the folder site-packages
+
+
+@pytest.fixture(scope="module")
+def root(workspaces):
+    return workspaces("started").path
 
 
 def started(*command, cwd) -> subprocess.CompletedProcess:
@@ -18,8 +21,8 @@ def started(*command, cwd) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.parametrize("link", [False, True], ids=["by its path", "through a link"])
-def test_a_pipelines_file_can_be_started_from_another_folder(tmp_path, link):
-    file = ROOT / "flows" / "fashion.py"
+def test_a_pipelines_file_can_be_started_from_another_folder(root, tmp_path, link):
+    file = root / "flows" / "fashion.py"
     if link:
         (tmp_path / "clothes.py").symlink_to(file)
         file = tmp_path / "clothes.py"
@@ -30,10 +33,10 @@ def test_a_pipelines_file_can_be_started_from_another_folder(tmp_path, link):
     assert {"load", "fit", "evaluate"} <= set(steps)
 
 
-def test_the_program_asked_by_its_path_says_where_to_start_it(tmp_path):
-    done = started(sys.executable, ROOT / "flows", cwd=tmp_path)
+def test_the_program_asked_by_its_path_says_where_to_start_it(root, tmp_path):
+    done = started(sys.executable, root / "flows", cwd=tmp_path)
     assert done.returncode == 1
-    said = f"Run `python -m flows` from the project's folder: cd {ROOT}"
+    said = f"Run `python -m flows` from the project's folder: cd {root}"
     assert done.stderr.splitlines() == [said]
 
 
@@ -46,8 +49,8 @@ def test_the_program_asked_by_its_path_says_where_to_start_it(tmp_path):
     ],
     ids=["the command line", "a pipeline's file", "a stage of dvc.yaml"],
 )
-def test_a_python_without_the_packages_is_told_so_in_one_line(command):
-    done = started(*WITHOUT_PACKAGES, *command, cwd=ROOT)
+def test_a_python_without_the_packages_is_told_so_in_one_line(root, command):
+    done = started(*WITHOUT_PACKAGES, *command, cwd=root)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert "make install" in line
