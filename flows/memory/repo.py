@@ -186,6 +186,8 @@ def recorded(project: Project, address: str) -> dict[str, str]:
 
 def as_recorded(project: Project, address: str) -> bool:
     """Whether all outputs of a stage have the bytes that `dvc.lock` records."""
+    if not (project.root / "dvc.lock").is_file():
+        return False
     there = recorded(project, address)
     files = {project.root / name: digest for name, digest in there.items()}
     return bool(files) and all(file.is_file() and md5(file) == files[file] for file in files)
