@@ -1,4 +1,4 @@
-# `make` prints the targets. Each runs the plain command that stands beside it; the README explains them.
+# `make` prints the targets. Each runs the plain command that stands beside it; README.md and docs/ explain them.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -9,7 +9,7 @@ help: ## print this
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .venv/installed: requirements.lock
-	@echo "Installing into .venv (about 2.5 GB, once)"
+	@echo "Installing into .venv: about 2.5 GB, once; it takes some minutes, without a word"
 	$(PYTHON) -m venv .venv
 	$(PIP) -r requirements.lock -c requirements.lock
 	@touch $@

@@ -279,7 +279,7 @@ def bring_up_to_date(name: str, pipeline: str, how: How) -> State:
     except BaseException as error:  # Prefect's timeout, or a defect
         memory.put_back(project, address)
         if isinstance(error, Exception):
-            log.exception("%s: a defect of the program, not your mistake", name)
+            log.exception("%s: this is a bug in keras-flows, not in your input", name)
         raise
 
     if outcome == memory.UNCHANGED:

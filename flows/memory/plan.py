@@ -93,7 +93,7 @@ def _judge(repo: Repo, stage, coming: Coming, force: bool) -> tuple[str, list[st
     new = not any(dep.hash_info for dep in stage.deps)
     inputs = _inputs(stage, coming)
     outputs = _outputs(stage)
-    awaited = [f"made again before it: {_some(inputs.awaited)}"] if inputs.awaited else []
+    awaited = [f"depends on what may change: {_some(inputs.awaited)}"] if inputs.awaited else []
 
     # The decision table.
     if force:
@@ -153,7 +153,7 @@ def _upstream(dep, coming: HashInfo | None, found: Inputs) -> HashInfo | None:
     if coming is None:
         found.awaited.append(dep.def_path)
     elif coming != dep.hash_info:
-        found.changes.append(f"{dep.def_path} will be another")
+        found.changes.append(f"{dep.def_path} will change")
     return coming
 
 
