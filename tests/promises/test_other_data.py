@@ -179,14 +179,15 @@ def test_images_are_flipped_and_shifted_whatever_their_labels_are(tmp_path, labe
         "y_test": y[200:250],
     }
     np.savez(tmp_path / "own.npz", **arrays)
-    project = begin(tmp_path, tmp_path / "own.npz")
-    change(
-        tmp_path / "params.yaml",
-        {f"mine.fit.{key}": value for key, value in (("flip", True), ("epochs", 2))},
-    )
     written = []
-    for shift in (0, 1):
-        change(tmp_path / "params.yaml", {"mine.fit.shift": shift})
+    for shift in (0, 1):  # in a project each: what was recorded before is DVC's to know
+        folder = tmp_path / f"shifted by {shift}"
+        folder.mkdir()
+        project = begin(folder, tmp_path / "own.npz")
+        training = {"flip": True, "epochs": 2, "shift": shift}
+        values = {f"mine.fit.{key}": value for key, value in training.items()}
+        change(project.params_file, values)
         written.append(steps(project))
-    assert json.loads((tmp_path / "data/mine/schema.json").read_text())["labels"] == labels
+        schema = json.loads((project.data("mine") / "schema.json").read_text())
+        assert schema["labels"] == labels
     assert written[0]["test_loss"] != written[1]["test_loss"]
