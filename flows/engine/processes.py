@@ -7,15 +7,34 @@ import fcntl
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import IO
 
 import psutil
 
 
-def lives(process: int) -> bool:
-    """Whether a process has not ended; a zombie has."""
+def lives(process: int, since: float | None = None) -> bool:
+    """Whether a process has not ended; a zombie has.
+
+    Args:
+        process: its number, which the system gives again later.
+        since: when it was started, where that is known: in seconds since 1970.
+    """
     with suppress(psutil.NoSuchProcess):
-        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+        found = psutil.Process(process)
+        same = since is None or abs(found.create_time() - since) < 1
+        return same and found.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def dvc_command() -> psutil.Process | None:
+    """The process of the `dvc` command that this one works for."""
+    return next(filter(_is_dvc, psutil.Process().parents()), None)
+
+
+def _is_dvc(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return any(Path(part).name == "dvc" for part in process.cmdline()[:3])
     return False
 
 
