@@ -27,7 +27,7 @@ def lives(process: int, since: float | None = None) -> bool:
     return False
 
 
-def dvc_command() -> psutil.Process | None:
+def repro_process() -> psutil.Process | None:
     """The process of the `dvc` command that this one works for."""
     return next(filter(_is_dvc, psutil.Process().parents()), None)
 

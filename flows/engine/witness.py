@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from flows.engine.processes import dvc_command, lives
+from flows.engine.processes import lives, repro_process
 from flows.memory.lock import Used, fits
 from flows.project.folder import Project
 from tasks.core.step import UserError
@@ -27,7 +27,7 @@ def _notes(project: Project) -> Path:
 
 def leave(project: Project, address: str, used: Used) -> None:
     """A note of a step that DVC will record; and someone who looks at it then."""
-    dvc = dvc_command()
+    dvc = repro_process()
     if dvc is None:  # the step was started by hand: nobody records it
         return
     _notes(project).mkdir(parents=True, exist_ok=True)

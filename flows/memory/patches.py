@@ -131,20 +131,21 @@ _check_holders = dvc.rwlock._check_blockers
 
 
 def _check_living_holders(tmp_dir, lock, info, *, mode, waiters) -> None:
-    """A dead run's number may be another process's by now: one that began after the list."""
+    """Forget the dead; one's number may be that of a process which began after the list."""
     with suppress(FileNotFoundError):
         written = os.stat(os.path.join(tmp_dir, dvc.rwlock.RWLOCK_FILE)).st_mtime
-        for holders in lock[mode].values():
-            for holder in holders if isinstance(holders, list) else [holders]:
-                if _began(holder["pid"]) > written + 1:
-                    holder["pid"] = -1  # DVC removes those that no process has
+        for path, holders in list(lock[mode].items()):
+            if isinstance(holders, list):
+                holders[:] = [each for each in holders if _holds(each, written)]
+            elif not _holds(holders, written):
+                del lock[mode][path]
     _check_holders(tmp_dir, lock, info, mode=mode, waiters=waiters)
 
 
-def _began(process: int) -> float:
+def _holds(holder: dict, written: float) -> bool:
     with suppress(psutil.NoSuchProcess):
-        return psutil.Process(process).create_time()
-    return 0.0
+        return psutil.Process(holder["pid"]).create_time() <= written + 1
+    return False
 
 
 dvc.stage.run.cmd_run = _run
