@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import signal
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import IO
 
 import psutil
+
+from tasks.core.step import log
 
 
 def lives(process: int, since: float | None = None) -> bool:
@@ -44,6 +47,10 @@ def lock(file: IO) -> bool:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:  # some network drives have no locks
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
+            raise
+        log.warning("%s is on a drive without locks: start one run at a time", file.name)
     return True
 
 

@@ -232,4 +232,5 @@ def test_a_cut_dvc_lock_is_noticed_and_the_run_cache_brings_it_back(workspace):
     assert "git checkout dvc.lock" in said
 
     assert "Running stage" not in workspace.run(*REPRO)
-    assert lock.stages(Project(workspace.path)) == YAML(typ="safe").load(whole)["stages"]
+    before, after = YAML(typ="safe").load(whole)["stages"], lock.stages(Project(workspace.path))
+    assert after == {name: before[name] for name in before if name.endswith("@linear")}
