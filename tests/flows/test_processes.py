@@ -14,7 +14,8 @@ from flows.engine.processes import lives, lock
 
 
 def test_a_held_file_is_held_until_its_process_ends(tmp_path):
-    code = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, 2); print(flush=True); input()"
+    hold = "f = open(sys.argv[1], 'w'); fcntl.flock(f, 2); print(flush=True); input()"
+    code = f"import fcntl, sys; {hold}"
     with subprocess.Popen(
         ["python", "-c", code, tmp_path / "held"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as other:
