@@ -9,7 +9,8 @@ import signal
 from flows.command.terminal import plain_errors
 from flows.engine.processes import lock
 from flows.project.folder import Project
-from flows.server.process import address_file, check_database, free_port, prefect
+from flows.server import guard
+from flows.server.process import address_file, check_database, free_port
 from flows.server.settings import configure
 from tasks.core.step import UserError
 
@@ -39,4 +40,5 @@ def serve() -> None:
         file.write(f"{url}/api")
         file.flush()
         print(f"Prefect's UI will be at {url}. Ctrl-C ends it.", flush=True)
-        prefect("server", "start", "--host", "127.0.0.1", "--port", str(port))
+        os.environ["PREFECT_SERVER_CSRF_PROTECTION_ENABLED"] = "true"
+        guard.serve(port)

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ OPTIONS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 )
+REBOUND = "--host-resolver-rules=MAP evil.example 127.0.0.1"  # as its owner's DNS may say
 SHOTS = os.environ.get("SCREENSHOTS")  # a folder to keep pictures of the pages in
 
 
@@ -44,7 +46,7 @@ def page(served):
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS.split())
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*OPTIONS.split(), REBOUND])
         page = browser.new_page(viewport={"width": 1300, "height": 900})
         page.set_default_timeout(30_000)
         yield page
@@ -154,6 +156,79 @@ def test_a_person_watches_a_training_and_cancels_it(served, page):
     page.get_by_role("button", name="Cancel", exact=True).first.click()
     page.get_by_role("button", name="Confirm", exact=True).click()
     assert served.ended(run)["type"] == "CANCELLED"
+
+
+FOREIGN_PAGE = """async address => {
+    const said = [];
+    const ask = async (what, path, content) => {
+        const options = content && {
+            method: "POST",
+            headers: {"content-type": "application/json"},
+            body: JSON.stringify(content),
+        };
+        try {
+            const answer = await fetch(address + path, options);
+            said.push(what + " " + answer.status);
+            return await answer.json();
+        } catch (error) {
+            return {};
+        }
+    };
+    const {id} = await ask("read", "/deployments/name/pipeline/linear");
+    const command = {job_variables: {command: "touch broken-in"}};
+    await ask("created", `/deployments/${id || "DEPLOYMENT"}/create_flow_run`, command);
+    await fetch(address + "/flow_runs/filter", {method: "POST", mode: "no-cors", body: "{}"})
+        .catch(() => 0);
+    for (const path of ["/events/out", "/logs/out"])
+        await new Promise(done => {
+            const socket = new WebSocket(address.replace("http", "ws") + path, "prefect");
+            socket.onopen = () => { said.push("listens " + path); done(); };
+            socket.onerror = done;
+        });
+    return said;
+}"""
+
+
+@pytest.fixture(scope="module")
+def foreign_site(served):
+    """The port of another web site on this machine, whose pages are empty."""
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+    class Empty(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Empty) as site:
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        yield site.server_port
+        site.shutdown()
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "evil.example"])
+def test_a_foreign_page_reads_nothing_and_starts_nothing(served, page, foreign_site, name):
+    before = served.runs()
+    page.goto(f"http://{name}:{foreign_site}/")
+    assert page.evaluate(FOREIGN_PAGE, served.url) == []
+    assert served.runs() == before
+
+
+def test_a_foreign_name_that_leads_here_gets_no_page(served, page):
+    """DNS rebinding: to the browser the server belongs to the foreign site then."""
+    address = served.url.replace("127.0.0.1", "evil.example")
+    answer = page.goto(f"{address}/flow_runs/count")
+    assert answer.status == 403
+    script = FOREIGN_PAGE.replace("DEPLOYMENT", served.deployment("linear")["id"])
+    assert page.evaluate(script, address) == ["read 403", "created 403"]
+
+
+def test_the_ui_works_under_its_other_name(served, page):
+    page.goto(served.url.replace("127.0.0.1", "localhost").removesuffix("/api") + "/deployments")
+    page.get_by_role("link", name="fashion-experiment").wait_for()
 
 
 def test_the_schedule_is_turned_on_and_the_next_runs_are_there(served, page):
