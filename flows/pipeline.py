@@ -153,6 +153,7 @@ def _name() -> str:
     flow_run_name=_name,
     task_runner=ThreadPoolTaskRunner(max_workers=4),  # type: ignore[arg-type] # of any result
     persist_result=False,
+    retries=0,  # not PREFECT_FLOWS_DEFAULT_RETRIES: the same files would fail again
 )
 def run_pipeline(pipeline: str, force: bool = False, changes: Changes = NOTHING) -> State:
     """Bring every step of a pipeline up to date, each as soon as the steps before it are done.
@@ -174,6 +175,7 @@ def run_pipeline(pipeline: str, force: bool = False, changes: Changes = NOTHING)
 
 def _run(project: Project, pipeline: str, force: bool, changes: dict[str, dict]) -> State:
     try:
+        project.read(pipeline)  # refuses a mistake before anything is made
         if changes:
             return _run_experiment(project, pipeline, force, changes)
         with runs.only_run(project, pipeline):
@@ -186,7 +188,6 @@ def _run(project: Project, pipeline: str, force: bool, changes: dict[str, dict])
 
 
 def _run_experiment(project: Project, pipeline: str, force: bool, changes: dict) -> State:
-    project.read(pipeline)  # refuses a mistake before anything is copied
     name = f"{pipeline}-{str(flow_run.id)[:8]}"
 
     with experiment.workspace(project, pipeline, changes) as copy:

@@ -1,7 +1,7 @@
 """Prefect's server on this machine, which answers no web page but its own.
 
-Every page that a browser shows may send requests to 127.0.0.1. Prefect answers them all, and whoever
-may start a run may start any command.
+Every page that a browser shows may send requests to 127.0.0.1. Prefect by itself answers them all,
+and whoever may start a run may start any command.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocketClose
 
-HOST = "127.0.0.1"
-NAMES = (HOST, "localhost", "::1")  # of this machine, for itself
+from flows.server.settings import HERE
+
 REFUSED = "Prefect's server here answers 127.0.0.1 and localhost, and no other page than its own.\n"
 
 
 def serve(port: int) -> None:
     """Run Prefect's server, with the settings of the environment, until a signal ends it."""
-    own = ",".join(f"http://{name}:{port}" for name in (HOST, "localhost"))
-    os.environ["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] = own
+    own = [f"http://{name}:{port}" for name in ("127.0.0.1", "localhost")]
+    os.environ["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] = ",".join(own)
+    os.environ.pop("PREFECT_SERVER_API_BASE_PATH", None)  # it is asked under /api
     os.umask(0o077)  # its database and its logs are for this user alone
 
     import uvicorn  # here: Prefect reads its settings when it is imported
@@ -33,7 +34,7 @@ def serve(port: int) -> None:
     server = get_current_settings().server
     uvicorn.run(
         Guard(create_app(final=True)),
-        host=HOST,
+        host="127.0.0.1",
         port=port,
         timeout_keep_alive=server.api.keepalive_timeout,
         log_level=server.logging_level.lower(),
@@ -63,5 +64,5 @@ def _is_own(headers: Headers) -> bool:
     with suppress(ValueError):  # no address, or more than one Host
         (host,) = (urlsplit(f"//{each}") for each in headers.getlist("host"))
         pages = [urlsplit(each) for each in headers.getlist("origin")]
-        return all(each.hostname in NAMES and each.port == host.port for each in (host, *pages))
+        return all(each.hostname in HERE and each.port == host.port for each in (host, *pages))
     return False

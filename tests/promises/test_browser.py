@@ -46,7 +46,9 @@ def page(served):
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*OPTIONS.split(), REBOUND])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=[*OPTIONS.split(), REBOUND]
+        )
         page = browser.new_page(viewport={"width": 1300, "height": 900})
         page.set_default_timeout(30_000)
         yield page
