@@ -1,7 +1,11 @@
 """The flows of the project, and all that runs its steps. `python -m flows` lists the commands."""
 
+import getpass
+import io
+import os
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 # Another Python than that of the environment: one line in place of a traceback.
 missing = [name for name in ("dvc", "keras", "prefect", "pydantic") if not find_spec(name)]
@@ -10,3 +14,18 @@ if missing:
         f"{sys.executable} does not have {', '.join(missing)}, which keras-flows needs. "
         "Run `make install`, then `. .venv/bin/activate`."
     )
+
+# In a container the user may be a number alone. DVC asks for a name, and packages for a home.
+try:
+    getpass.getuser()
+except (KeyError, OSError):
+    os.environ["LOGNAME"] = str(os.getuid())
+try:
+    Path.home()
+except RuntimeError:
+    sys.exit("This user has no home directory: set HOME to a folder, such as HOME=/tmp.")
+
+# A name that the terminal's encoding does not have is shown by its numbers.
+for stream in (sys.stdout, sys.stderr):
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.command import plan as plan_command
-from flows.command.terminal import Lines, plain_errors
+from flows.command.terminal import Lines, plain_errors, stop_when_nobody_reads
 from flows.project.folder import Project
 from flows.server import settings
 from flows.server.process import Server
@@ -49,6 +49,7 @@ def train(project: Project, pipeline: str, force: bool, verbose: bool) -> int:
     """
     started = time.monotonic()
     project.read(pipeline)
+    stop_when_nobody_reads()
     console = rich.get_console()
     console.print(f"[bold]{pipeline}[/]", highlight=False)
 
