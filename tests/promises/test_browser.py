@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import shutil
@@ -226,6 +227,54 @@ def test_a_foreign_name_that_leads_here_gets_no_page(served, page):
     assert answer.status == 403
     script = FOREIGN_PAGE.replace("DEPLOYMENT", served.deployment("linear")["id"])
     assert page.evaluate(script, address) == ["read 403", "created 403"]
+
+
+HOSTILE = (
+    "![t](http://evil.example:SITE/track.png)",
+    "[click](javascript:alert(1))",
+    '<img src="http://evil.example:SITE/track.png" onerror=alert(1)> <h1>forged</h1>',
+    "a\n\n# forged\n\n| x | y |",
+)
+
+
+@pytest.fixture(scope="module")
+def hostile_run(served, foreign_site):
+    """The artifacts of a run whose classes and columns have hostile names."""
+    folder = served.workspace.path
+    classes = [name.replace("SITE", str(foreign_site)) for name in HOSTILE]
+    with open(folder / "hostile.csv", "w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["x", f"*b* {classes[0]}", "label"])
+        for row in range(80):
+            rows.writerow([row % 4 + row / 100, row % 7, classes[row % 4]])
+        rows.writerow([1, "", classes[0]])
+    served.workspace.run("python", "-m", "flows", "new", "hostile", "hostile.csv")
+    served.workspace.set(hostile__fit__epochs=2)
+    served.workspace.flow("hostile")
+    query = {"sort": "START_TIME_DESC", "limit": 1}
+    (run,) = served.post("flow_runs/filter", query)
+    return served.artifacts(run["id"])
+
+
+@pytest.mark.parametrize("name", ["metrics", "checks", "report"])
+def test_names_in_the_data_are_text_on_a_page(served, page, foreign_site, hostile_run, name):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    go(served, page, f"/artifacts/artifact/{hostile_run[f'hostile-{name}']['id']}")
+    page.locator("table").first.wait_for()
+    page.wait_for_timeout(1000)
+    shot(page, f"hostile-{name}.png")
+
+    assert not [url for url in asked if "evil" in url]
+    assert not page.locator("[href*=javascript], [href*=evil], [src*=evil], [onerror]").count()
+    assert not [head for head in page.locator("h1, h2").all_inner_texts() if "forged" in head]
+    widths = page.locator("tr").evaluate_all(
+        "rows => rows.map(row => [row.closest('table').rows[0].cells.length, row.cells.length])"
+    )
+    assert all(first == this for first, this in widths)
+    for hostile in HOSTILE if name != "checks" else HOSTILE[:1]:
+        shown = " ".join(hostile.replace("SITE", str(foreign_site)).split())
+        assert shown in " ".join(page.inner_text("body").split())
 
 
 def test_the_ui_works_under_its_other_name(served, page):
