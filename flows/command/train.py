@@ -98,7 +98,7 @@ def _leave(state) -> None:
     """End the process: Prefect's client would try for minutes to reach a server that has gone."""
     said = f"{state.name} {state.message}"
     log.warning("Prefect's server does not answer, so this could not be told: %s", said)
-    log.warning("What was done is recorded in dvc.lock.")
+    log.warning("What was done is recorded in dvc.lock. The next run tells the server.")
     sys.stdout.flush()
     os._exit(0 if state.is_completed() else 1)
 
