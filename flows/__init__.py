@@ -1,7 +1,11 @@
 """The flows of the project, and all that runs its steps. `python -m flows` lists the commands."""
 
+import getpass
+import io
+import os
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 from flows.engine import loader
 
@@ -14,3 +18,18 @@ if missing:
     )
 
 loader.install()
+
+# In a container the user may be a number alone. DVC asks for a name, and packages for a home.
+try:
+    getpass.getuser()
+except (KeyError, OSError):
+    os.environ["LOGNAME"] = str(os.getuid())
+try:
+    Path.home()
+except RuntimeError:
+    sys.exit("This user has no home directory: set HOME to a folder, such as HOME=/tmp.")
+
+# A name that the terminal's encoding does not have is shown by its numbers.
+for stream in (sys.stdout, sys.stderr):
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")

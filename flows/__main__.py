@@ -1,5 +1,6 @@
 """The command line: `python -m flows VERB`. Each verb is one module in flows/command."""
 
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -33,4 +34,10 @@ if __name__ == "__main__":
     if __package__ != "flows":  # asked by its path: Python would not find the project's modules
         folder = Path(__file__).resolve().parents[1]
         sys.exit(f"Run `python -m flows` from the project's folder: cd {folder}")
-    sys.exit(main(sys.argv[1:]))
+    try:
+        code = main(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads on, as in `python -m flows plan fashion | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code)

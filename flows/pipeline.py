@@ -33,7 +33,7 @@ from flows.memory.plan import plan
 from flows.project.folder import Project
 from flows.project.form import form
 from flows.project.steps import STEPS, step
-from flows.server import progress, report, runs
+from flows.server import progress, report, reporter, runs
 from flows.server.process import answers
 from tasks.core.step import Stopped, TryAgain, UserError, stopping
 
@@ -155,6 +155,7 @@ def _name() -> str:
     flow_run_name=_name,
     task_runner=ThreadPoolTaskRunner(max_workers=4),  # type: ignore[arg-type] # of any result
     persist_result=False,
+    retries=0,  # not PREFECT_FLOWS_DEFAULT_RETRIES: the same files would fail again
 )
 def run_pipeline(pipeline: str, force: bool = False, changes: Changes = NOTHING) -> State:
     """Bring every step of a pipeline up to date, each as soon as the steps before it are done.
@@ -166,22 +167,34 @@ def run_pipeline(pipeline: str, force: bool = False, changes: Changes = NOTHING)
     """
     if threading.current_thread() is threading.main_thread():
         engine.stop_on_signals()
+    project = Project.here()
+    reporter.catch_up(project)
     runs.begin()
 
-    state = _run(Project.here(), pipeline, force, _changed(changes))
+    steps: dict[str, State] = {}
+    state = _run(project, pipeline, force, _changed(changes), steps)
     if not answers():
+        runs.leave_note(state, steps)
         server_is_away(state)
     return state
 
 
-def _run(project: Project, pipeline: str, force: bool, changes: dict[str, dict]) -> State:
+def _run(
+    project: Project,
+    pipeline: str,
+    force: bool,
+    changes: dict[str, dict],
+    steps: dict[str, State],
+) -> State:
+    """Run the steps; how each ended is noted in `steps`."""
     try:
+        project.read(pipeline)  # refuses a mistake before anything is made
         if changes:
-            return _run_experiment(project, pipeline, force, changes)
+            return _run_experiment(project, pipeline, force, changes, steps)
         with runs.only_run(project, pipeline):
             for line in witness.settle(project):
                 log.warning("%s", line)
-            return _run_steps(project, pipeline, force)
+            return _run_steps(project, pipeline, force, steps)
     except Stopped as stopped:
         return Cancelled(message=str(stopped))
     except (UserError, OSError) as error:  # a full disk may stop a run before its first step
@@ -189,12 +202,13 @@ def _run(project: Project, pipeline: str, force: bool, changes: dict[str, dict])
         return Failed(message=str(error))
 
 
-def _run_experiment(project: Project, pipeline: str, force: bool, changes: dict) -> State:
-    project.read(pipeline)  # refuses a mistake before anything is copied
+def _run_experiment(
+    project: Project, pipeline: str, force: bool, changes: dict, steps: dict[str, State]
+) -> State:
     name = f"{pipeline}-{str(flow_run.id)[:8]}"
 
     with experiment.workspace(project, pipeline, changes) as copy:
-        state = _run_steps(copy, pipeline, force)
+        state = _run_steps(copy, pipeline, force, steps)
         if state.is_completed():
             experiment.save(copy, name, [f"{each}@{pipeline}" for each in STEPS])
             state.message = (
@@ -203,9 +217,9 @@ def _run_experiment(project: Project, pipeline: str, force: bool, changes: dict)
         return state
 
 
-def _run_steps(project: Project, pipeline: str, force: bool) -> State:
+def _run_steps(project: Project, pipeline: str, force: bool, states: dict[str, State]) -> State:
     before, started = report.metrics(project, pipeline), time.monotonic()
-    states = _states(_submit(project, pipeline, force))
+    states |= _states(_submit(project, pipeline, force))
 
     if stopping.is_set():
         return Cancelled(message="the same command resumes from there")

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from flows.command import plan as plan_command
-from flows.command.terminal import Lines, plain_errors
+from flows.command.terminal import Lines, plain_errors, stop_when_nobody_reads
 from flows.project.folder import Project
 from flows.server import settings
 from flows.server.process import Server
@@ -49,6 +49,7 @@ def train(project: Project, pipeline: str, force: bool, verbose: bool) -> int:
     """
     started = time.monotonic()
     project.read(pipeline)
+    stop_when_nobody_reads()
     console = rich.get_console()
     console.print(f"[bold]{pipeline}[/]", highlight=False)
     plan_command.warn_of_losses(project)
@@ -98,7 +99,7 @@ def _leave(state) -> None:
     """End the process: Prefect's client would try for minutes to reach a server that has gone."""
     said = f"{state.name} {state.message}"
     log.warning("Prefect's server does not answer, so this could not be told: %s", said)
-    log.warning("What was done is recorded in dvc.lock.")
+    log.warning("What was done is recorded in dvc.lock. The next run tells the server.")
     sys.stdout.flush()
     os._exit(0 if state.is_completed() else 1)
 

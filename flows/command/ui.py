@@ -9,7 +9,8 @@ import signal
 from flows.command.terminal import plain_errors
 from flows.engine.processes import lock
 from flows.project.folder import Project
-from flows.server.process import address_file, check_database, free_port, prefect
+from flows.server import guard
+from flows.server.process import address_file, check_database, free_port
 from flows.server.settings import configure
 from tasks.core.step import UserError
 
@@ -26,7 +27,10 @@ def main(arguments: list[str]) -> int:
 
 def serve() -> None:
     """On PREFECT_SERVER_API_PORT, or 4200, or on another port if that is taken."""
-    port = free_port(int(os.environ.get("PREFECT_SERVER_API_PORT", 4200)))
+    wanted = os.environ.get("PREFECT_SERVER_API_PORT", "4200")
+    if not wanted.isdigit() or int(wanted) > 65535:
+        raise UserError(f"PREFECT_SERVER_API_PORT={wanted} is no port: set a number up to 65535.")
+    port = free_port(int(wanted))
     url = f"http://127.0.0.1:{port}"
     os.environ["PREFECT_SERVER_UI_API_URL"] = os.environ["PREFECT_API_URL"] = f"{url}/api"
 
@@ -39,4 +43,5 @@ def serve() -> None:
         file.write(f"{url}/api")
         file.flush()
         print(f"Prefect's UI will be at {url}. Ctrl-C ends it.", flush=True)
-        prefect("server", "start", "--host", "127.0.0.1", "--port", str(port))
+        os.environ["PREFECT_SERVER_CSRF_PROTECTION_ENABLED"] = "true"
+        guard.serve(port)

@@ -21,6 +21,7 @@ from prefect.exceptions import ObjectNotFound
 from ruamel.yaml import YAML
 
 from flows.project.folder import Project
+from flows.server.markdown import text
 
 POOL = "keras-flows"
 ENTRYPOINT = "flows/pipeline.py:run_pipeline"
@@ -92,7 +93,7 @@ def _at_first(pipeline: str, about: str) -> dict[str, Any]:
     # The steps' lines reach the run's log.
     env = {"PREFECT_LOGGING_EXTRA_LOGGERS": "flows,tasks"}
     return {
-        "description": about,
+        "description": text(about),
         "parameters": {"pipeline": pipeline},
         "job_variables": {"env": env},
         "work_pool_name": POOL,

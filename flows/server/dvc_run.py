@@ -8,6 +8,12 @@ from uuid import UUID
 from prefect import Flow, Task
 from prefect.client.orchestration import get_client
 from prefect.client.schemas import State, StateType
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterName,
+    FlowRunFilterTags,
+)
 from prefect.states import Cancelled, Completed, Crashed, Failed, Running
 
 from flows.memory.plan import plan
@@ -31,18 +37,33 @@ class DvcRun:
 
     Args:
         pipeline: its name in `params.yaml`.
+        command: a tag that tells this `dvc repro` from every other. If a reporter that was killed
+            has begun to tell of it, this one goes on.
     """
 
-    def __init__(self, project: Project, pipeline: str) -> None:
+    def __init__(self, project: Project, pipeline: str, command: str) -> None:
         self.project, self.pipeline = project, pipeline
         self.states: dict[str, State] = {}  # of the steps
-        self.ids: dict[str, UUID] = {}
         self.client = get_client(sync_client=True)
-        self.run = self.client.create_flow_run(
+        self.name = f"{pipeline} (dvc repro)"
+        self.run = self._begun(command) or self._begin(command)
+
+        of_run = FlowRunFilter(id=FlowRunFilterId(any_=[self.run]))
+        found = self.client.read_task_runs(flow_run_filter=of_run)
+        self.ids: dict[str, UUID] = {step.name: step.id for step in found}
+
+    def _begun(self, command: str) -> UUID | None:
+        tagged = FlowRunFilter(
+            name=FlowRunFilterName(any_=[self.name]), tags=FlowRunFilterTags(all_=[command])
+        )
+        return next((run.id for run in self.client.read_flow_runs(flow_run_filter=tagged)), None)
+
+    def _begin(self, command: str) -> UUID:
+        return self.client.create_flow_run(
             Flow(_nothing, name=FLOW),
-            name=f"{pipeline} (dvc repro)",
-            parameters={"pipeline": pipeline},
-            tags=["dvc repro", signature()],
+            name=self.name,
+            parameters={"pipeline": self.pipeline},
+            tags=["dvc repro", command, signature()],
             state=Running(),
         ).id
 
@@ -58,24 +79,36 @@ class DvcRun:
     def _tell(self, name: str) -> None:
         self.client.set_task_run_state(self.ids[name], self.states[name], force=True)
 
-    def end(self) -> None:
-        """Note how the run has ended, as its steps tell; a step that has not ended was killed."""
-        with suppress(UserError):  # another run may be at work by now, and must not wait for this
-            for planned in plan(self.project, self.pipeline, locked=False):
-                if planned.action == UNCHANGED and planned.step not in self.states:
-                    self.step(planned.step, "Cached", "nothing has changed")
+    def end(self, late: bool) -> None:
+        """Note how the run has ended, as its steps tell; a step that has not ended was killed.
+
+        Args:
+            late: whether that was some time ago. What lies there now may be of another run.
+        """
+        if late:
+            *_, last = self.states.values()
+            verdict_then = str(last.message)
+        else:
+            self._note_unchanged()
+            verdict_then = verdict(self.project, self.pipeline)
 
         for name, state in self.states.items():
             if state.is_running():
                 self.states[name] = Crashed(message="dvc repro was killed")
                 self._tell(name)
 
-        end = State(type=StateType.COMPLETED, message=verdict(self.project, self.pipeline))
+        end = State(type=StateType.COMPLETED, message=verdict_then)
         for name, state in self.states.items():
             if not state.is_completed():
                 end = State(type=state.type, message=f"{name}: {state.message}")
                 break
         self.client.set_flow_run_state(self.run, end, force=True)
+
+    def _note_unchanged(self) -> None:
+        with suppress(UserError):  # another run may be at work by now, and must not wait for this
+            for planned in plan(self.project, self.pipeline, locked=False):
+                if planned.action == UNCHANGED and planned.step not in self.states:
+                    self.step(planned.step, "Cached", "nothing has changed")
 
 
 def _nothing() -> None:

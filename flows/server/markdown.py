@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 LARGEST = 70_000  # bytes of a picture in a page, whose text is then below 100 KB
 QUALITIES = (85, 60, 35, 10)  # of JPEG, tried in this order
+# What Markdown would take for more than text, within a line: not `_` in a word, nor a number's dot.
+SPECIAL = re.compile(r"[\\`*~\[\]<>&|!:@#]|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.", re.IGNORECASE)
+
+
+def text(value: object) -> str:
+    """A value as it is: names in a user's data may look like pictures, links, headings or HTML."""
+    return SPECIAL.sub(r"\\\g<0>", " ".join(str(value).split()))
 
 
 def table(head: Iterable, rows: Iterable[Iterable]) -> str:
-    """A table; a bar in a cell is no border."""
-    head = list(head)
-    lines = []
-    for line in (head, ["---"] * len(head), *rows):
-        cells = [str(cell).replace("|", "\\|") for cell in line]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    """A table; what is in a cell is text."""
+    head = [text(cell) for cell in head]
+    lines = [head, ["---"] * len(head)]
+    lines += [[text(cell) for cell in row] for row in rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def short(value: object) -> str:
@@ -35,7 +41,7 @@ def picture(path: Path, title: str) -> str:
         if len(content) <= LARGEST:
             break
         content, kind = _as_jpeg(path, quality), "jpeg"
-    return f"![{title}](data:image/{kind};base64,{base64.b64encode(content).decode()})"
+    return f"![{text(title)}](data:image/{kind};base64,{base64.b64encode(content).decode()})"
 
 
 def _as_jpeg(path: Path, quality: int) -> bytes:

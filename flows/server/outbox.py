@@ -14,21 +14,22 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 import psutil
 
-from flows.engine.processes import lives
+from flows.engine.processes import lives, lock, repro_process
 from flows.project.folder import Project
 from flows.server.process import answers
 from tasks.core.step import stopping
 
 
-def stop_with_dvc() -> None:
+def stop_withrepro_process() -> None:
     """Let this step stop when `dvc repro` is killed: nobody waits for its result any more.
 
     A signal of the kernel would not do: between the two there may be a shell, which lives on.
     """
-    dvc = _dvc()
+    dvc = repro_process()
     if dvc is None:
         return
 
@@ -44,39 +45,64 @@ def tell(project: Project, pipeline: str, step: str, state: str, message: str = 
     """Leave a line for the server, and see to it that someone reads them."""
     if not os.environ.get("PREFECT_API_URL"):
         return
-    dvc = _dvc()
+    dvc = repro_process()
     if dvc is None:  # it was killed, and its run is closed already
         return
-    file = project.root / ".dvc" / "tmp" / f"repro-{dvc.pid}-{dvc.create_time():.0f}.jsonl"
-    if not file.exists():
-        file.touch()
-        url = os.environ["PREFECT_API_URL"]
-        if not answers(url):
-            print(
-                f"  PREFECT_API_URL={url} does not answer: this run is not shown there",
-                file=sys.stderr,
-            )
-        command = [sys.executable, "-m", "flows.server.reporter", str(dvc.pid), str(file)]
-        with open(file.with_name("repro.log"), "w") as log:
-            subprocess.Popen(
-                command,
-                cwd=project.root,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+    file = project.root / ".dvc" / "tmp" / f"repro-{dvc.pid}-{_born(dvc)}.jsonl"
+    files = [file] if file.exists() else [*left(project), file]
     line = json.dumps({"pipeline": pipeline, "name": step, "state": state, "message": message})
     with open(file, "a", encoding="utf-8") as lines:
         lines.write(line + "\n")
+    for each in files:
+        _have_it_read(project, each)
 
 
-def _dvc() -> psutil.Process | None:
-    """The process of the `dvc` command that this one works for."""
-    return next(filter(_is_dvc, psutil.Process().parents()), None)
+def left(project: Project) -> list[Path]:
+    """The files whose `dvc repro` has ended: their reporter is at its end, or was killed."""
+    files = sorted((project.root / ".dvc" / "tmp").glob("repro-*.jsonl"))
+    return [file for file in files if not at_work(file)]
 
 
-def _is_dvc(process: psutil.Process) -> bool:
+def at_work(file: Path) -> bool:
+    """Whether the `dvc repro` that a file is of has not ended."""
+    _, number, born = file.stem.split("-")
     with suppress(psutil.Error):
-        return any(Path(part).name == "dvc" for part in process.cmdline()[:3])
+        return lives(int(number)) and _born(psutil.Process(int(number))) == born
     return False
+
+
+def claimed(file: Path) -> IO | None:
+    """A file for one reader, until all that have it have closed it; None if it has one already."""
+    with suppress(FileNotFoundError):
+        lines = open(file, encoding="utf-8")  # noqa: SIM115
+        if lock(lines) and file.exists():
+            return lines
+        lines.close()
+    return None
+
+
+def _have_it_read(project: Project, file: Path) -> None:
+    """Start a reporter for a file that has none: at first, or if it was killed."""
+    lines = claimed(file)
+    if lines is None:
+        return
+    url = os.environ["PREFECT_API_URL"]
+    if not answers(url):
+        print(
+            f"  PREFECT_API_URL={url} does not answer: this run is not shown there",
+            file=sys.stderr,
+        )
+    command = [sys.executable, "-m", "flows.server.reporter", str(file)]
+    with lines, open(file.with_name("repro.log"), "w") as log:
+        subprocess.Popen(
+            command,
+            cwd=project.root,
+            stdin=lines,  # the reporter has it locked by that
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def _born(process: psutil.Process) -> str:
+    return f"{process.create_time():.0f}"

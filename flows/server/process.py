@@ -14,16 +14,17 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import ProxyHandler, Request, build_opener, getproxies
 
 from flows.engine.processes import die_with_parent, lock
 from flows.project.folder import Project
-from flows.server.settings import configure
+from flows.server.settings import configure, is_here
 from tasks.core.step import UserError
 
 PATIENCE = (
     300  # seconds: the first start makes the database, which has taken over a minute on slow disks
 )
+SECRETS = ("PREFECT_API_AUTH_STRING", "PREFECT_API_KEY")  # Prefect's client prefers the first
 
 
 class Server:
@@ -102,12 +103,17 @@ def answers(url: str | None = None) -> bool:
 
 
 def _ask(url: str) -> bool:
-    request = Request(
-        f"{url.rstrip('/')}/admin/version"
-    )  # which, unlike `health`, also asks for the password
+    # Its version, which unlike `health` also asks for the password.
+    request = Request(f"{url.rstrip('/')}/admin/version")
     if password := os.environ.get("PREFECT_API_AUTH_STRING"):
         request.add_header("Authorization", "Basic " + base64.b64encode(password.encode()).decode())
-    with build_opener(ProxyHandler({})).open(request, timeout=10):
+    elif key := os.environ.get("PREFECT_API_KEY"):
+        request.add_header("Authorization", f"Bearer {key}")
+
+    proxies = {} if is_here(url) else getproxies()
+    if everywhere := proxies.get("all"):  # urllib, unlike Prefect's client, leaves it aside
+        proxies = {"http": everywhere, "https": everywhere, **proxies}
+    with build_opener(ProxyHandler(proxies)).open(request, timeout=10):
         return True
 
 
@@ -115,11 +121,15 @@ def _must_answer(url: str) -> None:
     try:
         _ask(url)
     except HTTPError as error:
-        if error.code != 401:
+        if error.code not in (401, 403):
             raise UserError(f"PREFECT_API_URL={url} is no Prefect server: {error}.") from None
+        given = [
+            name for name in ("PREFECT_API_AUTH_STRING", "PREFECT_API_KEY") if name in os.environ
+        ]
+        refused = f"refuses what {given[0]} says" if given else "wants a password or a key"
         raise UserError(
-            f"Prefect's server at {url} wants a password: set "
-            "PREFECT_API_AUTH_STRING=NAME:PASSWORD."
+            f"Prefect's server at {url} {refused}: set PREFECT_API_AUTH_STRING=NAME:PASSWORD, or "
+            "PREFECT_API_KEY, to what it expects."
         ) from None
     except (OSError, ValueError) as error:
         raise UserError(
@@ -179,11 +189,15 @@ def free_port(wanted: int) -> int:
     raise UserError("no free port on 127.0.0.1")
 
 
-def temporary(port: str) -> None:
+def temporary(port: int) -> None:
     """A server for one run, without what only people and schedules need."""
     die_with_parent()
-    options = ("--host", "127.0.0.1", "--port", port, "--no-ui", "--no-scheduler", "--no-late-runs")
-    prefect("server", "start", *options)
+    for part in ("UI", "SERVICES_SCHEDULER", "SERVICES_LATE_RUNS"):
+        os.environ[f"PREFECT_SERVER_{part}_ENABLED"] = "false"
+
+    from flows.server.guard import serve  # here: a step of `dvc repro` imports this module, too
+
+    serve(port)
 
 
 def prefect(*arguments: str) -> None:
@@ -195,4 +209,4 @@ def prefect(*arguments: str) -> None:
 if __name__ == "__main__":
     configure(Project.here(), verbose=True)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    temporary(sys.argv[1])
+    temporary(int(sys.argv[1]))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from prefect.artifacts import create_markdown_artifact
 
 from flows.project.folder import Project
-from flows.server.markdown import picture, short, table
+from flows.server.markdown import picture, short, table, text
 from flows.server.process import answers
 from tasks.pictures import titles
 
@@ -80,18 +80,18 @@ def report(project: Project, pipeline: str, run: Run) -> None:
     checks = _checks(folder)
     _write(pipeline, "checks", f"Checks of the data of {pipeline}", checks)
 
-    parts = [f"# {pipeline}", scores]
+    parts = [f"# {text(pipeline)}", scores]
     for file, title in titles(_read_json(folder / "schema.json")["labels"]).items():
         drawn = picture(folder / file, title)
         _write(pipeline, file.removesuffix(".png"), f"{title} ({pipeline})", drawn)
-        parts.append(f"## {title}\n\n{drawn}")
+        parts.append(f"## {text(title)}\n\n{drawn}")
 
     parts += [f"## Checks of the data\n\n{checks}", *_origin(project, pipeline, run)]
     _write(pipeline, "report", f"All about this run of {pipeline}", "\n\n".join(parts))
 
 
 def _write(pipeline: str, name: str, title: str, markdown: str) -> None:
-    create_markdown_artifact(markdown, key=key(pipeline, name), description=title)
+    create_markdown_artifact(markdown, key=key(pipeline, name), description=text(title))
 
 
 def key(pipeline: str, name: str) -> str:
@@ -139,7 +139,7 @@ def _rows(check: dict) -> str:
     more = ""
     if len(rows) > MOST_ROWS:
         more = f"\n\nThe first {MOST_ROWS}; more are in checks.json."
-    return f"**{check['check']}**\n\n{table(rows[0], cells)}{more}"
+    return f"**{text(check['check'])}**\n\n{table(rows[0], cells)}{more}"
 
 
 def _origin(project: Project, pipeline: str, run: Run) -> Iterator[str]:
@@ -148,7 +148,7 @@ def _origin(project: Project, pipeline: str, run: Run) -> Iterator[str]:
         ["git", "describe", "--always", "--dirty", "--abbrev=40"],
         cwd=project.root,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     ).stdout.strip()
     origin = {
         "data (DVC's hash of raw.npz)": run.data,

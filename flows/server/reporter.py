@@ -3,43 +3,65 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
-from flows.engine.processes import lives
 from flows.project.folder import Project
+from flows.server.outbox import at_work, claimed, left
 from flows.server.settings import configure
 
+log = logging.getLogger("flows")
 
-def main(project: Project, dvc: int, file: Path) -> None:
-    """Tell the server what the steps leave in the file.
+
+def main(project: Project, file: Path, lines: IO) -> None:
+    """Tell the server what the steps leave in a file.
 
     Args:
-        dvc: the process of the `dvc` command.
-        file: one line of JSON for each step that began or ended.
+        file: one line of JSON for each step that began or ended; removed at the end.
+        lines: the file, open.
     """
     configure(project)
     from flows.server.dvc_run import DvcRun  # here: Prefect reads its settings when it is imported
 
+    late = not at_work(file)
     runs: dict[str, DvcRun] = {}
+    ended = False
     try:
-        with open(file, encoding="utf-8") as lines:
-            running = True
-            while running:
-                running = lives(dvc)
-                for line in lines.readlines():
-                    said = json.loads(line)
-                    pipeline = said.pop("pipeline")
-                    if pipeline not in runs:
-                        runs[pipeline] = DvcRun(project, pipeline)
-                    runs[pipeline].step(**said)
-                time.sleep(0.3 if running else 0)
+        running = True
+        while running:
+            running = at_work(file)
+            for line in lines.readlines():
+                if not line.endswith("\n"):
+                    break  # a kill may leave half of the last one
+                said = json.loads(line)
+                pipeline = said.pop("pipeline")
+                if pipeline not in runs:
+                    runs[pipeline] = DvcRun(project, pipeline, file.stem)
+                runs[pipeline].step(**said)
+            time.sleep(0.3 if running else 0)
         for run in runs.values():
-            run.end()
+            run.end(late)
+        ended = True
     finally:
-        file.unlink()
+        if ended or not runs:  # else the server has gone: the next reporter tells the rest
+            file.unlink()
+
+
+def catch_up(project: Project) -> None:
+    """Tell the server what a reporter that was killed, or whose server went, could not."""
+    for file in left(project):
+        lines = claimed(file)
+        if lines is None:
+            continue
+        with lines:
+            try:
+                main(project, file, lines)
+            except Exception as error:
+                log.warning("the end of a dvc repro could not be told to Prefect: %s", error)
 
 
 if __name__ == "__main__":
-    main(Project.here(), int(sys.argv[1]), Path(sys.argv[2]))
+    main(Project.here(), Path(sys.argv[1]), sys.stdin)

@@ -1,23 +1,27 @@
-"""The records of flow runs in Prefect's server: signed, closed when killed, one at a time."""
+"""The records of flow runs in Prefect's server: signed, one at a time, closed if they were not."""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from prefect import tags
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas import StateType
+from prefect.client.schemas import State, StateType
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterId,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
+from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 from prefect.states import Crashed
 
@@ -39,13 +43,45 @@ def signature() -> str:
 
 
 def begin() -> None:
-    """At the start of a flow run: sign it, if a worker has made it, and close killed runs."""
+    """At the start of a flow run: sign it, if a worker has made it, and close runs that ended."""
     with get_client(sync_client=True) as client:
         if signature() not in flow_run.tags:
             client.update_flow_run(UUID(flow_run.id), tags=[*flow_run.tags, signature()])
+        for note in _untold().glob("*.json"):
+            _tell(client, note)
         for run in client.read_flow_runs(flow_run_filter=_unfinished()):
             if str(run.id) != flow_run.id and any(map(_of_a_dead_process, run.tags)):
-                _close(client, run.id)
+                _close(client, run.id, Crashed(message="its process was killed"), {})
+
+
+def leave_note(end: State, steps: dict[str, State]) -> None:
+    """Keep how this flow run and its steps ended, as its server has gone: a later run tells it."""
+    note = _untold() / f"{flow_run.id}.json"
+    note.parent.mkdir(exist_ok=True)
+    whole = {"end": _kept(end), "steps": {name: _kept(state) for name, state in steps.items()}}
+    part = note.with_suffix(".part")
+    part.write_text(json.dumps(whole), encoding="utf-8")
+    part.replace(note)
+
+
+def _untold() -> Path:
+    return Path(os.environ["PREFECT_HOME"]) / "untold"
+
+
+def _kept(state: State) -> dict[str, Any]:
+    return state.model_dump(mode="json", include={"type", "name", "message", "timestamp"})
+
+
+def _tell(client: SyncPrefectClient, note: Path) -> None:
+    """Close a run as its note says; one of another server stays for that."""
+    run = UUID(note.stem)
+    with suppress(ObjectNotFound):
+        state = client.read_flow_run(run).state
+        if state is None or not state.is_final():
+            said = json.loads(note.read_text(encoding="utf-8"))
+            steps = {name: State(**kept) for name, kept in said["steps"].items()}
+            _close(client, run, State(**said["end"]), steps)
+        note.unlink(missing_ok=True)
 
 
 def _unfinished() -> FlowRunFilter:
@@ -61,14 +97,13 @@ def _of_a_dead_process(tag: str) -> bool:
     return int(number) == os.getpid() or not lives(int(number))
 
 
-def _close(client: SyncPrefectClient, run: UUID) -> None:
-    """Mark a run and its steps as crashed."""
-    why = "its process was killed"
+def _close(client: SyncPrefectClient, run: UUID, end: State, steps: dict[str, State]) -> None:
+    """Set the final state of a run, and of those of its steps that have none."""
     of_run = FlowRunFilter(id=FlowRunFilterId(any_=[run]))
     for step in client.read_task_runs(flow_run_filter=of_run):
         if step.state and not step.state.is_final():
-            client.set_task_run_state(step.id, Crashed(message=why), force=True)
-    client.set_flow_run_state(run, Crashed(message=why), force=True)
+            client.set_task_run_state(step.id, steps.get(step.name, end), force=True)
+    client.set_flow_run_state(run, end, force=True)
 
 
 @contextmanager

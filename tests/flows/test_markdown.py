@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
+import re
+from html import unescape
 
 import numpy as np
+import pytest
+from markdown_it import MarkdownIt
 from PIL import Image
 
 from flows.server import markdown
@@ -26,3 +30,38 @@ def test_a_small_picture_is_shown_as_it_is_and_a_photograph_smaller(tmp_path):
     assert head == "![title](data:image/jpeg"
     assert len(content) <= markdown.LARGEST < large.stat().st_size
     assert Image.open(io.BytesIO(content)).size == (600, 300)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "![t](http://evil.example/t.png)",
+        "[x](javascript:alert(1))",
+        "<img src=x onerror=alert(1)>",
+        "<https://evil.example>",
+        "https://evil.example/?a=b_c_d",
+        "WWW.evil.example",
+        "me@evil.example",
+        "**bold** __bold__ _a_ a__b ~~gone~~ `code`",
+        "&lt;b&gt; &#33;",
+        "a|b",
+        "\\|\\",
+        "a\n\n# forged\r\n| x | y |\u2028- item",
+        "# heading",
+        "1. item",
+        "---",
+        "$x$",
+        "::: note",
+        "ümläut 語 0.5 -3 1,000 (2 to 3) 50 %",
+    ],
+)
+def test_a_name_from_the_data_is_shown_as_text(name):
+    """As CommonMark reads it; Prefect's UI is looked at in test_browser.py."""
+    reader = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    made = markdown.table(["name", "n"], [[name, 1], ["next", 2]])
+    html = reader.render(f"{made}\n\n**{markdown.text(name)}**")
+    shown = " ".join(name.split())
+    cells = re.findall(r"<td>(.*?)</td>", html, re.DOTALL)
+    assert [unescape(cell) for cell in cells] == [shown, "1", "next", "2"]
+    tags = set(re.findall(r"</?(\w+)", html))
+    assert tags == {"table", "thead", "tbody", "tr", "th", "td", "p", "strong"}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import shutil
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ OPTIONS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 )
+REBOUND = "--host-resolver-rules=MAP evil.example 127.0.0.1"  # as its owner's DNS may say
 SHOTS = os.environ.get("SCREENSHOTS")  # a folder to keep pictures of the pages in
 
 
@@ -44,7 +47,9 @@ def page(served):
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS.split())
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=[*OPTIONS.split(), REBOUND]
+        )
         page = browser.new_page(viewport={"width": 1300, "height": 900})
         page.set_default_timeout(30_000)
         yield page
@@ -154,6 +159,127 @@ def test_a_person_watches_a_training_and_cancels_it(served, page):
     page.get_by_role("button", name="Cancel", exact=True).first.click()
     page.get_by_role("button", name="Confirm", exact=True).click()
     assert served.ended(run)["type"] == "CANCELLED"
+
+
+FOREIGN_PAGE = """async address => {
+    const said = [];
+    const ask = async (what, path, content) => {
+        const options = content && {
+            method: "POST",
+            headers: {"content-type": "application/json"},
+            body: JSON.stringify(content),
+        };
+        try {
+            const answer = await fetch(address + path, options);
+            said.push(what + " " + answer.status);
+            return await answer.json();
+        } catch (error) {
+            return {};
+        }
+    };
+    const {id} = await ask("read", "/deployments/name/pipeline/linear");
+    const command = {job_variables: {command: "touch broken-in"}};
+    await ask("created", `/deployments/${id || "DEPLOYMENT"}/create_flow_run`, command);
+    await fetch(address + "/flow_runs/filter", {method: "POST", mode: "no-cors", body: "{}"})
+        .catch(() => 0);
+    for (const path of ["/events/out", "/logs/out"])
+        await new Promise(done => {
+            const socket = new WebSocket(address.replace("http", "ws") + path, "prefect");
+            socket.onopen = () => { said.push("listens " + path); done(); };
+            socket.onerror = done;
+        });
+    return said;
+}"""
+
+
+@pytest.fixture(scope="module")
+def foreign_site(served):
+    """The port of another web site on this machine, whose pages are empty."""
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+    class Empty(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Empty) as site:
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        yield site.server_port
+        site.shutdown()
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "evil.example"])
+def test_a_foreign_page_reads_nothing_and_starts_nothing(served, page, foreign_site, name):
+    before = served.runs()
+    page.goto(f"http://{name}:{foreign_site}/")
+    assert page.evaluate(FOREIGN_PAGE, served.url) == []
+    assert served.runs() == before
+
+
+def test_a_foreign_name_that_leads_here_gets_no_page(served, page):
+    """DNS rebinding: to the browser the server belongs to the foreign site then."""
+    address = served.url.replace("127.0.0.1", "evil.example")
+    answer = page.goto(f"{address}/flow_runs/count")
+    assert answer.status == 403
+    script = FOREIGN_PAGE.replace("DEPLOYMENT", served.deployment("linear")["id"])
+    assert page.evaluate(script, address) == ["read 403", "created 403"]
+
+
+HOSTILE = (
+    "![t](http://evil.example:SITE/track.png)",
+    "[click](javascript:alert(1))",
+    '<img src="http://evil.example:SITE/track.png" onerror=alert(1)> <h1>forged</h1>',
+    "a\n\n# forged\n\n| x | y |",
+)
+
+
+@pytest.fixture(scope="module")
+def hostile_run(served, foreign_site):
+    """The artifacts of a run whose classes and columns have hostile names."""
+    folder = served.workspace.path
+    classes = [name.replace("SITE", str(foreign_site)) for name in HOSTILE]
+    with open(folder / "hostile.csv", "w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["x", f"*b* {classes[0]}", "label"])
+        for row in range(80):
+            rows.writerow([row % 4 + row / 100, row % 7, classes[row % 4]])
+        rows.writerow([1, "", classes[0]])
+    served.workspace.run("python", "-m", "flows", "new", "hostile", "hostile.csv")
+    served.workspace.set(hostile__fit__epochs=2)
+    served.workspace.flow("hostile")
+    query = {"sort": "START_TIME_DESC", "limit": 1}
+    (run,) = served.post("flow_runs/filter", query)
+    return served.artifacts(run["id"])
+
+
+@pytest.mark.parametrize("name", ["metrics", "checks", "report"])
+def test_names_in_the_data_are_text_on_a_page(served, page, foreign_site, hostile_run, name):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    go(served, page, f"/artifacts/artifact/{hostile_run[f'hostile-{name}']['id']}")
+    page.locator("table").first.wait_for()
+    page.wait_for_timeout(1000)
+    shot(page, f"hostile-{name}.png")
+
+    assert not [url for url in asked if "evil" in url]
+    assert not page.locator("[href*=javascript], [href*=evil], [src*=evil], [onerror]").count()
+    assert not [head for head in page.locator("h1, h2").all_inner_texts() if "forged" in head]
+    widths = page.locator("tr").evaluate_all(
+        "rows => rows.map(row => [row.closest('table').rows[0].cells.length, row.cells.length])"
+    )
+    assert all(first == this for first, this in widths)
+    for hostile in HOSTILE if name != "checks" else HOSTILE[:1]:
+        shown = " ".join(hostile.replace("SITE", str(foreign_site)).split())
+        assert shown in " ".join(page.inner_text("body").split())
+
+
+def test_the_ui_works_under_its_other_name(served, page):
+    page.goto(served.url.replace("127.0.0.1", "localhost").removesuffix("/api") + "/deployments")
+    page.get_by_role("link", name="fashion-experiment").wait_for()
 
 
 def test_the_schedule_is_turned_on_and_the_next_runs_are_there(served, page):

@@ -255,6 +255,13 @@ def test_a_run_whose_process_is_killed_does_not_stay_running(served):
     served.workspace.set(linear__fit__epochs=300)
 
 
+def test_a_name_that_is_no_pipeline_makes_no_folder(served):
+    run = served.run("linear", pipeline="../../elsewhere")
+    assert served.ended(run)["type"] == "FAILED"
+    assert "no pipeline `../../elsewhere`" in served.state(run)["message"]
+    assert not (served.workspace.path.parent / "elsewhere").exists()
+
+
 def test_dvc_repro_shows_up_with_its_steps_if_a_server_is_named(served):
     served.workspace.set(linear__fit__epochs=301)
     served.workspace.dvc("repro", "visualize@linear", "evaluate@linear", PREFECT_API_URL=served.url)

@@ -106,7 +106,7 @@ def test_a_run_from_the_terminal_needs_the_password(served):
     ],
 )
 def test_without_the_password_nothing_is_readable(served, method, path, auth):
-    answer = httpx.request(
-        method, f"{served.url}/{path}", json={} if method == "POST" else None, auth=auth
-    )
+    token = {name: value for name, value in served.client.headers.items() if "csrf" in name}
+    content = {} if method == "POST" else None
+    answer = httpx.request(method, f"{served.url}/{path}", json=content, auth=auth, headers=token)
     assert answer.status_code == 401

@@ -40,6 +40,9 @@ class Served:
         auth = (name, password) if password else None
         self.client = httpx.Client(base_url=self.url, timeout=30, auth=auth)
         eventually(self.answers, 300)
+        self.client.headers["Prefect-Csrf-Client"] = "tests"
+        token = self.get("csrf-token?client=tests")["token"]
+        self.client.headers["Prefect-Csrf-Token"] = token
         self.begin_work()
 
     def begin_work(self) -> None:

@@ -1,0 +1,68 @@
+"""Prefect's server on this machine, which answers no web page but its own.
+
+Every page that a browser shows may send requests to 127.0.0.1. Prefect by itself answers them all,
+and whoever may start a run may start any command.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.websockets import WebSocketClose
+
+from flows.server.settings import HERE
+
+REFUSED = "Prefect's server here answers 127.0.0.1 and localhost, and no other page than its own.\n"
+
+
+def serve(port: int) -> None:
+    """Run Prefect's server, with the settings of the environment, until a signal ends it."""
+    own = [f"http://{name}:{port}" for name in ("127.0.0.1", "localhost")]
+    os.environ["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] = ",".join(own)
+    os.environ.pop("PREFECT_SERVER_API_BASE_PATH", None)  # it is asked under /api
+    os.umask(0o077)  # its database and its logs are for this user alone
+
+    import uvicorn  # here: Prefect reads its settings when it is imported
+    from prefect.server.api.server import create_app
+    from prefect.settings import get_current_settings
+
+    server = get_current_settings().server
+    uvicorn.run(
+        Guard(create_app(final=True)),
+        host="127.0.0.1",
+        port=port,
+        timeout_keep_alive=server.api.keepalive_timeout,
+        log_level=server.logging_level.lower(),
+    )
+
+
+class Guard:
+    """Around an ASGI application: lets in what was sent to this machine, by no foreign page."""
+
+    def __init__(self, application: Any) -> None:
+        self.application = application
+
+    async def __call__(self, scope: dict, receive: Any, send: Any) -> None:
+        answer = self.application
+        if scope["type"] == "http" and not _is_own(Headers(scope=scope)):
+            answer = PlainTextResponse(REFUSED, 403)
+        if scope["type"] == "websocket" and not _is_own(Headers(scope=scope)):
+            answer = WebSocketClose()
+        await answer(scope, receive, send)
+
+
+def _is_own(headers: Headers) -> bool:
+    """Whether `Host` is this machine and `Origin`, which a page's requests have, this very server.
+
+    A foreign page whose name leads to 127.0.0.1 (DNS rebinding) still sends its name as `Host`.
+    """
+    with suppress(ValueError):  # no address, or more than one Host
+        (host,) = (urlsplit(f"//{each}") for each in headers.getlist("host"))
+        pages = [urlsplit(each) for each in headers.getlist("origin")]
+        return all(each.hostname in HERE and each.port == host.port for each in (host, *pages))
+    return False
