@@ -24,7 +24,7 @@ from flows.server.process import answers
 from tasks.core.step import stopping
 
 
-def stop_withrepro_process() -> None:
+def stop_with_dvc() -> None:
     """Let this step stop when `dvc repro` is killed: nobody waits for its result any more.
 
     A signal of the kernel would not do: between the two there may be a shell, which lives on.

@@ -31,9 +31,9 @@ def workspace(workspaces):
     return made
 
 
-def test_a_run_takes_no_harm_from_what_a_user_has_set(workspace, _home):
+def test_a_run_takes_no_harm_from_what_a_user_has_set(workspace):
     """For other servers, other projects, and a proxy that is not there."""
-    profiles = _home / ".prefect" / "profiles.toml"
+    profiles = Path.home() / ".prefect" / "profiles.toml"
     profiles.parent.mkdir()
     profiles.write_text(f'active = "mine"\n[profiles.mine]\nPREFECT_API_URL = "{NOWHERE}/api"\n')
     said = workspace.run(
@@ -228,7 +228,7 @@ def gate(environment):
 @pytest.mark.parametrize("refuses", [401, 403])
 def test_a_server_that_wants_a_key_gets_it_and_it_is_asked_for(environment, gate, refuses):
     gate.wanted, gate.refuses = "Bearer the-key", refuses
-    with pytest.raises(UserError, match="wants a password or a key: set .* or PREFECT_API_KEY"):
+    with pytest.raises(UserError, match=r"wants a password or a key: set .* or PREFECT_API_KEY"):
         process._must_answer(gate.url)
     environment.setenv("PREFECT_API_KEY", "another")
     with pytest.raises(UserError, match="does not accept PREFECT_API_KEY"):
