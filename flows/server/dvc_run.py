@@ -23,6 +23,7 @@ STATES = {
     "Cached": Completed,
     "Failed": Failed,
     "Cancelled": Cancelled,
+    "TimedOut": Failed,
 }
 
 
