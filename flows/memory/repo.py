@@ -184,12 +184,13 @@ def recorded(project: Project, address: str) -> dict[str, str]:
         return {out.def_path: str(out.hash_info.value) for out in outs if out.hash_info}
 
 
-def as_recorded(project: Project, address: str) -> bool:
-    """Whether all outputs of a stage have the bytes that `dvc.lock` records."""
+def as_recorded(project: Project, address: str, but: Path) -> bool:
+    """Whether all outputs of a stage but one have the bytes that `dvc.lock` records."""
     if not (project.root / "dvc.lock").is_file():
         return False
     there = recorded(project, address)
     files = {project.root / name: digest for name, digest in there.items()}
+    files.pop(but, None)
     return bool(files) and all(file.is_file() and md5(file) == files[file] for file in files)
 
 
