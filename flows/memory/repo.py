@@ -197,8 +197,16 @@ def as_recorded(project: Project, address: str, but: Path) -> bool:
 def put_back(project: Project, address: str) -> None:
     """Restore what `dvc.lock` records of a stage, as far as it is kept.
 
-    DVC takes outputs away before a step runs; a step that fails must not cost them.
+    DVC takes outputs away before a step runs; a step that fails must not cost them. Where that
+    does not work, as on a full disk, the next run does it: only a line says so.
     """
+    try:
+        _put_back(project, address)
+    except UserError as error:
+        log.warning("the outputs of before are not back yet; the next run restores them: %s", error)
+
+
+def _put_back(project: Project, address: str) -> None:
     with repository(project) as repo:
         stage = stage_of(repo, project, address)
         if not all(out.hash_info for out in stage.outs):
