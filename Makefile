@@ -54,8 +54,9 @@ tools: ## what the browser's and PostgreSQL's tests need: Debian's packages chro
 test-ui: tools .venv/developer ## the tests in a real browser and on PostgreSQL: pytest tests/promises/test_browser.py tests/promises/test_team.py
 	@python -m pytest tests/promises/test_browser.py tests/promises/test_team.py
 
-soak: .venv/developer ## kill both drivers 200 times and compare bytes (half an hour): KILLS=100 pytest tests/promises/test_kill.py -k again
+soak: .venv/developer ## kill and damage at random for some hours, and compare bytes: pytest tests/promises/test_kill.py tests/promises/test_soak.py
 	@KILLS=100 python -m pytest -n 2 tests/promises/test_kill.py -k again -rP  # one driver a worker
+	@ROUNDS=250 python -m pytest -n 2 tests/promises/test_soak.py -k killed -rP
 
 verify: .venv/installed ## run the last commit again in a clean place and compare every hash: python -m flows verify
 	@python -m flows verify

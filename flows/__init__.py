@@ -3,6 +3,8 @@
 import sys
 from importlib.util import find_spec
 
+from flows.engine import loader
+
 # Another Python than that of the environment: one line in place of a traceback.
 missing = [name for name in ("dvc", "keras", "prefect", "pydantic") if not find_spec(name)]
 if missing:
@@ -10,3 +12,5 @@ if missing:
         f"{sys.executable} does not have {', '.join(missing)}, which keras-flows needs. "
         "Run `make install`, then `. .venv/bin/activate`."
     )
+
+loader.install()

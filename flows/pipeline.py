@@ -24,9 +24,11 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 from prefect.utilities.annotations import allow_failure, quote
 
-from flows.engine import experiment
+from flows.engine import experiment, witness
 from flows.engine import step as engine
+from flows.memory import lock
 from flows.memory import repo as memory
+from flows.memory.lock import Used
 from flows.memory.plan import plan
 from flows.project.folder import Project
 from flows.project.form import form
@@ -178,6 +180,8 @@ def _run(project: Project, pipeline: str, force: bool, changes: dict[str, dict])
         if changes:
             return _run_experiment(project, pipeline, force, changes)
         with runs.only_run(project, pipeline):
+            for line in witness.settle(project):
+                log.warning("%s", line)
             return _run_steps(project, pipeline, force)
     except Stopped as stopped:
         return Cancelled(message=str(stopped))
@@ -215,8 +219,8 @@ def _run_steps(project: Project, pipeline: str, force: bool) -> State:
         return Completed(message=f"{NOTHING_CHANGED}: {verdict}")
 
     steps = [(name, str(state.name), str(state.message)) for name, state in states.items()]
-    (data,) = memory.recorded(project, f"load@{pipeline}").values()
-    run = report.Run(before, steps, time.monotonic() - started, data)
+    (data,) = lock.stages(project)[f"load@{pipeline}"]["outs"]
+    run = report.Run(before, steps, time.monotonic() - started, data["md5"])
     report.report(project, pipeline, run)
     return Completed(message=verdict)
 
@@ -254,10 +258,11 @@ def bring_up_to_date(name: str, pipeline: str, how: How) -> State:
 
     project, address, started, said = how.project, f"{name}@{pipeline}", time.monotonic(), ""
 
-    def function() -> None:
+    def function() -> Used:
         nonlocal said
         with progress.shown(pipeline) if step(name).trains else nullcontext():
-            said = engine.run(project, name, pipeline, how.force)
+            said, used = engine.run(project, name, pipeline, how.force)
+        return used
 
     def tell(word: str, what: str) -> str:
         log.info("%-12s %-9s %6.1f s  %s", name, word, time.monotonic() - started, what)
@@ -265,6 +270,7 @@ def bring_up_to_date(name: str, pipeline: str, how: How) -> State:
 
     try:
         outcome = memory.bring_up_to_date(project, address, function, how.force)
+        witness.forget(project, address)
     except TimedOut as late:
         memory.put_back(project, address)
         return Failed(name="TimedOut", message=tell("failed", f"{late}; {RESUMES}"))

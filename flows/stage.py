@@ -9,6 +9,7 @@ import logging
 import sys
 
 from flows.engine.step import run, stop_on_signals
+from flows.engine.witness import leave
 from flows.project.folder import Project
 from flows.server.outbox import stop_with_dvc, tell
 from tasks.core.step import Stopped, TimedOut, UserError
@@ -23,7 +24,8 @@ def main(step: str, pipeline: str) -> int:
     tell(project, pipeline, step, "Running")
 
     try:
-        said = run(project, step, pipeline)
+        said, used = run(project, step, pipeline)
+        leave(project, f"{step}@{pipeline}", used)
         print(f"  {said}")
         tell(project, pipeline, step, "Completed", said)
         return 0

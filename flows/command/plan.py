@@ -8,6 +8,7 @@ import rich
 from rich.table import Table
 
 from flows.command.terminal import plain_errors
+from flows.memory.lock import lost
 from flows.project.folder import Project
 
 WORDS = {
@@ -33,6 +34,7 @@ def show(project: Project, pipeline: str, force: bool) -> None:
     from flows.memory.plan import plan  # here: DVC takes half a second to import
 
     project.read(pipeline)
+    warn_of_losses(project)
     table = Table(box=None, pad_edge=False)
     for title in ("step", "would", "because"):
         table.add_column(title, no_wrap=title != "because")
@@ -40,3 +42,14 @@ def show(project: Project, pipeline: str, force: bool) -> None:
         reasons = "\n".join(planned.reasons) or "nothing has changed"
         table.add_row(planned.step, WORDS[planned.action], reasons)
     rich.print(table)
+
+
+def warn_of_losses(project: Project) -> None:
+    """Say it if a kill has cut `dvc.lock`."""
+    missing = lost(project)
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        print(
+            f"dvc.lock has no {missing[0]}{more}, which the last commit has. If a run was killed, "
+            "`git checkout dvc.lock` brings them back."
+        )

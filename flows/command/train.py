@@ -53,6 +53,7 @@ def train(project: Project, pipeline: str, force: bool, verbose: bool) -> int:
     chosen = project.read(pipeline)
     console = rich.get_console()
     console.print(f"[bold]{pipeline}[/]", highlight=False)
+    plan_command.warn_of_losses(project)
 
     # A server starts in a process of its own, before Prefect is imported.
     settings.configure(project, verbose)

@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import IO
 
 import psutil
 
+from tasks.core.step import log
 
-def lives(process: int) -> bool:
-    """Whether a process has not ended; a zombie has."""
+
+def lives(process: int, since: float | None = None) -> bool:
+    """Whether a process has not ended; a zombie has.
+
+    Args:
+        process: its number, which the system gives again later.
+        since: when it was started, where that is known: in seconds since 1970.
+    """
     with suppress(psutil.NoSuchProcess):
-        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+        found = psutil.Process(process)
+        same = since is None or abs(found.create_time() - since) < 1
+        return same and found.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def repro_process() -> psutil.Process | None:
+    """The process of the `dvc` command that this one works for."""
+    return next(filter(_is_dvc, psutil.Process().parents()), None)
+
+
+def _is_dvc(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return any(Path(part).name == "dvc" for part in process.cmdline()[:3])
     return False
 
 
@@ -25,6 +47,10 @@ def lock(file: IO) -> bool:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:  # some network drives have no locks
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
+            raise
+        log.warning("%s is on a drive without locks: start one run at a time", file.name)
     return True
 
 

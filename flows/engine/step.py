@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import atexit
 import gc
+import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from flows.engine.environment import pin
+from flows.engine.loader import IMPORTED
+from flows.memory.lock import Used, outputs
 from flows.project.folder import Project
 from flows.project.params import FILE
 from flows.project.steps import Step, step
 from tasks.core.code import ROOT, code
-from tasks.core.folder import Folder
+from tasks.core.folder import Damaged, Folder, Identity, identity, md5
 from tasks.core.step import UserError, at_most, stopping
 from tasks.training import environment
 
@@ -23,7 +26,7 @@ from tasks.training import environment
 atexit.register(gc.freeze)
 
 
-def run(project: Project, name: str, pipeline: str, force: bool = False) -> str:
+def run(project: Project, name: str, pipeline: str, force: bool = False) -> tuple[str, Used]:
     """Run a step and make sure that what it was made from did not change meanwhile.
 
     Args:
@@ -32,27 +35,70 @@ def run(project: Project, name: str, pipeline: str, force: bool = False) -> str:
         force: whether to make the result anew, also where DVC's remote has it.
 
     Returns:
-        What the step says of its result, in one line.
+        What the step says of its result, in one line; and what it was made from.
 
     Raises:
-        UserError: a mistake in the parameters or the data; a full disk; an input that changed
-            while the step ran.
+        UserError: a mistake in the parameters or the data; a full disk; an input that is not what
+            dvc.lock records, or that changed while the step ran.
         Stopped: it was asked to stop, or `run.timeouts` allows it no more time.
     """
     chosen = project.read(pipeline)
+    sections = project.sections(pipeline)
     this, section = step(name), getattr(chosen, name)
-    folder = Folder(project.data(pipeline))
-    watched = _watched(project, this)
+    folder = _folder(project, pipeline)
+    watched = _files(project, this.watched(section))
+    used = Used(sections, {path: md5(path) for path in watched})
 
     pin(name, chosen)
-    limit = getattr(chosen.run.timeouts, name)
-    with _system_errors(this), at_most(limit, f"run.timeouts.{name}"):
+    limit = at_most(getattr(chosen.run.timeouts, name), f"run.timeouts.{name}")
+    with _system_errors(this), _damage(project, this, pipeline), limit:
         said = None if force else _shared(project, this, pipeline, section)
         said = said or this.function(folder, section, *_run_keys(this, chosen))
 
-    changed = [folder.shown(name) for name in folder.changed()]
-    changed += [file for file in code(name) if _written(ROOT / file) != _WRITTEN.get(file)]
-    changed += sorted({file for file, _ in watched ^ _watched(project, this)})
+    _refuse_changes(project, this, pipeline, section, folder, watched)
+    used.files |= {folder.path / file: md5(folder.path / file) for file in folder.used}
+    used.files |= {file: _md5_of_code(file) for file in _files(project, ["tasks"])}
+    if this.trains:
+        _environment_as_recorded(project, folder, f"{name}@{pipeline}")
+    return said, used
+
+
+def _folder(project: Project, pipeline: str) -> Folder:
+    """The pipeline's folder, which knows what `dvc.lock` records of its files."""
+    path = project.data(pipeline)
+    recorded = {project.root / name: digest for name, digest in outputs(project).items()}
+    return Folder(path, {file.name: md5 for file, md5 in recorded.items() if file.parent == path})
+
+
+def _files(project: Project, places: Iterable[str]) -> dict[Path, Identity]:
+    """All files of some folders; a place may be a file itself."""
+    return {
+        file: identity(file)
+        for place in places
+        for file in (project.root / place, *(project.root / place).rglob("*"))
+        if file.is_file() and file.suffix != ".pyc"
+    }
+
+
+def _md5_of_code(file: Path) -> str:
+    """Of what runs: Python reads a module once, and it may have been edited since."""
+    return IMPORTED.get(str(file)) or md5(file)
+
+
+def _refuse_changes(
+    project: Project,
+    this: Step,
+    pipeline: str,
+    section: Any,
+    folder: Folder,
+    watched: dict[Path, Identity],
+) -> None:
+    name = this.name
+    changed = [folder.shown(file) for file in folder.changed()]
+    changed += [file for file in code(name) if _md5_of_code(ROOT / file) != _now(ROOT / file)]
+    now = _files(project, this.watched(section))
+    differing = {file for file, _ in watched.items() ^ now.items()}
+    changed += sorted(os.path.relpath(file, project.root) for file in differing)
     if getattr(project.read(pipeline), name) != section:
         changed.append(f"{FILE} (pipelines.{pipeline}.{name})")
     if changed:
@@ -61,9 +107,22 @@ def run(project: Project, name: str, pipeline: str, force: bool = False) -> str:
             "neither version. Run again."
         )
 
-    if this.trains:
-        _environment_as_recorded(project, folder, f"{name}@{pipeline}")
-    return said
+
+def _now(file: Path) -> str | None:
+    return md5(file) if file.is_file() else None
+
+
+@contextmanager
+def _damage(project: Project, this: Step, pipeline: str) -> Iterator[None]:
+    """A damaged input: see to it that the next run makes it again, or restores it."""
+    try:
+        yield
+    except Damaged as damaged:
+        from flows.memory import repo as memory  # here: DVC takes half a second to import
+
+        name = damaged.path.relative_to(project.root).as_posix()
+        done = memory.drop(project, damaged.path)
+        raise UserError(f"{name} is damaged. {done} Run the same command again.") from None
 
 
 def _run_keys(this: Step, chosen: Any) -> list:
@@ -112,22 +171,6 @@ def _system_errors(this: Step) -> Iterator[None]:
         if not short:
             raise
         raise UserError(f"There is not enough memory. {this.if_memory_is_short}") from None
-
-
-def _watched(project: Project, this: Step) -> set[tuple[str, int]]:
-    """The files of the folders that a step is made of besides its code, and when written."""
-    files = [file for name in this.watches for file in (project.root / name).rglob("*.py")]
-    return {(file.relative_to(project.root).as_posix(), _written(file)) for file in files}
-
-
-def _written(path: Path) -> int:
-    return path.stat().st_mtime_ns if path.is_file() else 0
-
-
-# Python reads a module once: code that is edited later is not the code that runs.
-_WRITTEN = {
-    file.relative_to(ROOT).as_posix(): _written(file) for file in (ROOT / "tasks").rglob("*.py")
-}
 
 
 def stop_on_signals() -> None:

@@ -1,19 +1,26 @@
-"""What is exchanged in DVC: four places, each with its reason."""
+"""What is exchanged in DVC: seven places, each with its reason."""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import shutil
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import dvc.rwlock
 import dvc.stage.run
+import psutil
 from dvc.stage import PipelineStage, create_stage
 from dvc.stage.cache import StageCache, _get_stage_hash
 from dvc.stage.loader import StageLoader
 from dvc.utils.serialize import _common as serialize
+from dvc_data.hashfile.cache import DiskError
+from dvc_data.hashfile.state import LocalFileSystem, State, _checksum
 
 _here = threading.local()
 
@@ -77,9 +84,76 @@ def _stage_of_entry(self: StageCache, entry: dict, wdir: str | None = None) -> P
     return stage
 
 
+def _save_entries(self: State, items, fs) -> None:
+    """DVC knows a file by number, size and time, which a program can set back: add its ctime."""
+    if not isinstance(fs, LocalFileSystem):
+        return
+    lines = []
+    for path, found, known in items:
+        with suppress(FileNotFoundError):
+            info = known or fs.info(path)
+            entry = {
+                "version": self.HASH_VERSION,
+                "checksum": _checksum(info),
+                "size": info["size"],
+                "hash_info": found.to_dict(),
+                "ctime": info.get("created"),  # DVC alone does not write it, and passes over it
+            }
+            lines.append((path, json.dumps(entry)))
+    self.hashes.set_many(lines)
+
+
+def _save_entry(self: State, path, fs, hash_info, info=None) -> None:
+    _save_entries(self, [(path, hash_info, info)], fs)
+
+
+_load_entry_of_state = State._get
+
+
+def _entry_if_same(self: State, path: str, raw: str, info: dict):
+    same = json.loads(raw).get("ctime") == info.get("created")
+    return _load_entry_of_state(self, path, raw, info) if same else None
+
+
+_open_state = State.__init__
+
+
+def _open_or_begin_anew(self: State, root_dir=None, tmp_dir=None, ignore=None) -> None:
+    """DVC's database of the files that it knows is a cache: a damaged one is made anew."""
+    try:
+        _open_state(self, root_dir, tmp_dir, ignore)
+    except (sqlite3.DatabaseError, DiskError):
+        shutil.rmtree(tmp_dir)
+        _open_state(self, root_dir, tmp_dir, ignore)
+
+
+_check_holders = dvc.rwlock._check_blockers
+
+
+def _check_living_holders(tmp_dir, lock, info, *, mode, waiters) -> None:
+    """Forget the dead; one's number may be that of a process which began after the list."""
+    with suppress(FileNotFoundError):
+        written = os.stat(os.path.join(tmp_dir, dvc.rwlock.RWLOCK_FILE)).st_mtime
+        for path, holders in list(lock[mode].items()):
+            if isinstance(holders, list):
+                holders[:] = [each for each in holders if _holds(each, written)]
+            elif not _holds(holders, written):
+                del lock[mode][path]
+    _check_holders(tmp_dir, lock, info, mode=mode, waiters=waiters)
+
+
+def _holds(holder: dict, written: float) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(holder["pid"]).create_time() <= written + 1
+    return False
+
+
 dvc.stage.run.cmd_run = _run
+dvc.rwlock._check_blockers = _check_living_holders
 serialize._dump_data = _write_whole
 StageCache._load = _load_if_any
 StageCache._create_stage = _stage_of_entry
+State.__init__ = _open_or_begin_anew  # type: ignore[method-assign]
+State.save, State.save_many, State._get = _save_entry, _save_entries, _entry_if_same
 # Each "Updating lock file" would be a line in the terminal.
 logging.getLogger("dvc").setLevel(logging.WARNING)

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import sqlite3
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
+from dvc.dependency import ParamsDependency
 from dvc.exceptions import CacheLinkError, DvcException, ReproductionError
+from dvc.fs import localfs
 from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.rwlock import RWLockFileCorruptedError
+from dvc.stage.cache import _get_cache_hash
 from dvc.stage.serialize import to_single_stage_lockfile
 from dvc.utils.serialize import ParseError, YAMLFileCorruptedError
 from dvc.utils.strictyaml import YAMLValidationError
+from dvc_data.hashfile.hash_info import HashInfo
 
+from flows.memory import lock
+from flows.memory.lock import Used
 from flows.memory.patches import steps_run_here
 from flows.project.folder import Project
+from tasks.core.folder import md5
 from tasks.core.step import UserError, log
 
 UNCHANGED, RESTORED, RUN = "unchanged", "restored", "run"
@@ -35,6 +43,9 @@ def repository(project: Project) -> Iterator[Repo]:
         try:
             with closing(Repo(str(project.root), _wait_for_lock=True)) as repo:
                 yield repo
+        except sqlite3.DatabaseError as error:  # of files that DVC knows: a cache
+            shutil.rmtree(repo.site_cache_dir, ignore_errors=True)
+            raise UserError(f"DVC's database was damaged ({error}). Run again.") from None
         except (DvcException, OSError) as error:
             raise _plain(error, project) from None
 
@@ -87,39 +98,39 @@ def stage_of(repo: Repo, project: Project, address: str):
 
 
 def bring_up_to_date(
-    project: Project, address: str, function: Callable[[], Any], force: bool = False
+    project: Project, address: str, function: Callable[[], Used], force: bool = False
 ) -> str:
     """Leave a stage as it is, restore its outputs, or run `function` and record what it wrote.
 
     Args:
         address: DVC's name of the stage, such as `fit@fashion`.
-        function: runs the step.
+        function: runs the step, and says what it was made from.
         force: whether to run it in any case.
 
     Returns:
         `unchanged`, `restored` or `run`.
 
     Raises:
-        UserError: another process is at work on the same files, or DVC cannot read or record.
+        UserError: another process is at work on the same files; DVC cannot read or record; or it
+            recorded something else than what the step was made from.
         Exception: whatever `function` raises.
     """
-    started = False
+    used: list[Used] = []
 
     def run() -> None:
-        nonlocal started
-        started = True
         _one_at_a_time.release()
         try:
-            function()
+            used.append(function())
         finally:
             _one_at_a_time.acquire()
 
     with repository(project) as repo, steps_run_here(run):
         done = _reproduce(repo, target(project, address), force)
-        if done and not started and _drop_damaged(repo, project, address):
+        if done and not used and _drop_damaged(repo, project, address):
             done = _reproduce(repo, target(project, address), force)
 
-    if started:
+    if used:
+        check_record(project, address, used[0])
         return RUN
     return RESTORED if done else UNCHANGED
 
@@ -149,9 +160,70 @@ def _drop_damaged(repo: Repo, project: Project, address: str) -> bool:
     return bool(damaged)
 
 
-def md5(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()
+def check_record(project: Project, address: str, used: Used) -> None:
+    """Compare what was recorded of a step with what it was made from.
+
+    Between the end of a step and its record, a file may change: DVC then records the new one. Such
+    a record is taken back, from `dvc.lock` and from the run cache.
+
+    Raises:
+        UserError: it was.
+    """
+    if lock.fits(project, address, used):
+        return
+
+    with repository(project) as repo, repo.lock:
+        stage = stage_of(repo, project, address)
+        entry = to_single_stage_lockfile(stage)
+        wrong = lock.wrong(project, address, entry, _as_seen(repo, stage, used))
+        if not wrong:
+            return
+        value, key = _get_cache_hash(entry), _get_cache_hash(entry, key=True)
+        kept = Path(repo.stage_cache._get_cache_path(key, value))
+        kept.unlink(missing_ok=True)
+        with suppress(OSError):  # other entries may be there; DVC fails on an empty folder
+            kept.parent.rmdir()
+        stage.dvcfile._lockfile.remove_stage(stage)
+        _correct_hashes(repo, used)
+    raise UserError(
+        f"{', '.join(wrong)} changed between the end of {address} and its record, so the record "
+        "was taken back. Run again."
+    )
+
+
+def _as_seen(repo: Repo, stage, used: Used) -> Used:
+    """What was used, without the files that DVC ignores."""
+    seen = [
+        Path(file)
+        for dep in stage.deps
+        if not isinstance(dep, ParamsDependency)
+        for file in (repo.dvcignore.find(dep.fs, dep.fs_path) if dep.isdir() else [dep.fs_path])
+    ]
+    return Used(used.sections, {file: used.files[file] for file in seen if file in used.files})
+
+
+def _correct_hashes(repo: Repo, used: Used) -> None:
+    """DVC knows a file by its size and time; tell it what is in those that were read."""
+    for file, digest in used.files.items():
+        if file.is_file() and md5(file) == digest:
+            repo.state.save(str(file), localfs, HashInfo("md5", digest))
+
+
+def drop(project: Project, file: Path) -> str:
+    """See to it that the next run restores a damaged output, or makes it again.
+
+    Returns:
+        What was done, in one sentence.
+    """
+    digest = lock.outputs(project).get(file.relative_to(project.root).as_posix())
+    with repository(project) as repo:
+        kept = Path(repo.cache.local.oid_to_path(digest)) if digest else None
+        if kept and kept.is_file() and md5(kept) == digest != md5(file):
+            os.utime(file)  # then DVC looks into it, and finds that it is not what it wrote
+            return "DVC restores it."
+        for path in filter(None, (file, kept)):
+            path.unlink(missing_ok=True)
+    return "It was deleted, here and in DVC's cache, and is made again."
 
 
 def fetch(project: Project, address: str) -> bool:
@@ -177,19 +249,10 @@ def fetch(project: Project, address: str) -> bool:
         return True
 
 
-def recorded(project: Project, address: str) -> dict[str, str]:
-    """The MD5 that `dvc.lock` has of each output of a stage, by the file's path from the root."""
-    with repository(project) as repo:
-        outs = stage_of(repo, project, address).outs
-        return {out.def_path: str(out.hash_info.value) for out in outs if out.hash_info}
-
-
 def as_recorded(project: Project, address: str, but: Path) -> bool:
     """Whether all outputs of a stage but one have the bytes that `dvc.lock` records."""
-    if not (project.root / "dvc.lock").is_file():
-        return False
-    there = recorded(project, address)
-    files = {project.root / name: digest for name, digest in there.items()}
+    outs = lock.stages(project).get(address, {}).get("outs", [])
+    files = {project.root / out["path"]: out["md5"] for out in outs}
     files.pop(but, None)
     return bool(files) and all(file.is_file() and md5(file) == files[file] for file in files)
 

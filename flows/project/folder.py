@@ -35,3 +35,7 @@ class Project:
     def read(self, pipeline: str) -> Any:
         """The checked parameters of a pipeline; see `params.read`."""
         return params.read(self.params_file, pipeline)
+
+    def sections(self, pipeline: str) -> dict[str, Any]:
+        """The same as YAML has them, as DVC reads them."""
+        return params.pipelines(self.params_file)[pipeline]

@@ -21,7 +21,7 @@ class Step:
     function: Callable[..., str]
     params: Any  # the model of its section in params.yaml, or a union of models
     run: type[Section] | None  # the model of its keys in `run`, which change no result
-    watches: tuple[str, ...]  # folders that it is made of, besides its code
+    watches: tuple[str, ...]  # folders of the project that it is made of, besides its code
     shareable: bool  # whether its result may come from DVC's remote
     trains: bool  # whether its bytes depend on the processor
     if_memory_is_short: str  # what to do then
@@ -32,6 +32,11 @@ class Step:
         if isinstance(self.params, type):
             return (self.params,)
         return get_args(get_args(self.params)[0])
+
+    def watched(self, section: Section) -> tuple[str, ...]:
+        """Files and folders that it is made of, besides its code: with the data that are named."""
+        path = getattr(section, "path", None)
+        return (*self.watches, path) if path else self.watches
 
     @property
     def tag(self) -> str | None:

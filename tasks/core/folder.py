@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tasks.core.step import UserError
+
+
+class Damaged(UserError):
+    """A file of the pipeline's folder that is not what an earlier step wrote."""
+
+    def __init__(self, path: Path, message: str) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class Folder:
@@ -19,12 +28,16 @@ class Folder:
 
     Args:
         path: the folder; the project's root is two levels up.
+        recorded: the MD5 that each file must have, by its name, as far as a driver knows it.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], recorded: Mapping[str, str] | None = None
+    ) -> None:
         self.path = Path(path).absolute()
         self.root = self.path.parents[1]  # where relative paths in params.yaml start
-        self._read: dict[str, tuple[int, int, int]] = {}
+        self.recorded = recorded or {}
+        self.used: dict[str, Identity] = {}  # what was read
 
     def __str__(self) -> str:
         return self.path.as_posix()
@@ -41,7 +54,9 @@ class Folder:
                 f"{self.shown(name)} is missing: an earlier step makes it. "
                 "Run the pipeline from the start."
             )
-        self._read[name] = _identity(path)
+        self.used[name] = identity(path)
+        if name in self.recorded and md5(path) != self.recorded[name]:
+            raise Damaged(path, f"{self.shown(name)} is not what dvc.lock records.")
         return path
 
     @contextmanager
@@ -52,8 +67,8 @@ class Folder:
             yield path
         except Exception as error:
             why = (str(error) or type(error).__name__).splitlines()[0][:120]
-            raise UserError(
-                f"{self.shown(name)} is damaged ({why}): delete it, and it is made again."
+            raise Damaged(
+                path, f"{self.shown(name)} is damaged ({why}): delete it, and it is made again."
             ) from None
 
     def read_json(self, name: str) -> Any:
@@ -89,12 +104,26 @@ class Folder:
 
     def changed(self) -> list[str]:
         """Inputs that are no longer the files that were read."""
-        return [name for name, seen in self._read.items() if _identity(self.path / name) != seen]
+        return [name for name, seen in self.used.items() if identity(self.path / name) != seen]
 
 
-def _identity(path: Path) -> tuple[int, int, int]:
+Identity = tuple[int, ...]  # of a file: another one means that its content may be another
+_digests: dict[tuple[Path, Identity], str] = {}
+
+
+def identity(path: Path) -> Identity:
+    """A file's number, size and times; no program can set the last of them."""
     try:
         stat = path.stat()
     except FileNotFoundError:
-        return (0, 0, 0)
-    return (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        return ()
+    return (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+
+
+def md5(path: Path) -> str:
+    """A file's MD5, by which DVC knows it; read once in a process, as long as it is the same."""
+    key = (path, identity(path))
+    if key not in _digests:
+        with open(path, "rb") as file:
+            _digests[key] = hashlib.file_digest(file, "md5").hexdigest()
+    return _digests[key]

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from tasks.core.folder import Folder
+from tasks.core.folder import Folder, Identity, identity
 from tasks.core.step import Section, UserError
 from tasks.rows.splits import Amount, held_out
 
@@ -123,7 +123,7 @@ class Place:
         return self
 
 
-def identities(place: Place) -> dict[str, tuple[int, int, int]]:
+def identities(place: Place) -> dict[str, Identity]:
     """What tells each file of the data from a later one of that name.
 
     Raises:
@@ -146,8 +146,7 @@ def identities(place: Place) -> dict[str, tuple[int, int, int]]:
                 f"{place.to(file.parent)}: the name {file.name!a} is not UTF-8. Rename it."
             ) from None
 
-    stats = {file.as_posix(): file.stat() for file in files}
-    return {name: (stat.st_ino, stat.st_size, stat.st_mtime_ns) for name, stat in stats.items()}
+    return {file.as_posix(): identity(file) for file in files}
 
 
 def numbered_rows(y: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -195,7 +195,7 @@ def test_a_stage_names_every_file_that_its_step_reads_and_writes(tmp_path):
         after = {p.name: p.stat().st_mtime_ns for p in place.glob("*.*") if p.is_file()}
         stage = STAGES[name]["do"]
         reads = {dep for dep in stage["deps"] if dep.startswith("data/${key}/")}
-        assert reads == {f"data/${{key}}/{read}" for read in folder._read}
+        assert reads == {f"data/${{key}}/{read}" for read in folder.used}
         written = {file for file in after if after[file] != before.get(file)}
         assert set(outputs(stage)) == {f"data/${{key}}/{file}" for file in written}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -43,3 +44,13 @@ def cut(file: Path, count: int = 9) -> None:
 def emptied(folder: Path) -> None:
     for file in sorted(folder.rglob("*"), reverse=True):
         file.unlink() if file.is_file() else file.rmdir()
+
+
+def turn_a_bit(file: Path, draw: random.Random) -> None:
+    """Turn over one bit of a file; its mode stays, as DVC goes by it."""
+    content, mode = bytearray(file.read_bytes()), file.stat().st_mode
+    if content:
+        content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+        file.chmod(0o644)
+        file.write_bytes(content)
+        file.chmod(mode)

@@ -1,0 +1,115 @@
+"""`dvc.lock` as it is written down: read without DVC, which takes half a second to import."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML, YAMLError
+
+from flows.project.folder import Project
+from flows.project.params import NONE, differences
+from tasks.core.folder import Identity, identity
+
+Stages = dict[str, dict[str, Any]]
+
+
+@dataclass
+class Used:
+    """What a step was made from.
+
+    Args:
+        sections: of its pipeline, as params.yaml had them.
+        files: the MD5 of each file, by its absolute path.
+    """
+
+    sections: dict[str, Any]
+    files: dict[Path, str]
+
+    def digest(self, path: Path) -> str | None:
+        """The MD5 of a file, or of a folder as DVC makes it; None if it was not used."""
+        if path in self.files:
+            return self.files[path]
+        inside = {file: digest for file, digest in self.files.items() if path in file.parents}
+        return digest_of_folder(path, inside) if inside else None
+
+
+def digest_of_folder(path: Path, files: dict[Path, str]) -> str:
+    """As DVC makes it of the files' names and MD5s."""
+    found = sorted((file.relative_to(path).as_posix(), digest) for file, digest in files.items())
+    listed = [{"md5": digest, "relpath": name} for name, digest in found]
+    return hashlib.md5(json.dumps(listed, sort_keys=True).encode()).hexdigest() + ".dir"
+
+
+_read: dict[Path, tuple[Identity, Stages]] = {}
+
+
+def stages(project: Project) -> Stages:
+    """What is recorded of each stage, by its address; none if `dvc.lock` cannot be read."""
+    file = project.root / "dvc.lock"
+    now = identity(file)
+    if _read.get(file, ((0,), {}))[0] != now:
+        _read[file] = now, _stages(file)
+    return _read[file][1]
+
+
+def _stages(file: Path) -> Stages:
+    try:
+        return YAML(typ="safe").load(file)["stages"]
+    except (OSError, YAMLError, ValueError, TypeError, KeyError):
+        return {}  # DVC says what is wrong with it
+
+
+def lost(project: Project) -> list[str]:
+    """Stages of the last commit's `dvc.lock` that are in it no more, of pipelines that are there.
+
+    `dvc repro` writes it in place: a kill may leave the first half of it, which can be read.
+    """
+    command = ["git", "show", "HEAD:./dvc.lock"]
+    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True)
+    there, known = stages(project), project.pipelines()
+    names = re.findall(r"^  (\S+@\S+):$", done.stdout, re.MULTILINE)
+    return [name for name in names if name not in there and name.partition("@")[2] in known]
+
+
+def outputs(project: Project) -> dict[str, str]:
+    """The recorded MD5 of every output, by its path from the root."""
+    return {out["path"]: out["md5"] for stage in stages(project).values() for out in stage["outs"]}
+
+
+def fits(project: Project, address: str, used: Used) -> bool:
+    """Whether the record of a step, if there is one, says what the step was made from."""
+    recorded = stages(project).get(address)
+    return recorded is None or not wrong(project, address, recorded, used)
+
+
+def wrong(project: Project, address: str, recorded: dict[str, Any], used: Used) -> list[str]:
+    """What a stage's record says otherwise than what the step was made from.
+
+    Args:
+        recorded: the stage's entry in `dvc.lock`.
+    """
+    found = []
+    for dep in recorded.get("deps", []):
+        digest = used.digest(Path(os.path.normpath(project.root / dep["path"])))
+        if digest not in (None, dep["md5"]):
+            found.append(dep["path"])
+
+    for key, value in recorded.get("params", {}).get("params.yaml", {}).items():
+        before = _value(used.sections, address, key)
+        found += differences(key, before, value) if before != value else []
+    return found
+
+
+def _value(sections: dict[str, Any], address: str, key: str) -> Any:
+    """A parameter by its name such as `pipelines.fashion.fit.epochs`."""
+    value: Any = sections
+    for name in key.removeprefix(f"pipelines.{address.partition('@')[2]}.").split("."):
+        value = value.get(name, NONE) if isinstance(value, dict) else NONE
+    return value

@@ -1,0 +1,53 @@
+"""Locks, and processes that have ended."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import subprocess
+import time
+
+import psutil
+
+from flows.engine.processes import lives, lock
+
+
+def test_a_held_file_is_held_until_its_process_ends(tmp_path):
+    code = "import fcntl, sys; fcntl.flock(open(sys.argv[1], 'w'), 2); print(flush=True); input()"
+    with subprocess.Popen(
+        ["python", "-c", code, tmp_path / "held"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        other.stdout.readline()
+        with open(tmp_path / "held") as file:
+            assert not lock(file)
+            other.kill()
+            other.wait()
+            assert lock(file)
+
+
+def test_a_drive_without_locks_is_said_and_does_not_stop_a_run(tmp_path, monkeypatch, caplog):
+    def flock(file, how):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with open(tmp_path / "held", "w") as file:
+        assert lock(file)
+    assert "is on a drive without locks: start one run at a time" in caplog.text
+
+
+def test_a_zombie_is_dead_and_so_is_a_number_that_was_given_again():
+    with subprocess.Popen(["true"]) as ended:
+        time.sleep(0.2)
+        assert not lives(ended.pid)
+    own = psutil.Process()
+    assert lives(own.pid, own.create_time())
+    assert not lives(own.pid, own.create_time() - 60)
+
+
+def test_any_umask_gives_the_same_bytes(workspaces):
+    workspace, found = workspaces("umask"), set()
+    for mask in ("000", "077"):
+        workspace.run("sh", "-c", f"umask {mask}; dvc repro --force load@linear normalize@linear")
+        found.add(workspace.bytes("linear")["data/linear/normalized.npz"])
+    assert len(found) == 1

@@ -1,0 +1,116 @@
+"""Whatever is killed and damaged, at whatever moment: no wrong result is taken for right.
+
+`make soak` does it 500 times. A round is a command drawn by chance, killed by chance; between two
+rounds a bit of a file is turned over by chance.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from flows.memory import lock
+from flows.project.folder import Project
+from tests.support.own import put_csv, table
+from tests.support.wrong import turn_a_bit
+
+ROUNDS = int(os.environ.get("ROUNDS", "4"))
+# Seconds before a kill: about what the command takes here.
+LONGEST = {"flow": 20, "dvc": 25, "trial": 25, "new": 4, "remove": 2}
+REPRO = ["dvc", "repro", "visualize@linear", "evaluate@linear"]
+TRIAL = """
+from flows.pipeline import run_pipeline
+run_pipeline("linear", changes={"fit": {"epochs": 40}}, return_state=True)
+"""
+COMMANDS = {
+    "flow": ["python", "-m", "flows", "train", "linear"],
+    "dvc": REPRO,
+    "trial": ["python", "-c", TRIAL],
+    "new": ["python", "-m", "flows", "new", "more", "in.csv", "--target", "y"],
+    "remove": ["python", "-m", "flows", "remove", "more"],
+}
+FILES = [
+    "data/linear/*.*",
+    ".dvc/cache/files/md5/*/*",
+    ".dvc/tmp/rwlock",
+    "data/linear/.resume/*.npz",
+]
+
+
+@pytest.mark.parametrize("worker", range(2))  # two at a time: `pytest -n 2`
+def test_what_is_killed_and_damaged_never_becomes_a_wrong_result(
+    worker, workspaces, prefect_server
+):
+    workspace = workspaces(f"soak-{worker}", PREFECT_API_URL=prefect_server)
+    put_csv(workspace.path / "in.csv", *table(40))
+    workspace.set(linear__fit__epochs=2000, linear__run__save_every=0.1)
+    workspace.run(*COMMANDS["flow"])
+    workspace.run("git", "add", "-A")
+    workspace.run("git", "commit", "-q", "-m", "Begin")
+    whole = workspace.bytes("linear")
+    project = Project(workspace.path)
+    sections = project.sections("linear")
+
+    draw, told = random.Random(worker), dict.fromkeys([*COMMANDS, "killed", "refused"], 0)
+    for _ in range(ROUNDS):
+        for _ in range(draw.randrange(3)):
+            damage(draw, workspace.path)
+        name = draw.choice(list(COMMANDS))
+        told[name] += 1
+        done = once(workspace, COMMANDS[name], draw.uniform(0.1, LONGEST[name]))
+        told["killed"] += done is None
+        told["refused"] += bool(done)
+        assert project.sections("linear") == sections
+        if name in ("flow", "dvc") and done == 0:
+            assert workspace.bytes("linear") == whole
+
+    mend(workspace)
+    assert workspace.bytes("linear") == whole
+    assert not list(workspace.path.glob(".dvc/tmp/used/*.json"))
+    print(json.dumps(told))
+
+
+def once(workspace, command: list[str], seconds: float) -> int | None:
+    """The exit code of a command; None if it was killed."""
+    process = workspace.start(*command)
+    try:
+        said = process.communicate(timeout=seconds)[0]
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return None
+    assert "Traceback" not in said or command[0] == "dvc", said
+    return process.returncode
+
+
+def mend(workspace) -> None:
+    """What a person does in the end: the flow, until it says that all is well."""
+    for _ in range(4):
+        if once(workspace, COMMANDS["flow"], 200) == 0:
+            break
+    workspace.run(*REPRO)
+
+
+def damage(draw: random.Random, root: Path) -> None:
+    """Turn over a bit of a file; its mode stays, as DVC goes by it."""
+    files = sorted(path for each in FILES for path in root.glob(each) if path.is_file())
+    if files:
+        turn_a_bit(draw.choice(files), draw)
+
+
+def test_a_cached_result_is_that_of_its_inputs(workspaces):
+    """The check of the check: a wrong record is seen."""
+    workspace = workspaces("check")
+    workspace.run("dvc", "repro", "load@linear")
+    project = Project(workspace.path)
+    entry = lock.stages(project)["load@linear"]
+    used = lock.Used(project.sections("linear"), {})
+    assert lock.wrong(project, "load@linear", entry, used) == []
+    used.sections["load"]["source"] = "idx"
+    assert lock.wrong(project, "load@linear", entry, used)
