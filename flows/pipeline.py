@@ -35,7 +35,7 @@ from flows.project.form import form
 from flows.project.steps import STEPS, step
 from flows.server import progress, report, reporter, runs
 from flows.server.process import answers
-from tasks.core.step import Stopped, TryAgain, UserError, stopping
+from tasks.core.step import Stopped, TimedOut, TryAgain, UserError, stopping
 
 log = logging.getLogger("flows")  # shown in the terminal and in Prefect's UI, as the steps' lines
 for name in ("flows", "tasks"):
@@ -49,6 +49,7 @@ logging.getLogger("prefect.flow_runs").addFilter(
 
 RETRIES = 2  # of a step that could not reach something outside: `load` alone says so
 NOTHING_CHANGED = "nothing has changed"
+RESUMES = "the same command resumes from there"
 Changes: Any = form()  # Prefect makes its form from this model
 NOTHING = Changes()
 
@@ -222,7 +223,7 @@ def _run_steps(project: Project, pipeline: str, force: bool, states: dict[str, S
     states |= _states(_submit(project, pipeline, force))
 
     if stopping.is_set():
-        return Cancelled(message="the same command resumes from there")
+        return Cancelled(message=RESUMES)
     failed = [name for name, state in states.items() if not state.is_completed()]
     if failed:
         return Failed(message=f"{failed[0]}: {states[failed[0]].message}")
@@ -240,7 +241,6 @@ def _run_steps(project: Project, pipeline: str, force: bool, states: dict[str, S
 
 def _submit(project: Project, pipeline: str, force: bool) -> dict[str, PrefectFuture]:
     """Start every step, to run when the steps before it have ended."""
-    limits = project.read(pipeline).run.timeouts
     futures: dict[str, PrefectFuture] = {}
 
     for planned in plan(project, pipeline, force):
@@ -249,13 +249,11 @@ def _submit(project: Project, pipeline: str, force: bool) -> dict[str, PrefectFu
         after = {name: futures[name] for name in planned.after}
         how = How(project, force, because, after)
 
-        limit = getattr(limits, planned.step)
-        as_planned = TASKS[planned.step].with_options(timeout_seconds=limit)
         # A step that needs a failed one says so and ends; Prefect would leave it pending for ever.
         ended = [allow_failure(future) for future in after.values()]
         # Without the run's tags: for each tag of a task Prefect asks the server when it ends.
         with TagsContext():
-            futures[planned.step] = as_planned.submit(pipeline, quote(how), wait_for=ended)
+            futures[planned.step] = TASKS[planned.step].submit(pipeline, quote(how), wait_for=ended)
     return futures
 
 
@@ -287,6 +285,9 @@ def bring_up_to_date(name: str, pipeline: str, how: How) -> State:
     try:
         outcome = memory.bring_up_to_date(project, address, function, how.force)
         witness.forget(project, address)
+    except TimedOut as late:
+        memory.put_back(project, address)
+        return Failed(name="TimedOut", message=tell("failed", f"{late}; {RESUMES}"))
     except Stopped as stopped:
         memory.put_back(project, address)
         return Cancelled(message=tell("stopped", str(stopped)))
@@ -296,7 +297,7 @@ def bring_up_to_date(name: str, pipeline: str, how: How) -> State:
             tell("waits", "and tries again in a moment")
             raise
         return Failed(message=tell("failed", str(error)))
-    except BaseException as error:  # Prefect's timeout, or a defect
+    except BaseException as error:  # Prefect cancels it, or a defect
         memory.put_back(project, address)
         if isinstance(error, Exception):
             log.exception("%s: this is a bug in keras-flows, not in your input", name)

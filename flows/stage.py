@@ -12,7 +12,7 @@ from flows.engine.step import run, stop_on_signals
 from flows.engine.witness import leave
 from flows.project.folder import Project
 from flows.server.outbox import stop_with_dvc, tell
-from tasks.core.step import Stopped, UserError
+from tasks.core.step import Stopped, TimedOut, UserError
 
 
 def main(step: str, pipeline: str) -> int:
@@ -34,7 +34,8 @@ def main(step: str, pipeline: str) -> int:
         tell(project, pipeline, step, "Failed", str(error))
     except Stopped as stopped:
         print(f"{step}: {stopped}. The same command resumes from there.", file=sys.stderr)
-        tell(project, pipeline, step, "Cancelled", str(stopped))
+        ended = "TimedOut" if isinstance(stopped, TimedOut) else "Cancelled"
+        tell(project, pipeline, step, ended, str(stopped))
 
     from flows.memory import repo as memory  # here: DVC takes half a second to import
 

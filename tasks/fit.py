@@ -10,8 +10,10 @@ from pydantic import Field
 from tasks.core.arrays import read_arrays
 from tasks.core.folder import Folder
 from tasks.core.step import Section, UserError
+from tasks.network import threads
+from tasks.training import environment
 
-TRAINS = True  # its bytes depend on the processor: the runner notes where they were made
+TRAINS = True  # its bytes depend on the processor
 IF_MEMORY_IS_SHORT = (
     "Lower fit.batch_size, or make the model smaller: build.hidden, build.filters or "
     "build.function."
@@ -50,6 +52,12 @@ class Params(Section):
         description="Batches that run before Python gets a look; `auto`: about half a second of "
         "them."
     )
+    threads: int = Field(
+        gt=0,
+        le=1024,
+        description="Threads that TensorFlow computes with, in every step of the pipeline. Another "
+        "number rounds differently; another number of cores does not.",
+    )
 
 
 class Run(Section):
@@ -66,7 +74,8 @@ class Run(Section):
 def fit(folder: Folder, params: Params, run: Run) -> str:
     """Read `normalized.npz`, `architecture.json` and `compile.json`; train.
 
-    Writes `best.weights.h5`, the weights of the best epoch, and `history.csv`. A training that was
+    Writes `best.weights.h5`, the weights of the best epoch, `history.csv`, and in
+    `environment.json` on what else than code, parameters and data these depend. A training that was
     killed resumes from its last saved state, inside the epoch, and ends with the same bytes.
 
     Args:
@@ -76,7 +85,8 @@ def fit(folder: Folder, params: Params, run: Run) -> str:
 
     Raises:
         UserError: `val_loss` is monitored and there are no validation rows; an option cannot work
-            with the data; or the loss is not a number any more.
+            with the data; the loss is not a number any more; or TensorFlow computes with another
+            number of threads already.
         Stopped: the training was asked to stop.
     """
     keys = ("x_train", "y_train", "x_val", "y_val")
@@ -85,14 +95,17 @@ def fit(folder: Folder, params: Params, run: Run) -> str:
     _check_images(params, x.shape[1:])
     _check_class_weights(folder, params)
 
-    from tasks.network.backend import keras  # here: TensorFlow takes seconds to import
+    threads.use(params.threads)
+    from tasks.network import saving  # here: TensorFlow takes seconds to import
+    from tasks.network.backend import keras
     from tasks.training.loop import train
 
     training = train(folder, params, run, (x, y), (x_val, y_val))
     with folder.write("best.weights.h5") as path:
-        training.trained.save_weights(path)
+        path.write_bytes(saving.weights(training.trained))
     state = training.state
     _write_history(folder, state.history)
+    folder.write_json(environment.FILE, environment.describe())
     keras.utils.clear_session()
 
     early = f" of {params.epochs}, stopped by patience" if state.epoch < params.epochs else ""

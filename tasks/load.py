@@ -13,7 +13,7 @@ from tasks.core.arrays import write_arrays
 from tasks.core.folder import Folder
 from tasks.core.step import UserError, log
 from tasks.sources import SOURCES
-from tasks.sources.base import BuiltIn, Own, identities, named
+from tasks.sources.base import BuiltIn, Own, Place, identities, named
 
 # One of the sources' own sections: `source` says which, and each has its own keys.
 Params = Annotated[  # type: ignore[valid-type] # made of the table
@@ -38,10 +38,10 @@ def load(folder: Folder, params: BuiltIn | Own) -> str:
     Raises:
         UserError: the dataset cannot be found, or it is not what was expected.
     """
-    path = folder.root / params.path
-    before = identities(path)
+    place = Place.named(params.path, folder)
+    before = identities(place)
     found = SOURCES[params.source].find(params, folder)
-    if identities(path) != before:
+    if identities(place) != before:
         raise UserError(
             f"{params.path} changed while it was read, so the result matches neither version. "
             "Run again."

@@ -5,10 +5,9 @@ After `fit` a model holds the weights of the last epoch.
 
 from __future__ import annotations
 
+import io
 import json
-import tempfile
 import zipfile
-from pathlib import Path
 
 from tasks.core.folder import Folder
 from tasks.core.step import Section
@@ -30,17 +29,16 @@ def reload_best(folder: Folder, params: Params) -> str:
     Raises:
         UserError: an input is missing or damaged.
     """
-    from tasks.network.assemble import assemble  # here: TensorFlow takes seconds to import
+    from tasks.network import saving  # here: TensorFlow takes seconds to import
+    from tasks.network.assemble import assemble
     from tasks.network.backend import keras
 
     model = assemble(folder, seed=0)  # these first weights are all overwritten
     with folder.reading("best.weights.h5") as checkpoint:
         model.load_weights(checkpoint)
 
-    with folder.write("model.keras") as path, tempfile.TemporaryDirectory(dir=folder.path) as place:
-        saved = Path(place, "model.keras")
-        model.save(saved)
-        _without_dates(saved, path)
+    with folder.write("model.keras") as path:
+        path.write_bytes(_without_dates(saving.whole(model)))
     keras.utils.clear_session()
 
     # The outputs of fit are safe: there is nothing left to resume.
@@ -49,12 +47,14 @@ def reload_best(folder: Folder, params: Params) -> str:
     return f"model.keras, {size / 2**20:.1f} MiB"
 
 
-def _without_dates(saved: Path, path: Path) -> None:
-    """Copy a `.keras` file without the time of saving, which Keras writes in two places."""
-    with zipfile.ZipFile(saved) as source, zipfile.ZipFile(path, "w") as target:
+def _without_dates(saved: io.BytesIO) -> bytes:
+    """A `.keras` file without the time of saving, which Keras writes in two places."""
+    plain = io.BytesIO()
+    with zipfile.ZipFile(saved) as source, zipfile.ZipFile(plain, "w") as target:
         for name in sorted(source.namelist()):
             content = source.read(name)
             if name == "metadata.json":
                 metadata = json.loads(content) | {"date_saved": ""}
                 content = json.dumps(metadata, sort_keys=True).encode()
             target.writestr(zipfile.ZipInfo(name, NO_DATE), content)
+    return plain.getvalue()

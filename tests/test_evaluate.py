@@ -12,7 +12,7 @@ import pytest
 
 from tasks.core.arrays import write_arrays
 from tasks.core.folder import Folder
-from tasks.core.step import UserError
+from tasks.core.step import TimedOut, UserError, at_most
 from tasks.evaluate import Params, evaluate
 from tests.support import tiny
 
@@ -612,3 +612,15 @@ def test_a_damaged_input_is_named(evaluated, tmp_path, name):
             UserError, match=rf"{name} is damaged \(.*\): delete it, and it is made again"
         ):
             evaluate(folder, SCORE)
+
+
+def test_a_long_evaluation_can_be_stopped(tmp_path):
+    folder = ready(tmp_path / "long", "classes")
+    with (
+        at_most(0, "run.timeouts.evaluate"),
+        pytest.raises(
+            TimedOut, match=r"^run\.timeouts\.evaluate is 0 seconds: stopped after 1 bat"
+        ),
+    ):
+        evaluate(folder, SCORE)
+    assert not (folder.path / "metrics.json").exists()

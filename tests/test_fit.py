@@ -18,7 +18,7 @@ import pytest
 
 from tasks.core.arrays import write_arrays
 from tasks.core.folder import Folder
-from tasks.core.step import Stopped, UserError, stopping, watchers
+from tasks.core.step import Stopped, TimedOut, UserError, at_most, stopping, watchers
 from tasks.fit import fit
 from tests.support import tiny
 from tests.support.tiny import CNN, FIT, RUN, changed
@@ -752,3 +752,52 @@ def test_what_other_threads_draw_does_not_change_the_weights(tmp_path):
         over.set()
         thread.join()
         sys.setswitchinterval(interval)
+
+
+def test_a_state_from_another_environment_is_not_continued_and_said(
+    tmp_path, half, whole, watch, caplog
+):
+    folder = copy(half, tmp_path)
+    state = folder.scratch("fit.npz")
+    with np.load(state) as saved:
+        arrays = dict(saved)
+    about = json.loads(str(arrays["about"]))
+    about["environment"]["cpu"] = ["another"]
+    np.savez(state, **{**arrays, "about": np.array(json.dumps(about))})
+
+    train(folder)
+    assert watch.trained == TOTAL
+    assert "fit.npz was saved elsewhere" in caplog.text
+    assert "cpu was ['another'], here [" in caplog.text
+    assert outputs(folder) == outputs(whole)
+
+
+def test_a_training_whose_time_is_over_says_which_key_and_resumes(tmp_path, whole, watch):
+    folder = tiny.compiled(tmp_path / "tiny")
+    for done in range(2):
+        with (
+            at_most(1e-9, "run.timeouts.fit"),
+            pytest.raises(
+                TimedOut, match=r"^run\.timeouts\.fit is 1e-09 seconds: stopped in epoch 1"
+            ),
+        ):
+            train(folder)
+        assert watch.trained == done + 1
+    train(folder)
+    assert watch.trained == TOTAL
+    assert outputs(folder) == outputs(whole)
+
+
+def test_another_number_of_threads_in_one_process_is_refused(half):
+    with pytest.raises(UserError, match=r"^fit\.threads is 3, but TensorFlow computes with 2"):
+        train(half, changed(FIT, threads=3))
+
+
+def test_weights_made_in_memory_are_those_that_keras_writes(tmp_path, whole):
+    from tasks.network import saving
+    from tasks.network.assemble import assemble
+
+    model = assemble(whole, seed=0)
+    model.optimizer.build(model.trainable_variables)
+    model.save_weights(tmp_path / "by-keras.weights.h5")
+    assert saving.weights(model) == (tmp_path / "by-keras.weights.h5").read_bytes()

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from flows.guess import guess
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.load import load
@@ -163,6 +164,26 @@ def test_messages_show_a_path_as_it_was_typed(tmp_path, source):
         load(Folder(tmp_path / "data/mine"), put_all_params()[source])
     assert str(caught.value).startswith(spoilt.relative_to(tmp_path).as_posix())
     assert str(tmp_path) not in str(caught.value)
+
+
+@pytest.mark.parametrize("read", ["load", "new"])
+def test_a_link_to_a_folder_is_refused_and_one_to_a_file_is_read(tmp_path, read):
+    """DVC hashes a file behind a link, and passes over a folder behind one."""
+    put_images(tmp_path / "elsewhere", "dark")
+    put_images(tmp_path / "mine/images", "cat dog")
+    file = tmp_path / "mine/images/cat/9.png"
+    file.symlink_to(tmp_path / "elsewhere/dark/0.png")
+    folder = Folder(tmp_path / "data/mine")
+
+    def look():
+        if read == "load":
+            return load(folder, of_images("mine/images"))
+        return guess(folder, "mine/images").about
+
+    assert "11" in look() if read == "new" else "8 + 3 rows" in look()
+    (tmp_path / "mine/images/dark").symlink_to(tmp_path / "elsewhere/dark")
+    with pytest.raises(UserError, match=r"^mine/images/dark is a symbolic link to a folder\."):
+        look()
 
 
 def put_all_params() -> dict:

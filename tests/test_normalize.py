@@ -10,7 +10,7 @@ import pytest
 
 from tasks.core.arrays import write_arrays
 from tasks.core.folder import Folder
-from tasks.core.step import UserError
+from tasks.core.step import TimedOut, UserError, at_most
 from tasks.normalize import Params, normalize
 
 COUNTS = (30, 20, 10)  # training rows of each class
@@ -345,3 +345,15 @@ def test_values_too_large_for_float32_are_refused_unless_they_are_scaled(tmp_pat
         normalize(folder, Params(scale="none", validation="none", seed=0))
     normalize(folder, Params(scale="standard", validation="none", seed=0))
     assert np.isfinite(result(folder)["x_train"]).all()
+
+
+def test_scaling_many_rows_can_be_stopped(tmp_path):
+    folder = raw(tmp_path)
+    with (
+        at_most(0, "run.timeouts.normalize"),
+        pytest.raises(
+            TimedOut, match=r"timeouts\.normalize is 0 seconds: stopped after 0 of \d+ rows"
+        ),
+    ):
+        normalize(folder, PIXELS)
+    assert not (folder.path / "normalized.npz").exists()

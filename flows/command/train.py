@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+from typing import Any
 
 import rich
 from rich.table import Table
@@ -17,6 +18,7 @@ from rich.text import Text
 
 from flows.command import plan as plan_command
 from flows.command.terminal import Lines, plain_errors, stop_when_nobody_reads
+from flows.engine.environment import KERAS, pin
 from flows.project.folder import Project
 from flows.server import settings
 from flows.server.process import Server
@@ -48,7 +50,7 @@ def train(project: Project, pipeline: str, force: bool, verbose: bool) -> int:
     The order is the program: what takes long starts first, beside what comes next.
     """
     started = time.monotonic()
-    project.read(pipeline)
+    chosen = project.read(pipeline)
     stop_when_nobody_reads()
     console = rich.get_console()
     console.print(f"[bold]{pipeline}[/]", highlight=False)
@@ -63,7 +65,7 @@ def train(project: Project, pipeline: str, force: bool, verbose: bool) -> int:
 
     from flows.memory.plan import plan
 
-    warm_up(plan(project, pipeline, force))
+    warm_up(plan(project, pipeline, force), chosen)
 
     from flows import pipeline as flow
     from flows.server import runs
@@ -87,10 +89,10 @@ def train(project: Project, pipeline: str, force: bool, verbose: bool) -> int:
     return 0
 
 
-def warm_up(planned: list) -> None:
+def warm_up(planned: list, chosen: Any) -> None:
     """Import TensorFlow in a thread, if a step that is sure to run needs it."""
-    keras = "tasks/network/backend.py"
-    if any(step.action == "run" and keras in code(step.step) for step in planned):
+    if any(step.action == "run" and KERAS in code(step.step) for step in planned):
+        pin("fit", chosen)
         module = "tasks.network.backend"
         threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
 

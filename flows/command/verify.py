@@ -17,10 +17,10 @@ from zipfile import ZipFile
 from ruamel.yaml import YAML
 
 from flows.command.terminal import plain_errors
-from flows.engine import environment
 from flows.project.folder import Project
 from flows.project.steps import STEPS
 from tasks.core.step import UserError
+from tasks.training import environment
 
 ENDS = ("visualize", "evaluate")  # the steps that nothing follows: they bring all the others
 
@@ -67,16 +67,11 @@ def _check_known(clone: Project, pipelines: list[str]) -> None:
 
 
 def _compare_environments(clone: Project, pipelines: list[str]) -> None:
-    here = environment.describe()
     for pipeline in pipelines:
         file = clone.data(pipeline) / environment.FILE
-        there = json.loads(file.read_text(encoding="utf-8"))
-        for name in here:
-            if there[name] != here[name]:
-                print(
-                    f"{pipeline} was made elsewhere, so bits may differ: {name} was "
-                    f"{there[name]}, here {here[name]}"
-                )
+        found = environment.differences(json.loads(file.read_text(encoding="utf-8")))
+        if found:
+            print(f"{pipeline} was made elsewhere, so bits may differ: {found}")
 
 
 def _recorded(clone: Project, pipelines: list[str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from flows.engine import environment
+from flows.engine.environment import pin
 from flows.engine.loader import IMPORTED
 from flows.memory.lock import Used, outputs
 from flows.project.folder import Project
@@ -19,7 +19,8 @@ from flows.project.params import FILE
 from flows.project.steps import Step, step
 from tasks.core.code import ROOT, code
 from tasks.core.folder import Damaged, Folder, Identity, identity, md5
-from tasks.core.step import UserError, stopping
+from tasks.core.step import UserError, at_most, stopping
+from tasks.training import environment
 
 # When it ends, Python would look through half a million objects for garbage, for a second.
 atexit.register(gc.freeze)
@@ -39,6 +40,7 @@ def run(project: Project, name: str, pipeline: str, force: bool = False) -> tupl
     Raises:
         UserError: a mistake in the parameters or the data; a full disk; an input that is not what
             dvc.lock records, or that changed while the step ran.
+        Stopped: it was asked to stop, or `run.timeouts` allows it no more time.
     """
     chosen = project.read(pipeline)
     sections = project.sections(pipeline)
@@ -47,7 +49,9 @@ def run(project: Project, name: str, pipeline: str, force: bool = False) -> tupl
     watched = _files(project, this.watched(section))
     used = Used(sections, {path: md5(path) for path in watched})
 
-    with _system_errors(this), _damage(project, this, pipeline):
+    pin(name, chosen)
+    limit = at_most(getattr(chosen.run.timeouts, name), f"run.timeouts.{name}")
+    with _system_errors(this), _damage(project, this, pipeline), limit:
         said = None if force else _shared(project, this, pipeline, section)
         said = said or this.function(folder, section, *_run_keys(this, chosen))
 
@@ -55,7 +59,7 @@ def run(project: Project, name: str, pipeline: str, force: bool = False) -> tupl
     used.files |= {folder.path / file: md5(folder.path / file) for file in folder.used}
     used.files |= {file: _md5_of_code(file) for file in _files(project, ["tasks"])}
     if this.trains:
-        _note_environment(project, folder, f"{name}@{pipeline}")
+        _environment_as_recorded(project, folder, f"{name}@{pipeline}")
     return said, used
 
 
@@ -138,12 +142,15 @@ def _shared(project: Project, this: Step, pipeline: str, section: Any) -> str | 
     return "from DVC's remote" if memory.fetch(project, f"{this.name}@{pipeline}") else None
 
 
-def _note_environment(project: Project, folder: Folder, address: str) -> None:
-    """Say where the bytes were made; if they are those that are recorded, that is said already."""
+def _environment_as_recorded(project: Project, folder: Folder, address: str) -> None:
+    """If the bytes are those that are recorded, keep what is recorded of where they were made."""
     from flows.memory import repo as memory
 
-    noted = (folder.path / environment.FILE).is_file()
-    if not (noted and memory.as_recorded(project, address)):
+    noted = folder.path / environment.FILE
+    if memory.as_recorded(project, address, but=noted):
+        noted.unlink()
+        memory.put_back(project, address)
+    if not noted.is_file():  # neither DVC's cache nor git has it
         folder.write_json(environment.FILE, environment.describe())
 
 

@@ -8,7 +8,7 @@ from flows.guess import csv, idx, images, npz
 from flows.guess.section import Proposal
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
-from tasks.sources.base import identities
+from tasks.sources.base import Place, identities
 
 # In the order in which they are asked. Each has `look(folder, path, chosen) -> Proposal | None`
 # and says in LOOKED_FOR what it recognizes.
@@ -35,7 +35,8 @@ def guess(folder: Folder, path: str, **chosen: str) -> Proposal:
     place = folder.root / path
     if not place.is_file() and not place.is_dir():  # nothing, or a pipe: reading it might never end
         raise UserError(f"There is no {path}. Expected {looked_for}.")
-    identities(place)  # refuses names that DVC cannot write down
+    # Refuses names that DVC cannot write down, and links that it does not follow.
+    identities(Place.named(path, folder))
 
     for module in FORMATS.values():
         found = module.look(folder, Path(path), chosen)

@@ -249,18 +249,27 @@ def fetch(project: Project, address: str) -> bool:
         return True
 
 
-def as_recorded(project: Project, address: str) -> bool:
-    """Whether all outputs of a stage have the bytes that `dvc.lock` records."""
+def as_recorded(project: Project, address: str, but: Path) -> bool:
+    """Whether all outputs of a stage but one have the bytes that `dvc.lock` records."""
     outs = lock.stages(project).get(address, {}).get("outs", [])
     files = {project.root / out["path"]: out["md5"] for out in outs}
+    files.pop(but, None)
     return bool(files) and all(file.is_file() and md5(file) == files[file] for file in files)
 
 
 def put_back(project: Project, address: str) -> None:
     """Restore what `dvc.lock` records of a stage, as far as it is kept.
 
-    DVC takes outputs away before a step runs; a step that fails must not cost them.
+    DVC takes outputs away before a step runs; a step that fails must not cost them. Where that
+    does not work, as on a full disk, the next run does it: only a line says so.
     """
+    try:
+        _put_back(project, address)
+    except UserError as error:
+        log.warning("the outputs of before are not back yet; the next run restores them: %s", error)
+
+
+def _put_back(project: Project, address: str) -> None:
     with repository(project) as repo:
         stage = stage_of(repo, project, address)
         if not all(out.hash_info for out in stage.outs):

@@ -29,6 +29,7 @@ STATES = {
     "Cached": Completed,
     "Failed": Failed,
     "Cancelled": Cancelled,
+    "TimedOut": Failed,
 }
 
 

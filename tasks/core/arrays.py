@@ -17,6 +17,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from tasks.core.folder import Folder
+from tasks.core.step import must_stop, stop
 
 LARGE = 2**30  # bytes: a larger array stays on disk
 BLOCK = 2**25  # bytes that are worked on at once
@@ -101,10 +102,15 @@ def empty(shape: tuple[int, ...], kind: np.typing.DTypeLike, place: Path) -> np.
 
 
 def blocks(array: np.ndarray, rows: int | None = None) -> Iterator[slice]:
-    """The rows of an array, or as many rows like them as `rows` says, some at a time."""
+    """The rows of an array, or as many rows like them as `rows` says, some at a time.
+
+    Between two of them a step can be stopped.
+    """
     rows = len(array) if rows is None else rows
     size = max(1, BLOCK // max(1, array[:1].nbytes))
     for begin in range(0, rows, size):
+        if must_stop():
+            stop(f"after {begin:,} of {rows:,} rows")
         yield slice(begin, min(begin + size, rows))
 
 

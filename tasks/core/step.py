@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn
 
 from pydantic import BaseModel, ConfigDict
 
@@ -23,11 +27,54 @@ class Stopped(Exception):
     """The step was asked to stop, and did so at a point from which it can resume."""
 
 
+class TimedOut(Stopped):
+    """The step has taken as long as it may, and stopped at a point from which it can resume."""
+
+
 stopping = (
     threading.Event()
 )  # a driver sets it when the person, or the system, wants the run to end
 # A driver adds functions that are told the share done (0 to 1) of a long step, and how it stands.
 watchers: list[Callable[[float, str], None]] = []
+
+
+class _Limit(threading.local):  # each thread runs a step of its own
+    at, says = math.inf, ""
+
+
+_limit = _Limit()
+
+
+@contextmanager
+def at_most(seconds: float | None, key: str) -> Iterator[None]:
+    """Limit the time of the step that this thread runs.
+
+    Args:
+        seconds: None: no limit.
+        key: of params.yaml, which sets the limit.
+    """
+    if seconds is not None:
+        _limit.at, _limit.says = time.monotonic() + seconds, f"{key} is {seconds:g} seconds"
+    try:
+        yield
+    finally:
+        _limit.at = math.inf
+
+
+def must_stop() -> bool:
+    """Whether a step has to stop, at the next point from which it can resume."""
+    return stopping.is_set() or time.monotonic() >= _limit.at
+
+
+def stop(done: str) -> NoReturn:
+    """Stop the step, as `must_stop` has said.
+
+    Args:
+        done: how far it is, such as `in epoch 2`.
+    """
+    if stopping.is_set():
+        raise Stopped(f"stopped {done}")
+    raise TimedOut(f"{_limit.says}: stopped {done}")
 
 
 class Section(BaseModel):

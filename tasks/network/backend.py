@@ -1,4 +1,4 @@
-"""Keras, imported quietly.
+"""Keras, imported quietly, and the same wherever it is.
 
 Importing this module imports TensorFlow, which takes 5 to 15 seconds: import it inside the function
 that needs it.
@@ -13,6 +13,17 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from tasks.core.step import UserError
+from tasks.network import threads
+
+# Variables that let TensorFlow, Keras or a library below them compute or round differently.
+CHANGING = (
+    *("DNNL_", "EIGEN_", "KERAS_", "KMP_", "MKL_", "NVIDIA_TF32_", "OMP_", "ONEDNN_"),
+    *("TENSORFLOW_", "TF_", "XLA_"),
+)
+# Of these: what is written, where files are, how memory is taken.
+KEPT = ("KERAS_HOME", "TF_CPP_", "TF_FORCE_GPU_", "TF_GPU_ALLOCATOR")
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # What TensorFlow writes before its own log level counts, and that it found no graphics card.
@@ -62,10 +73,28 @@ class _Absent:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
+for name in list(os.environ):
+    if name.startswith(CHANGING) and not name.startswith(KEPT):
+        del os.environ[name]
+os.environ["KERAS_BACKEND"] = "tensorflow"  # keras.json may name another
+
 with _without_noise(), _Absent():
     import keras
     import tensorflow as tf
 
+    # A keras.json in the user's home may have other values.
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
+
+    number = threads.fix()
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(number)
+    except RuntimeError:
+        raise UserError(
+            f"fit.threads is {number}, but TensorFlow runs in this process already, with as many "
+            "threads as it chose. Expected a process in which nothing used TensorFlow before."
+        ) from None
     tf.constant(0)  # the first operation looks for devices
 
 __all__ = ["keras", "tf"]

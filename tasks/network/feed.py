@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.network.backend import tf
+from tasks.core.step import must_stop, stop
+from tasks.network.backend import keras, tf
 
 # At most in a batch, when the model only answers: the outputs of layers on images are large.
 ROWS = 256
@@ -32,6 +33,16 @@ def in_batches(x: np.ndarray, y: np.ndarray, least: int = 1) -> tf.data.Dataset:
         return tuple(found)
 
     return ahead(tf.data.Dataset.range(0, len(x), size).map(read))
+
+
+class Stoppable(keras.callbacks.Callback):
+    """Lets the step be stopped between two batches that the model only answers."""
+
+    def on_test_batch_end(self, batch, logs=None):
+        if must_stop():
+            stop(f"after {batch + 1:,} batches")
+
+    on_predict_batch_end = on_test_batch_end
 
 
 def ahead(dataset: tf.data.Dataset) -> tf.data.Dataset:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
+
+os.environ.pop("MPLBACKEND", None)  # a notebook's: Matplotlib does not start with an unknown one
 
 
 class Title(NamedTuple):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
 from tasks.core.folder import Folder
+
+matplotlib.rcdefaults()  # a matplotlibrc of the user's, or of this folder, may have other values
 
 BLUE, ORANGE, GRAY = "#2f6f9f", "#d9772b", "#8a8f98"
 DOTS_PER_INCH = 100

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tasks.core.step import Stopped, log, stopping
+from tasks.core.step import log, must_stop, stop
 
 TEST = 256  # test rows at most that are compared at once
 SAMPLE = 500  # training rows at most from which a direction is found
@@ -119,8 +119,8 @@ class _Search:
             some = rows[begin : begin + together]
             end = bounds.high[some].max()
             for first in range(bounds.low[some].min(), end, self.size):
-                if stopping.is_set():
-                    raise Stopped(f"stopped after {begin:,} of {len(rows):,} test rows")
+                if must_stop():
+                    stop(f"after {begin:,} of {len(rows):,} test rows")
                 if time.monotonic() > told + EVERY:
                     told = time.monotonic()
                     done = f"{begin:,} of {len(rows):,}"

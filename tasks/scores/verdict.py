@@ -9,7 +9,7 @@ from tasks.core.arrays import read_arrays
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.network.backend import keras
-from tasks.network.feed import in_batches
+from tasks.network.feed import Stoppable, in_batches
 from tasks.pictures import curve
 from tasks.scores.base import Tested, Verdict
 from tasks.scores.classes import Classes
@@ -38,8 +38,9 @@ def _asked(folder: Folder, schema: dict) -> Tested:
     with folder.reading("model.keras") as saved:
         model = keras.models.load_model(saved)
 
-    measured = model.evaluate(in_batches(x, y), verbose=0, return_dict=True)
-    output = model.predict(in_batches(x, y), verbose=0)
+    how = {"verbose": 0, "callbacks": [Stoppable()]}
+    measured = model.evaluate(in_batches(x, y), return_dict=True, **how)
+    output = model.predict(in_batches(x, y), **how)
     strange = np.flatnonzero(~np.isfinite(output).all(axis=1))
     if len(strange):
         raise UserError(

@@ -98,6 +98,11 @@ class Place:
     def __truediv__(self, name: str) -> Place:
         return Place(self.path / name, f"{self.shown}/{name}")
 
+    def to(self, path: Path) -> Place:
+        """A file or folder inside."""
+        inside = path.relative_to(self.path).as_posix()
+        return self if inside == "." else self / inside
+
     @property
     def name(self) -> str:
         return self.path.name
@@ -118,19 +123,27 @@ class Place:
         return self
 
 
-def identities(path: Path) -> dict[str, Identity]:
+def identities(place: Place) -> dict[str, Identity]:
     """What tells each file of the data from a later one of that name.
 
     Raises:
-        UserError: DVC could not write down a name.
+        UserError: DVC could not write down a name, or would not see what is behind a link.
     """
-    files = [file for file in (path, *path.rglob("*")) if file.is_file()]
+    inside = list(place.path.rglob("*"))
+    for each in inside:
+        if each.is_symlink() and each.is_dir():
+            raise UserError(
+                f"{place.to(each)} is a symbolic link to a folder. DVC does not look behind it, so "
+                "changes there would go unseen. Replace it with the folder itself."
+            )
+
+    files = [file for file in (place.path, *inside) if file.is_file()]
     for file in files:
         try:
             file.as_posix().encode()
         except UnicodeEncodeError:
             raise UserError(
-                f"{file.parent}: the name {file.name!a} is not UTF-8. Rename it."
+                f"{place.to(file.parent)}: the name {file.name!a} is not UTF-8. Rename it."
             ) from None
 
     return {file.as_posix(): identity(file) for file in files}

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from tasks.core.arrays import empty
 from tasks.core.folder import Folder
-from tasks.core.step import Stopped, UserError, log, stopping
+from tasks.core.step import UserError, log, must_stop, stop
 from tasks.sources.base import SOURCE, SPLITS, Dataset, Own, Place, arranged, check_given, some
 from tasks.sources.labels import numbered
 
@@ -135,8 +135,8 @@ def _pixels(files: list[Place], params: Params, folder: Folder) -> np.ndarray:
         ) from None
 
     for row, file in enumerate(files):
-        if stopping.is_set():
-            raise Stopped(f"stopped after {row:,} of {len(files):,} images")
+        if must_stop():
+            stop(f"after {row:,} of {len(files):,} images")
         pixels[row] = _image(file, mode).resize((width, height), Image.Resampling.BILINEAR)
     return pixels
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tasks.core.folder import Folder
-from tasks.core.step import Stopped, UserError, log, stopping
+from tasks.core.step import UserError, log, must_stop, stop
 from tasks.network.assemble import assemble
 from tasks.network.backend import keras
 from tasks.network.describe import multiply_adds, slow_with_xla
@@ -168,10 +168,10 @@ class Training(keras.callbacks.Callback):
         self.saved_at = time.monotonic()
 
     def _save_when_due(self) -> None:
-        if stopping.is_set():
+        if must_stop():
             self.save()
             done = self.state.block / self.blocks
-            raise Stopped(f"stopped in epoch {self.state.epoch + 1}, {done:.0%} of it done")
+            stop(f"in epoch {self.state.epoch + 1}, {done:.0%} of it done")
         if time.monotonic() - self.saved_at >= self.run.save_every:
             self.save()
 

@@ -10,6 +10,8 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +20,7 @@ import numpy as np
 from tasks.core.code import ROOT, code
 from tasks.core.folder import Folder
 from tasks.core.step import Section, log
-from tasks.network.backend import keras, tf
+from tasks.training.environment import describe, differences
 
 INPUTS = ("architecture.json", "compile.json", "normalized.npz")
 
@@ -74,11 +76,20 @@ class Store:
         return None
 
     def _read(self, file: Path) -> State | None:
-        """None if it is the state of another training."""
+        """None if it is the state of another training, or from another environment."""
         with np.load(file, allow_pickle=False) as saved:
             about = json.loads(str(saved["about"]))
+            environment = differences(about.pop("environment", {}))
             now_count, best_count = about.pop("now_count"), about.pop("best_count")
             if about.pop("key") != self.key:
+                return None
+            if environment:
+                log.warning(
+                    "%s was saved elsewhere, where the last digits may differ, so the training "
+                    "starts anew: %s",
+                    file.name,
+                    environment,
+                )
                 return None
             now = [saved[f"now{k}"] for k in range(now_count)]
             best = [saved[f"best{k}"] for k in range(best_count)]
@@ -88,6 +99,7 @@ class Store:
         """Write the state beside its place, force it to disk, rename it."""
         about = {
             "key": self.key,
+            "environment": describe(),
             "epoch": state.epoch,
             "block": state.block,
             "best": state.best,
@@ -100,26 +112,31 @@ class Store:
         arrays |= {f"now{k}": array for k, array in enumerate(state.now)}
         arrays |= {f"best{k}": array for k, array in enumerate(state.best_weights)}
 
-        part = _beside(self.file)
-        part.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "wb") as file:
+        with _beside(self.file) as part, open(part, "wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type] # it has an option of its own
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, self.file)
 
     def keep(self) -> None:
         """Keep the state that was saved last, for more epochs later."""
-        shutil.copy(self.file, _beside(self.kept))
-        os.replace(_beside(self.kept), self.kept)
+        with _beside(self.kept) as part:
+            shutil.copy(self.file, part)
 
 
-def _beside(file: Path) -> Path:
-    return file.with_name(f".part.{file.name}")
+@contextmanager
+def _beside(file: Path) -> Iterator[Path]:
+    """A path to write to, renamed at the end. A full disk has no room for half a state."""
+    part = file.with_name(f".part.{file.name}")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield part
+        os.replace(part, file)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def key_of(folder: Folder, params: Section) -> str:
-    """A digest of what makes a training: its inputs, its parameters, its code, its software.
+    """A digest of what makes a training: its inputs, its parameters, its code.
 
     More epochs continue a training, unless the learning rate depends on how many there are.
     """
@@ -132,6 +149,5 @@ def key_of(folder: Folder, params: Section) -> str:
 
     length = {"epochs"} if getattr(params, "schedule", None) == "constant" else set()
     chosen = params.model_dump(exclude=length)
-    versions = [tf.__version__, keras.__version__, np.__version__]
-    digest.update(json.dumps([chosen, *versions], sort_keys=True).encode())
+    digest.update(json.dumps(chosen, sort_keys=True).encode())
     return digest.hexdigest()

@@ -153,7 +153,9 @@ def test_a_stage_names_every_parameter_of_its_step(name):
         assert named == {f"pipelines.${{key}}.{name}"}
         return
     (section,) = step(name).sections
-    assert named == {f"pipelines.${{key}}.{name}.{key}" for key in section.model_fields}
+    own = {f"{name}.{key}" for key in section.model_fields}
+    more = {"fit.threads"} if name == "evaluate" else set()  # the answers of the model depend on it
+    assert named == {f"pipelines.${{key}}.{key}" for key in own | more}
 
 
 def test_the_graph_is_made_from_the_pipelines_and_needs_no_edit_for_a_new_one():

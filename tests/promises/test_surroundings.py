@@ -1,254 +1,105 @@
-"""What a user's environment has set: it neither breaks a run nor leaks into it."""
+"""Promise 3, same inputs, same bytes: whatever is set around a run, and on how many cores."""
 
 from __future__ import annotations
 
-import base64
+import json
 import os
-import shutil
-import stat
 import subprocess
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from flows.project.folder import Project
-from flows.server import process, settings
-from tasks.core.step import UserError
+from tests.conftest import ROOT
 
-TRAIN = ("python", "flows/linear.py")
-NOWHERE = "http://127.0.0.1:9"
-NOBODY = 54321  # the number of a user without a name
-PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+# Everything that was seen to change a byte, and what might.
+SET = {
+    "KERAS_BACKEND": "jax",
+    "KERAS_MAX_EPOCHS": "1",
+    "KMP_BLOCKTIME": "0",
+    "LC_ALL": "tr_TR.UTF-8",
+    "MPLBACKEND": "none-that-is-known",
+    "OMP_NUM_THREADS": "1",
+    "ONEDNN_DEFAULT_FPMATH_MODE": "BF16",
+    "ONEDNN_MAX_CPU_ISA": "SSE41",
+    "PYTHONHASHSEED": "7",
+    "PYTHONOPTIMIZE": "2",
+    "TF_ENABLE_ONEDNN_OPTS": "0",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_XLA_FLAGS": "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit",
+    "TZ": "Asia/Kathmandu",
+    "XLA_FLAGS": "--xla_cpu_enable_fast_math=true",
+}
+KERAS = {"floatx": "float64", "epsilon": 0.001, "image_data_format": "channels_first"}
+MATPLOTLIB = (
+    "font.size: 17\naxes.facecolor: yellow\nsavefig.dpi: 50\nimage.interpolation: bilinear\n"
+)
 
 
 @pytest.fixture(scope="module")
-def workspace(workspaces):
-    """A project of its own .prefect, as a user has it."""
-    made = workspaces("surrounded", PREFECT_HOME="")
-    made.flow("linear")
-    return made
+def outputs(tmp_path_factory) -> Callable[[str], dict[str, bytes]]:
+    """Every output of a run in each surrounding. They run at once."""
+    place = tmp_path_factory.mktemp("surroundings")
+    home = place / "home"
+    (home / ".keras").mkdir(parents=True)
+    (home / ".keras" / "keras.json").write_text(json.dumps(KERAS))
+    (home / "matplotlibrc").write_text(MATPLOTLIB)
+    other = {"KERAS_HOME": str(home / ".keras"), "MATPLOTLIBRC": str(home), **SET}
+
+    runs = {
+        "plain": started(place / "plain", 2),
+        "other": started(place / "other", 2, **other),
+        "one core": started(place / "one core", 2, core=min(os.sched_getaffinity(0))),
+        "four threads": started(place / "four threads", 4),
+    }
+    said = {name: process.communicate(timeout=300)[0] for name, process in runs.items()}
+
+    def of(name: str) -> dict[str, bytes]:
+        assert runs[name].returncode == 0, said[name]
+        files = (file for file in (place / name / "data").glob("*/*.*") if file.is_file())
+        return {f"{file.parent.name}/{file.name}": file.read_bytes() for file in files}
+
+    return of
 
 
-def test_a_run_takes_no_harm_from_what_a_user_has_set(workspace):
-    """For other servers, other projects, and a proxy that is not there."""
-    profiles = Path.home() / ".prefect" / "profiles.toml"
-    profiles.parent.mkdir()
-    profiles.write_text(f'active = "mine"\n[profiles.mine]\nPREFECT_API_URL = "{NOWHERE}/api"\n')
-    said = workspace.run(
-        *TRAIN,
-        http_proxy=NOWHERE,
-        HTTPS_PROXY=NOWHERE,
-        ALL_PROXY="socks5://127.0.0.1:9",
-        no_proxy="example.org",
-        PREFECT_API_URL="",
-        PREFECT_API_KEY="a-key",
-        PREFECT_PROFILE="mine",
-        PREFECT_LOGGING_LEVEL="ERROR",
-        PREFECT_LOGGING_EXTRA_LOGGERS="mine",
-        PREFECT_SERVER_API_AUTH_STRING="name:password",
-        PREFECT_SERVER_API_BASE_PATH="/elsewhere",
-        PREFECT_SERVER_API_HOST="0.0.0.0",
-        PREFECT_SERVER_API_PORT="",
-        PREFECT_SERVER_CORS_ALLOWED_ORIGINS="*",
-    )
-    assert said.count(" cached ") == 8
-    assert "Traceback" not in said
-    shutil.rmtree(profiles.parent)
-
-
-def test_a_failed_run_is_not_tried_again_because_a_user_has_set_that(workspace):
-    workspace.set(linear__build__output_units=3)
-    said = workspace.run(*TRAIN, code=1, PREFECT_FLOWS_DEFAULT_RETRIES="2")
-    workspace.set(linear__build__output_units="auto")
-    assert said.count("build        failed") == 1
-
-
-def test_a_setting_with_a_wrong_value_is_named(workspace):
-    said = workspace.run(*TRAIN, code=1, PREFECT_LOGGING_LEVEL="LOUD")
-    assert "error PREFECT_LOGGING_LEVEL=LOUD is wrong: Input should be 'DEBUG', 'INFO'" in said
-    assert "Traceback" not in said
-    said = workspace.run("python", "-m", "flows", "ui", code=1, PREFECT_SERVER_API_PORT="none")
-    assert said == "error PREFECT_SERVER_API_PORT=none is no port: set a number up to 65535.\n"
-
-
-def test_the_history_of_runs_is_its_owners_alone(workspace):
-    home = workspace.path / ".prefect"
-    home.chmod(0o755)
-    (home / "prefect.db").chmod(0o644)
-    workspace.run(*TRAIN)
-    for path in (home, *home.iterdir()):
-        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
-
-
-@pytest.mark.parametrize("home", ["/", None])
-def test_a_user_without_a_name_runs_or_is_told_what_is_missing(workspace, tmp_path, home):
-    """As in a container that was started with a number as its user."""
-    if os.geteuid():
-        pytest.skip("only root may become another user")
-    copy = tmp_path / "project"
-    shutil.copytree(workspace.path, copy, symlinks=True)
-    for path in (copy, *copy.rglob("*")):
-        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
-    for path in (tmp_path, *tmp_path.parents[:2]):
-        path.chmod(0o755)
-
-    unset = ["HOME", "USER", "LOGNAME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "KERAS_HOME"]
-    unset += ["DVC_SITE_CACHE_DIR", "PREFECT_HOME"]
-    env = {name: value for name, value in os.environ.items() if name not in unset}
-    # It may read whatever there is: the packages may be in a folder of root's.
-    become = f"setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups"
-    become += " --inh-caps=+dac_read_search --ambient-caps=+dac_read_search"
-    done = subprocess.run(
-        [*become.split(), *TRAIN],
-        cwd=copy,
-        env=env | ({"HOME": home} if home else {}),
-        capture_output=True,
+def started(place: Path, threads: int, core: int | None = None, **env: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.support.whole", str(place), str(threads)],
+        cwd=ROOT,
+        env={**os.environ, **env},
         text=True,
-        timeout=200,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        preexec_fn=None if core is None else lambda: os.sched_setaffinity(0, {core}),
     )
-    if home:
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.count(" cached ") == 8
-    else:
-        assert done.returncode == 1
-        assert done.stderr.splitlines() == [
-            "This user has no home directory: set HOME to a folder, such as HOME=/tmp."
-        ]
 
 
-@pytest.mark.parametrize(
-    "env",
-    [
-        {"PYTHONIOENCODING": "ascii"},
-        {"PYTHONIOENCODING": "latin-1"},
-        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-    ],
-    ids=lambda env: next(iter(env.values())),
-)
-def test_a_letter_that_the_terminal_does_not_have_is_shown_by_its_number(workspace, env):
-    options = {"cwd": workspace.path, "env": {**os.environ, **env}, "capture_output": True}
-    for verb in (["train"], ["plan"], ["remove"]):
-        done = subprocess.run(["python", "-m", "flows", *verb, "\u8a9e"], **options)
-        assert done.returncode == 1
-        assert b"no pipeline `" in done.stdout + done.stderr
-        assert b"Traceback" not in done.stderr
+def different(one: dict[str, bytes], other: dict[str, bytes]) -> list[str]:
+    return [name for name in one | other if one.get(name) != other.get(name)]
 
 
-@pytest.mark.parametrize(
-    ("command", "lines"),
-    [("flows/linear.py --force", 1), ("flows/linear.py --force", 4), ("-m flows plan linear", 1)],
-)
-def test_a_pipe_that_nobody_reads_any_more_ends_the_command_plainly(workspace, command, lines):
-    env = {**os.environ, **workspace.env}
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    options = {"cwd": workspace.path, "env": env, "text": True, **streams}
-    with subprocess.Popen(["python", "-u", *command.split()], **options) as started:
-        for _ in range(lines):
-            assert started.stdout.readline()
-        started.stdout.close()
-        assert started.stderr.read() == ""
-        assert started.wait(timeout=120) in (0, 1)
-    # What was stopped goes on.
-    assert " failed " not in workspace.run(*TRAIN)
+def test_what_is_set_around_a_run_changes_no_byte_of_any_output(outputs):
+    assert len(outputs("plain")) > 30
+    assert different(outputs("plain"), outputs("other")) == []
 
 
-@pytest.fixture
-def environment(monkeypatch):
-    """Of a user who has set nothing."""
-    for name in [name for name in os.environ if name.lower() in PROXIES]:
-        monkeypatch.delenv(name)
-    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
-        monkeypatch.delenv(name)
-    before = dict(os.environ)
-    yield monkeypatch
-    for name in set(os.environ) - set(before):
-        del os.environ[name]
+def test_the_number_of_cores_changes_no_byte_of_any_output(outputs):
+    assert different(outputs("plain"), outputs("one core")) == []
 
 
-def configured(root: Path) -> dict[str, str]:
-    settings.configure(Project(root))
-    return dict(os.environ)
+def test_the_number_of_threads_is_part_of_the_result(outputs):
+    assert "cnn/best.weights.h5" in different(outputs("plain"), outputs("four threads"))
 
 
-def test_without_a_proxy_no_exception_of_it_is_set(environment, tmp_path):
-    assert not {"NO_PROXY", "no_proxy"} & set(configured(tmp_path))
+@pytest.mark.parametrize("verb", ["new", "remove", "train"])
+def test_a_command_explains_itself_without_docstrings(verb):
+    command = [sys.executable, "-OO", "-m", "flows", verb, "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(
-    ("theirs", "expected"),
-    [
-        ("", "127.0.0.1,localhost,::1"),
-        ("example.org, localhost", "example.org,localhost,127.0.0.1,::1"),
-        ("*", "*"),
-    ],
-)
-def test_a_users_exceptions_of_the_proxy_stay(environment, tmp_path, theirs, expected):
-    environment.setenv("HTTPS_PROXY", NOWHERE)
-    environment.setenv("NO_PROXY", theirs)
-    found = configured(tmp_path)
-    assert found["NO_PROXY"] == expected
-    assert found["HTTPS_PROXY"] == NOWHERE
-
-
-@pytest.mark.parametrize(
-    ("server", "kept"), [("", False), ("http://localhost:1/api", False), ("https://far/api", True)]
-)
-def test_a_socks_proxy_stays_only_where_it_is_needed(environment, tmp_path, server, kept):
-    environment.setenv("all_proxy", "socks5h://127.0.0.1:9")
-    environment.setenv("PREFECT_API_URL", server)
-    assert ("all_proxy" in configured(tmp_path)) is kept
-
-
-class Gate(BaseHTTPRequestHandler):
-    """A server, or a proxy, that lets in whoever has the right header."""
-
-    def do_GET(self) -> None:
-        self.server.asked.append(self.path)
-        code = 200 if self.headers["Authorization"] == self.server.wanted else self.server.refuses
-        self.send_response(code)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_) -> None:
-        pass
-
-
-@pytest.fixture
-def gate(environment):
-    with ThreadingHTTPServer(("127.0.0.1", 0), Gate) as server:
-        server.asked, server.wanted, server.refuses = [], None, 401
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        server.url = f"http://127.0.0.1:{server.server_port}"
-        yield server
-        server.shutdown()
-
-
-@pytest.mark.parametrize("refuses", [401, 403])
-def test_a_server_that_wants_a_key_gets_it_and_it_is_asked_for(environment, gate, refuses):
-    gate.wanted, gate.refuses = "Bearer the-key", refuses
-    with pytest.raises(UserError, match=r"wants a password or a key: set .* or PREFECT_API_KEY"):
-        process._must_answer(gate.url)
-    environment.setenv("PREFECT_API_KEY", "another")
-    with pytest.raises(UserError, match="does not accept PREFECT_API_KEY"):
-        process._must_answer(gate.url)
-    environment.setenv("PREFECT_API_KEY", "the-key")
-    process._must_answer(gate.url)
-
-    gate.wanted = "Basic " + base64.b64encode(b"me:secret").decode()
-    environment.setenv("PREFECT_API_AUTH_STRING", "me:secret")  # Prefect's client prefers it
-    process._must_answer(gate.url)
-
-
-@pytest.mark.parametrize("name", ["http_proxy", "ALL_PROXY"])
-def test_a_server_elsewhere_is_asked_by_the_proxy_and_one_here_is_not(
-    environment, gate, tmp_path, name
-):
-    environment.setenv(name, gate.url)
-    environment.setenv("PREFECT_API_URL", "http://server.example/api")
-    configured(tmp_path)
-    assert process.answers()
-    assert gate.asked == ["http://server.example/api/admin/version"]
-    assert not process.answers(f"{NOWHERE}/api")
-    assert len(gate.asked) == 1
+def test_tensorflow_that_runs_already_with_its_own_threads_is_refused():
+    code = "import tensorflow as tf; tf.constant(0); import tasks.network.backend"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert "fit.threads is 2, but TensorFlow runs in this process already" in done.stderr

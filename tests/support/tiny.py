@@ -30,6 +30,7 @@ FIT = fit.Params(
     seed=0,
     jit_compile=False,
     steps_per_execution=1,
+    threads=2,
     schedule="constant",
     patience=None,
     class_weights=None,
