@@ -45,12 +45,12 @@ class Params(Section):
     seed: int = Field(
         ge=0,
         lt=2**31,
-        description="Of the first weights, the order of the rows and every other draw.",
+        description="Of the initial weights, the order of the rows and every other random draw.",
     )
     jit_compile: bool = Field(description="Compile the training with XLA.")
     steps_per_execution: Annotated[int, Field(gt=0)] | Literal["auto"] = Field(
-        description="Batches that run before Python gets a look; `auto`: about half a second of "
-        "them."
+        description="Batches that run in one compiled call; `auto`: as many as take about half a "
+        "second."
     )
     threads: int = Field(
         gt=0,
