@@ -25,6 +25,7 @@ from dvc.utils.strictyaml import YAMLValidationError
 from dvc_data.hashfile.hash_info import HashInfo
 
 from flows.memory import lock
+from flows.memory.local import settle
 from flows.memory.lock import Used
 from flows.memory.patches import steps_run_here
 from flows.project.folder import Project
@@ -41,6 +42,7 @@ def repository(project: Project) -> Iterator[Repo]:
     """DVC's view of the project, fresh: files may have changed since the last one."""
     with _one_at_a_time:
         try:
+            settle(project)
             with closing(Repo(str(project.root), _wait_for_lock=True)) as repo:
                 yield repo
         except sqlite3.DatabaseError as error:  # of files that DVC knows: a cache
