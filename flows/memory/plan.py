@@ -62,9 +62,11 @@ def plan(project: Project, pipeline: str, force: bool = False, locked: bool = Tr
 
         for stage in _in_order(repo, graph, pipeline):
             action, reasons = _judge(repo, stage, coming, force)
-            before = {up.name.partition("@")[0] for up in graph.successors(stage)}
-            step = stage.name.partition("@")[0]
-            plans.append(Plan(step, stage.name, tuple(sorted(before)), action, tuple(reasons)))
+            step, _, own = stage.name.partition("@")
+            # Data may come from a stage, too: from that of `dvc add`, which is no step.
+            before = [_name(up).partition("@") for up in graph.successors(stage)]
+            after = sorted(name for name, _, other in before if name in STEPS and other == own)
+            plans.append(Plan(step, stage.name, tuple(after), action, tuple(reasons)))
         return plans
 
 
@@ -73,7 +75,7 @@ def _in_order(repo: Repo, graph, pipeline: str) -> Iterator:
     names = {f"{step}@{pipeline}" for step in STEPS}
     # Other dvc.yaml files, such as a release's, may have stages of the same names.
     stages = [
-        s for s in repo.index.stages if s.name in names and Path(s.wdir) == Path(repo.root_dir)
+        s for s in repo.index.stages if _name(s) in names and Path(s.wdir) == Path(repo.root_dir)
     ]
     missing = sorted(names - {stage.name for stage in stages})
     if missing:
@@ -81,11 +83,16 @@ def _in_order(repo: Repo, graph, pipeline: str) -> Iterator:
             f"dvc.yaml has no stage {', '.join(missing)}. `git checkout dvc.yaml` brings it back."
         )
 
-    done: set = set()
-    while len(done) < len(stages):
-        stage = next(s for s in stages if s not in done and done.issuperset(graph.successors(s)))
-        done.add(stage)
+    todo = set(stages)
+    while todo:
+        stage = next(s for s in stages if s in todo and todo.isdisjoint(graph.successors(s)))
+        todo.remove(stage)
         yield stage
+
+
+def _name(stage) -> str:
+    """A stage's name; what `dvc add` makes has none."""
+    return getattr(stage, "name", "")
 
 
 def _judge(repo: Repo, stage, coming: Coming, force: bool) -> tuple[str, list[str]]:

@@ -19,6 +19,7 @@ from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.rwlock import RWLockFileCorruptedError
 from dvc.stage.cache import _get_cache_hash
+from dvc.stage.exceptions import MissingDataSource
 from dvc.stage.serialize import to_single_stage_lockfile
 from dvc.utils.serialize import ParseError, YAMLFileCorruptedError
 from dvc.utils.strictyaml import YAMLValidationError
@@ -29,6 +30,7 @@ from flows.memory.local import settle
 from flows.memory.lock import Used
 from flows.memory.patches import steps_run_here
 from flows.project.folder import Project
+from flows.project.steps import STEPS
 from tasks.core.folder import md5
 from tasks.core.step import UserError, log
 
@@ -81,6 +83,9 @@ def _advice(error: DvcException) -> str:
             "dvc.lock cannot be read. `git checkout dvc.lock` brings it back; what was made since "
             "is in DVC's cache."
         )
+    if isinstance(error, MissingDataSource):
+        data = str(error).partition(": ")[2].replace(",", "")  # all that it says
+        return f"There is no {data}. DVC keeps it: `dvc pull {data}` brings it."
     if isinstance(error, CacheLinkError):
         return (
             "DVC could not put files into their places. Is the disk full, or the folder "
@@ -126,15 +131,29 @@ def bring_up_to_date(
         finally:
             _one_at_a_time.acquire()
 
-    with repository(project) as repo, steps_run_here(run):
-        done = _reproduce(repo, target(project, address), force)
-        if done and not used and _drop_damaged(repo, project, address):
+    with repository(project) as repo:
+        _bring_data(repo, project, address)
+        with steps_run_here(run):
             done = _reproduce(repo, target(project, address), force)
+            if done and not used and _drop_damaged(repo, project, address):
+                done = _reproduce(repo, target(project, address), force)
 
     if used:
         check_record(project, address, used[0])
         return RUN
     return RESTORED if done else UNCHANGED
+
+
+def _bring_data(repo: Repo, project: Project, address: str) -> None:
+    """Let DVC look after data that it keeps (`dvc add`), or that a stage of the user's makes."""
+    if not address.startswith("load@"):  # the step that reads them
+        return
+    others = [s for s in repo.index.stages if getattr(s, "name", "").partition("@")[0] not in STEPS]
+    if not others:  # a graph takes longer
+        return
+    before = repo.index.graph.successors(stage_of(repo, project, address))
+    for stage in set(before).intersection(others):
+        repo.reproduce(stage.addressing)
 
 
 def _reproduce(repo: Repo, target: str, force: bool) -> list:
