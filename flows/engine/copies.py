@@ -108,10 +108,13 @@ class Bringing:
     """Gives a copy the data that the last commit lacks: what git ignores, and what lies outside.
 
     A link stays a link, and what it leads to comes with it.
+
+    Args:
+        only_outside: whether what lies in the repository stays as the last commit has it.
     """
 
-    def __init__(self, project: Project, copy: Project) -> None:
-        self.project, self.copy = project, copy
+    def __init__(self, project: Project, copy: Project, only_outside: bool = False) -> None:
+        self.project, self.copy, self.only_outside = project, copy, only_outside
         self.top = repository(project)
         self.links: set[Path] = set()  # that were followed: they may lead in a circle
 
@@ -130,7 +133,7 @@ class Bringing:
     def _bring_link(self, link: Path, below: Path) -> None:
         target = Path(os.readlink(link))
         there = self.counterpart(link)
-        if not there.is_symlink():
+        if not (there.is_symlink() or self.only_outside):
             there.parent.mkdir(parents=True, exist_ok=True)
             there.symlink_to(target)
         if link / below not in self.links and not target.is_absolute():
@@ -146,7 +149,7 @@ class Bringing:
         elif here.is_dir():
             for entry in here.iterdir():
                 self._bring_tree(entry)
-        elif here.is_file() and not there.exists():
+        elif here.is_file() and not (there.exists() or self.only_outside):
             link_or_copy(here, there)
 
     def _point(self, there: Path, here: Path) -> None:
