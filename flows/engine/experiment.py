@@ -44,9 +44,9 @@ def workspace(project: Project, name: str, pipeline: str, changes: Changes) -> I
         yield copy
 
 
-def _listed(project: Project, *command: str) -> list[str]:
+def _listed(project: Project, command: str, *more: str) -> list[str]:
     """The files, from the project's folder, that a command of git lists."""
-    return [name for name in call(project.root, "git", *command, "-z").split("\0") if name]
+    return [name for name in call(project.root, "git", command, "-z", *more).split("\0") if name]
 
 
 def _copy(project: Project, copy: Project, names: list[str]) -> None:
@@ -102,8 +102,11 @@ def save(copy: Project, name: str, pipeline: str) -> None:
 
     The project gets it by one push: as a whole, or not at all.
     """
-    new = _listed(copy, "ls-files", "--others", "--exclude-standard", f"data/{pipeline}")
+    ours = ("dvc.lock", f"data/{pipeline}")
+    new = _listed(copy, "ls-files", "--others", "--exclude-standard", *ours)
     more = [word for file in new for word in ("--include-untracked", file)]
     stages = [f"{each}@{pipeline}" for each in STEPS]
     dvc(copy, "exp", "save", "--name", name, *more, *stages)
-    call(copy.root, "git", "push", "-q", "--atomic", "origin", "refs/exps/*:refs/exps/*")
+    refs = call(copy.root, "git", "for-each-ref", "--format=%(refname)", "refs/exps").split()
+    (saved,) = (ref for ref in refs if ref.endswith(f"/{name}"))  # DVC has others for itself
+    call(copy.root, "git", "push", "-q", "origin", f"{saved}:{saved}")

@@ -6,8 +6,6 @@ import shutil
 
 import pytest
 
-from tests.support.own import put_csv, table
-
 VERIFY = ("python", "-m", "flows", "verify", "linear")
 ENDS = ("visualize@linear", "evaluate@linear")
 
