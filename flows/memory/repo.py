@@ -80,8 +80,8 @@ def _advice(error: DvcException) -> str:
     unreadable = isinstance(error, ParseError | YAMLValidationError | YAMLFileCorruptedError)
     if unreadable and "dvc.lock" in str(error):
         return (
-            "dvc.lock cannot be read. `git checkout dvc.lock` brings it back; what was made since "
-            "is in DVC's cache."
+            "dvc.lock cannot be read: damaged, or both versions of a merge. `git checkout HEAD "
+            "dvc.lock` brings the last commit's back; what was made since is in DVC's cache."
         )
     if isinstance(error, MissingDataSource):
         data = str(error).partition(": ")[2].replace(",", "")  # all that it says

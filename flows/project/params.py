@@ -7,6 +7,7 @@ changes nothing for it.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -89,12 +90,22 @@ def content(file: Path | str) -> Any:
     except FileNotFoundError:
         raise UserError(f"{FILE} is missing. `git checkout {FILE}` brings it back.") from None
     except (YAMLError, ValueError, RecursionError) as error:
+        if re.search(r"^<{7} ", _text(file), re.MULTILINE):
+            raise UserError(
+                f"{FILE} holds both versions of a merge. Edit what is between `<<<<<<<` and "
+                f"`>>>>>>>`, or take your own version of the file: `git checkout HEAD {FILE}`. "
+                f"Then `git add {FILE}`."
+            ) from None
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         why = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise UserError(f"{FILE}{place}: not YAML: {why}") from None
     _measure(found, 1, {})
     return found
+
+
+def _text(file: Path | str) -> str:
+    return file if isinstance(file, str) else file.read_text(encoding="utf-8", errors="replace")
 
 
 def _measure(value: Any, depth: int, known: dict[int, tuple[int, int]]) -> tuple[int, int]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from flows.engine import experiment
+from flows.project.folder import Project
+from tasks.core.step import UserError
 from tests.conftest import ROOT
 from tests.support.own import put_csv, table
 
@@ -55,10 +59,11 @@ def test_without_git_both_drivers_work_and_an_experiment_says_what_to_type(works
     made.dvc("repro", "build@linear")
     assert plans(made).count("nothing has changed") == 3
 
-    changes = {"fit": {"epochs": 2}}
-    trial = f"from flows.pipeline import run_pipeline; run_pipeline('linear', changes={changes})"
-    said = made.run("python", "-c", trial, code=1)
-    assert "Type: git init && git add -A && git commit -m Begin" in said
+    with (
+        pytest.raises(UserError, match="Type: git init && git add -A && git commit -m Begin"),
+        experiment.workspace(Project(made.path), "one", "linear", {"fit": {"epochs": 2}}),
+    ):
+        pass
 
     made.run("git", "init", "-q")
     assert plans(made).count("nothing has changed") == 3
@@ -87,3 +92,27 @@ def test_another_target_of_a_link_is_noticed_by_both_drivers(workspaces, name):
     assert f"{name} changed" in plans(made, "mine")
     assert "Running stage" in made.dvc("repro", "load@mine")
     assert link.is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("name", "line"), [("dvc.lock", "schema: '2.0'"), ("params.yaml", "defaults:")]
+)
+def test_the_advice_for_a_merge_conflict_works(workspaces, name, line):
+    made = workspaces(f"conflict-{name}")
+    file = made.path / name
+    ours = file.read_text()
+    made.run("git", "checkout", "-qb", "other")
+    for branch in ("other", "main"):
+        made.run("git", "checkout", "-q", branch)
+        file.write_text(ours.replace(line, f"{line} # {branch}", 1))
+        made.run("git", "commit", "-qam", branch)
+    made.run("git", "merge", "other", code=1)
+
+    said = plans(made, code=1)
+    assert len(said.splitlines()) == 1, said
+    assert "both versions of a merge" in said
+    (advice,) = re.findall("`(git checkout [^`]+)`", said)
+    made.run(*advice.split())
+    plans(made)
+    assert f"{line} # main" in file.read_text()
+    made.run("git", "commit", "-qam", "Merge")
