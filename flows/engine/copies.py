@@ -184,7 +184,10 @@ def call(folder: Path, *command: str) -> str:
     Raises:
         UserError: it failed.
     """
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    except FileNotFoundError:
+        raise UserError(f"{command[0]} is needed here, and there is none. Install it.") from None
     if done.returncode:
         why = (done.stderr or done.stdout).strip()
         raise UserError(f"`{' '.join(command)}` failed: {why}")

@@ -116,3 +116,21 @@ def test_the_advice_for_a_merge_conflict_works(workspaces, name, line):
     plans(made)
     assert f"{line} # main" in file.read_text()
     made.run("git", "commit", "-qam", "Merge")
+
+
+def test_data_that_dvc_keeps_and_that_are_not_there_come_with_the_command_that_is_named(workspaces):
+    made = workspaces("pulled")
+    data = put_csv(made.path / "datasets" / "in.csv", *table(20))
+    made.dvc("add", "-q", "datasets/in.csv")
+    made.run("python", "-m", "flows", "new", "mine", "datasets/in.csv")
+    data.unlink()
+
+    code = (
+        "from flows.memory.repo import bring_up_to_date; from flows.project.folder import Project\n"
+        "bring_up_to_date(Project.here(), 'load@mine', None)"
+    )
+    said = made.run("python", "-c", code, code=1).splitlines()[-1]
+    advice = re.search(r": There is no (.*)\. DVC keeps it: `(dvc pull \1)` brings it\.$", said)
+    made.run(*advice[2].split())
+    assert data.is_file()
+    assert plans(made, "mine").count("never recorded before") == 8
