@@ -124,11 +124,11 @@ def larger(workspaces):
 
 
 def links(root: Path) -> str:
-    """A folder with two links in a row, one of them to a class of images."""
-    put_images(root / "in/classes")
-    (root / "in/classes/dog").rename(root / "kept-dog")
-    (root / "in/classes/dog").symlink_to("../../kept-dog")
-    (root / "in/link").symlink_to("classes")
+    """A link to a link; git has neither of them, nor all of the images."""
+    put_images(root / "kept/classes")
+    (root / "in").mkdir(exist_ok=True)
+    (root / "in/middle").symlink_to("../kept/classes")
+    (root / "in/link").symlink_to("middle")
     return "in/link"
 
 
