@@ -12,6 +12,7 @@ PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check --requ
 	@echo "Installing into .venv: about 2.5 GB, once; it takes some minutes, without a word"
 	$(PYTHON) -m venv .venv
 	$(PIP) -r requirements.lock -c requirements.lock
+	@.venv/bin/python -m flows.memory.local
 	@touch $@
 
 .venv/developer: .venv/installed requirements-dev.lock

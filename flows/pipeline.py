@@ -24,7 +24,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 from prefect.utilities.annotations import allow_failure, quote
 
-from flows.engine import experiment, witness
+from flows.engine import copies, experiment, witness
 from flows.engine import step as engine
 from flows.memory import lock
 from flows.memory import repo as memory
@@ -32,7 +32,7 @@ from flows.memory.lock import Used
 from flows.memory.plan import plan
 from flows.project.folder import Project
 from flows.project.form import form
-from flows.project.steps import STEPS, step
+from flows.project.steps import step
 from flows.server import progress, report, reporter, runs
 from flows.server.process import answers
 from tasks.core.step import Stopped, TimedOut, TryAgain, UserError, stopping
@@ -190,6 +190,7 @@ def _run(
     """Run the steps; how each ended is noted in `steps`."""
     try:
         project.read(pipeline)  # refuses a mistake before anything is made
+        copies.sweep(project)
         if changes:
             return _run_experiment(project, pipeline, force, changes, steps)
         with runs.only_run(project, pipeline):
@@ -208,10 +209,10 @@ def _run_experiment(
 ) -> State:
     name = f"{pipeline}-{str(flow_run.id)[:8]}"
 
-    with experiment.workspace(project, pipeline, changes) as copy:
+    with experiment.workspace(project, name, pipeline, changes) as copy:
         state = _run_steps(copy, pipeline, force, steps)
         if state.is_completed():
-            experiment.save(copy, name, [f"{each}@{pipeline}" for each in STEPS])
+            experiment.save(copy, name, pipeline)
             state.message = (
                 f"{state.message}. Experiment {name}: `dvc exp apply {name}` makes it yours"
             )

@@ -59,12 +59,13 @@ def new(project: Project, name: str, data: str, **chosen: str) -> Proposal:
     """
     text = edit.text_of(project.params_file)
     content = edit.content(text)
-    place = Path(os.path.abspath(os.path.expanduser(data)))  # not resolve: a link stays one
+    typed = Path(os.path.expanduser(data))
+    place = Path(os.path.abspath(typed))  # not resolve: a link stays one
     check_name(name, [str(other) for other in content["pipelines"] or {}])
     check_place(project, name, place)
 
-    inside = place.is_relative_to(project.root)
-    path = place.relative_to(project.root) if inside else place
+    stays = typed.is_absolute() and not place.is_relative_to(project.root)
+    path = place if stays else Path(os.path.relpath(place, project.root))
     found = guess(Folder(project.data(name)), path.as_posix(), **chosen)
 
     defaults = content.get("defaults") or {}

@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ from zipfile import ZipFile
 from ruamel.yaml import YAML
 
 from flows.command.terminal import plain_errors
+from flows.engine.copies import Bringing, clone, dvc, sweep
+from flows.memory.local import cache
 from flows.project.folder import Project
 from flows.project.steps import STEPS
 from tasks.core.step import UserError
@@ -38,26 +39,61 @@ def main(arguments: list[str]) -> int:
 
 def verify(project: Project, pipelines: list[str]) -> int:
     """Returns the exit code: 0 if every output has the recorded hash, else 1."""
-    with tempfile.TemporaryDirectory() as folder:
-        clone = Project(Path(folder, "clone"))
-        subprocess.run(["git", "clone", "-q", str(project.root), str(clone.root)], check=True)
-        pipelines = pipelines or _known(clone)
-        _check_known(clone, pipelines)
-        _compare_environments(clone, pipelines)
+    sweep(project)
+    with clone(project, f"verify-{os.getpid()}") as copy:
+        pipelines = pipelines or _known(copy)
+        _check_known(copy, pipelines)
+        before = _recorded(copy, pipelines)
+        if _falsified(copy, before):
+            return 1
 
-        before = _recorded(clone, pipelines)
-        _run(clone, pipelines)
-        after = _recorded(clone, pipelines)
-        return _report(project, clone, before, after)
+        _compare_environments(copy, pipelines)
+        for pipeline in pipelines:
+            _bring_data(project, copy, copy.read(pipeline).load.path)
+        _run(copy, pipelines)
+        after = _recorded(copy, pipelines)
+        return _report(project, copy, before, after)
 
 
-def _known(clone: Project) -> list[str]:
+def _falsified(copy: Project, recorded: dict[str, str]) -> bool:
+    """Say which of the small outputs, which are in git, are not what dvc.lock records."""
+    found = False
+    for name, digest in recorded.items():
+        file = copy.root / name
+        if not file.is_file():  # DVC keeps it
+            continue
+        there = hashlib.md5(file.read_bytes()).hexdigest()
+        if there != digest:
+            found = True
+            print(f"DIFFERS  {name}: the last commit has {there}, its dvc.lock {digest}")
+    if found:
+        print("So no run made this commit. Run the pipeline again, and commit what it writes.")
+    return found
+
+
+def _bring_data(project: Project, copy: Project, path: str) -> None:
+    """Data that no commit has: DVC keeps it (`dvc add`), or it lies outside the repository."""
+    place = copy.root / path
+    if not any(Path(f"{each}.dvc").is_file() for each in (place, *place.parents)):
+        Bringing(project, copy, only_outside=True).bring(path)
+        return
+
+    # The project's cache, if it has the data, else its remote. The clone's own cache is empty, so
+    # that nothing else comes from there.
+    dvc(copy, "remote", "add", "--local", "the-project", str(cache(project)))
+    try:
+        dvc(copy, "pull", "--remote", "the-project", path)
+    except UserError:
+        dvc(copy, "pull", path)
+
+
+def _known(copy: Project) -> list[str]:
     """The pipelines of which the last commit has a run."""
-    return [name for name in clone.pipelines() if (clone.data(name) / environment.FILE).is_file()]
+    return [name for name in copy.pipelines() if (copy.data(name) / environment.FILE).is_file()]
 
 
-def _check_known(clone: Project, pipelines: list[str]) -> None:
-    known = _known(clone)
+def _check_known(copy: Project, pipelines: list[str]) -> None:
+    known = _known(copy)
     for name in pipelines:
         if name not in known:
             raise UserError(
@@ -66,32 +102,32 @@ def _check_known(clone: Project, pipelines: list[str]) -> None:
             )
 
 
-def _compare_environments(clone: Project, pipelines: list[str]) -> None:
+def _compare_environments(copy: Project, pipelines: list[str]) -> None:
     for pipeline in pipelines:
-        file = clone.data(pipeline) / environment.FILE
+        file = copy.data(pipeline) / environment.FILE
         found = environment.differences(json.loads(file.read_text(encoding="utf-8")))
         if found:
             print(f"{pipeline} was made elsewhere, so bits may differ: {found}")
 
 
-def _recorded(clone: Project, pipelines: list[str]) -> dict[str, str]:
+def _recorded(copy: Project, pipelines: list[str]) -> dict[str, str]:
     """The MD5 of each output by its path, in the order of the steps."""
-    stages = YAML(typ="safe").load(clone.root / "dvc.lock")["stages"]
+    stages = YAML(typ="safe").load(copy.root / "dvc.lock")["stages"]
     names = [f"{step}@{pipeline}" for pipeline in pipelines for step in STEPS]
     return {out["path"]: out["md5"] for name in names for out in stages[name]["outs"]}
 
 
-def _run(clone: Project, pipelines: list[str]) -> None:
+def _run(copy: Project, pipelines: list[str]) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     stages = [f"{step}@{pipeline}" for pipeline in pipelines for step in ENDS]
     # --force: the last commit has the small outputs, which DVC would take for those of these steps.
     command = ["dvc", "repro", "--force", *stages]
-    done = subprocess.run(command, cwd=clone.root, env={**os.environ, "PATH": path})
+    done = subprocess.run(command, cwd=copy.root, env={**os.environ, "PATH": path})
     if done.returncode:
         raise UserError("The pipeline did not run to its end: nothing was compared.")
 
 
-def _report(project: Project, clone: Project, before: dict, after: dict) -> int:
+def _report(project: Project, copy: Project, before: dict, after: dict) -> int:
     different = [name for name, digest in before.items() if after[name] != digest]
     for name, digest in before.items():
         print(f"{'DIFFERS' if name in different else 'same':8} {digest}  {name}")
@@ -99,21 +135,18 @@ def _report(project: Project, clone: Project, before: dict, after: dict) -> int:
         print(f"All {len(before)} outputs are what is recorded, to the bit.")
         return 0
 
-    command = [sys.executable, "-m", "dvc", "cache", "dir"]
-    done = subprocess.run(command, cwd=project.root, check=True, capture_output=True, text=True)
     print(f"{len(different)} of {len(before)} differ. In the order of the steps:")
     for name in different:
-        cache = Path(done.stdout.strip())
-        print(_difference(name, before[name], after[name], clone.root / name, cache))
+        print(_difference(name, before[name], after[name], copy.root / name, cache(project)))
     return 1
 
 
-def _difference(name: str, before: str, after: str, new: Path, cache: Path) -> str:
+def _difference(name: str, before: str, after: str, new: Path, kept: Path) -> str:
     """Both hashes of an output; for weights also the first layer that differs, if it is kept."""
     said = f"{name}: recorded {before}, now {after}"
     if new.suffix not in (".h5", ".keras"):
         return said
-    old = cache / "files" / "md5" / before[:2] / before[2:]
+    old = kept / "files" / "md5" / before[:2] / before[2:]
     if not old.is_file():
         return f"{said} (its layers cannot be compared: the old file is not in DVC's cache)"
 

@@ -2,62 +2,63 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ruamel.yaml import YAML, CommentedMap, RoundTripRepresenter
 
+from flows.engine.copies import Bringing, call, clone, dvc
+from flows.memory.local import share
 from flows.project.folder import Project
-from flows.project.steps import step
-from tasks.core.step import UserError
+from flows.project.steps import STEPS, step
 
 Changes = dict[str, dict[str, Any]]  # {"fit": {"epochs": 3}}
 
 
 @contextmanager
-def workspace(project: Project, pipeline: str, changes: Changes) -> Iterator[Project]:
+def workspace(project: Project, name: str, pipeline: str, changes: Changes) -> Iterator[Project]:
     """A copy of the project with other parameters of one pipeline, and the same DVC cache.
 
-    The copy is the last commit with what was edited since. It is removed at the end.
+    The copy is the working tree as it is: changed or deleted, staged or not, new, and the data
+    whether git has them or not. It is removed at the end.
 
     Args:
+        name: of the experiment.
         pipeline: its name in `params.yaml`.
         changes: values by section and key.
     """
-    with tempfile.TemporaryDirectory(prefix=f"{pipeline}-", ignore_cleanup_errors=True) as folder:
-        copy = Project(Path(folder, "project"))
-        _call(project.root, "git", "clone", "-q", "--shared", str(project.root), str(copy.root))
-        _copy_edited(project, copy)
-        _share_cache(project, copy)
+    with clone(project, name) as copy:
+        staged = call(project.root, "git", "write-tree").strip()
+        call(copy.root, "git", "read-tree", "--reset", "-u", staged)
+        _copy(project, copy, _listed(project, "diff", "--name-only", "--relative"))
+        share(project, copy)
         _edit(copy, pipeline, changes)
-        _link_data(project, copy, pipeline)
+
+        path = YAML(typ="safe").load(copy.params_file)["pipelines"][pipeline]["load"]["path"]
+        Bringing(project, copy).bring(path)
+        untracked = _listed(project, "ls-files", "--others", "--exclude-standard")
+        _copy(project, copy, [name for name in untracked if not (copy.root / name).exists()])
         yield copy
 
 
-def _copy_edited(project: Project, copy: Project) -> None:
-    """Files that were changed, added or deleted since the last commit."""
-    options = ("-z", "--modified", "--others", "--exclude-standard")
-    listed = _call(project.root, "git", "ls-files", *options)
-    for name in filter(None, listed.split("\0")):
+def _listed(project: Project, command: str, *more: str) -> list[str]:
+    """The files, from the project's folder, that a command of git lists."""
+    return [name for name in call(project.root, "git", command, "-z", *more).split("\0") if name]
+
+
+def _copy(project: Project, copy: Project, names: list[str]) -> None:
+    """Make files of the copy what they are in the project; what is not there is removed."""
+    for name in names:
         here, there = project.root / name, copy.root / name
         there.unlink(missing_ok=True)
-        if here.is_file():
+        with suppress(OSError):  # a folder stays that is not empty
+            os.removedirs(there.parent)
+        if here.is_symlink() or here.is_file():
             there.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(here, there)
-
-
-def _share_cache(project: Project, copy: Project) -> None:
-    local = project.root / ".dvc" / "config.local"
-    if local.is_file():
-        shutil.copy(local, copy.root / ".dvc")
-    cache = _dvc(project, "cache", "dir").strip()
-    _dvc(copy, "cache", "dir", "--local", cache)
+            shutil.copy2(here, there, follow_symlinks=False)
 
 
 def _edit(copy: Project, pipeline: str, changes: Changes) -> None:
@@ -96,29 +97,16 @@ _Null.add_representer(
 )
 
 
-def _link_data(project: Project, copy: Project, pipeline: str) -> None:
-    """Data that git leaves out are read where they are."""
-    section = YAML(typ="safe").load(copy.params_file)["pipelines"][pipeline]
-    path = section["load"].get("path", ".")
-    there = copy.root / path
-    if not there.exists() and (project.root / path).exists():
-        there.parent.mkdir(parents=True, exist_ok=True)
-        there.symlink_to(project.root / path)
+def save(copy: Project, name: str, pipeline: str) -> None:
+    """Record a pipeline of a copy as a DVC experiment of the project that it was copied from.
 
-
-def save(copy: Project, name: str, stages: list[str]) -> None:
-    """Record the stages of a copy as a DVC experiment of the project that it was copied from."""
-    _dvc(copy, "exp", "save", "--name", name, *stages)
-    _call(copy.root, "git", "push", "-q", "origin", "refs/exps/*:refs/exps/*")
-
-
-def _dvc(project: Project, *arguments: str) -> str:
-    return _call(project.root, sys.executable, "-m", "dvc", *arguments)
-
-
-def _call(folder: Path, *command: str) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        why = (done.stderr or done.stdout).strip()
-        raise UserError(f"`{' '.join(command)}` failed: {why}")
-    return done.stdout
+    The project gets it by one push: as a whole, or not at all.
+    """
+    ours = ("dvc.lock", f"data/{pipeline}")
+    new = _listed(copy, "ls-files", "--others", "--exclude-standard", *ours)
+    more = [word for file in new for word in ("--include-untracked", file)]
+    stages = [f"{each}@{pipeline}" for each in STEPS]
+    dvc(copy, "exp", "save", "--name", name, *more, *stages)
+    refs = call(copy.root, "git", "for-each-ref", "--format=%(refname)", "refs/exps").split()
+    (saved,) = (ref for ref in refs if ref.endswith(f"/{name}"))  # DVC has others for itself
+    call(copy.root, "git", "push", "-q", "origin", f"{saved}:{saved}")

@@ -41,10 +41,10 @@ def _is_dvc(process: psutil.Process) -> bool:
     return False
 
 
-def lock(file: IO) -> bool:
+def lock(file: IO, wait: bool = False) -> bool:
     """Hold a file for this process until it ends, however it ends; or say that another one does."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
     except OSError as error:  # some network drives have no locks

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,9 +72,12 @@ def lost(project: Project) -> list[str]:
 
     `dvc repro` writes it in place: a kill may leave the first half of it, which can be read.
     """
+    there, known = stages(project), project.pipelines()
+    unreadable = not there and (project.root / "dvc.lock").is_file()
+    if unreadable or not shutil.which("git"):  # DVC says what is wrong with it
+        return []
     command = ["git", "show", "HEAD:./dvc.lock"]
     done = subprocess.run(command, cwd=project.root, capture_output=True, text=True)
-    there, known = stages(project), project.pipelines()
     names = re.findall(r"^  (\S+@\S+):$", done.stdout, re.MULTILINE)
     return [name for name in names if name not in there and name.partition("@")[2] in known]
 

@@ -19,15 +19,18 @@ from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.rwlock import RWLockFileCorruptedError
 from dvc.stage.cache import _get_cache_hash
+from dvc.stage.exceptions import MissingDataSource
 from dvc.stage.serialize import to_single_stage_lockfile
 from dvc.utils.serialize import ParseError, YAMLFileCorruptedError
 from dvc.utils.strictyaml import YAMLValidationError
 from dvc_data.hashfile.hash_info import HashInfo
 
 from flows.memory import lock
+from flows.memory.local import settle
 from flows.memory.lock import Used
 from flows.memory.patches import steps_run_here
 from flows.project.folder import Project
+from flows.project.steps import STEPS
 from tasks.core.folder import md5
 from tasks.core.step import UserError, log
 
@@ -41,6 +44,7 @@ def repository(project: Project) -> Iterator[Repo]:
     """DVC's view of the project, fresh: files may have changed since the last one."""
     with _one_at_a_time:
         try:
+            settle(project)
             with closing(Repo(str(project.root), _wait_for_lock=True)) as repo:
                 yield repo
         except sqlite3.DatabaseError as error:  # of files that DVC knows: a cache
@@ -76,9 +80,12 @@ def _advice(error: DvcException) -> str:
     unreadable = isinstance(error, ParseError | YAMLValidationError | YAMLFileCorruptedError)
     if unreadable and "dvc.lock" in str(error):
         return (
-            "dvc.lock cannot be read. `git checkout dvc.lock` brings it back; what was made since "
-            "is in DVC's cache."
+            "dvc.lock cannot be read: damaged, or both versions of a merge. `git checkout HEAD "
+            "dvc.lock` brings the last commit's back; what was made since is in DVC's cache."
         )
+    if isinstance(error, MissingDataSource):
+        data = str(error).partition(": ")[2].replace(",", "")  # all that it says
+        return f"There is no {data}. DVC keeps it: `dvc pull {data}` brings it."
     if isinstance(error, CacheLinkError):
         return (
             "DVC could not put files into their places. Is the disk full, or the folder "
@@ -124,15 +131,29 @@ def bring_up_to_date(
         finally:
             _one_at_a_time.acquire()
 
-    with repository(project) as repo, steps_run_here(run):
-        done = _reproduce(repo, target(project, address), force)
-        if done and not used and _drop_damaged(repo, project, address):
+    with repository(project) as repo:
+        _bring_data(repo, project, address)
+        with steps_run_here(run):
             done = _reproduce(repo, target(project, address), force)
+            if done and not used and _drop_damaged(repo, project, address):
+                done = _reproduce(repo, target(project, address), force)
 
     if used:
         check_record(project, address, used[0])
         return RUN
     return RESTORED if done else UNCHANGED
+
+
+def _bring_data(repo: Repo, project: Project, address: str) -> None:
+    """Let DVC look after data that it keeps (`dvc add`), or that a stage of the user's makes."""
+    if not address.startswith("load@"):  # the step that reads them
+        return
+    others = [s for s in repo.index.stages if getattr(s, "name", "").partition("@")[0] not in STEPS]
+    if not others:  # a graph takes longer
+        return
+    before = repo.index.graph.successors(stage_of(repo, project, address))
+    for stage in set(before).intersection(others):
+        repo.reproduce(stage.addressing)
 
 
 def _reproduce(repo: Repo, target: str, force: bool) -> list:

@@ -7,6 +7,7 @@ changes nothing for it.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +22,8 @@ from tasks.scores.criterion import check_criterion
 
 FILE = "params.yaml"
 NONE = "(none)"  # shown where a key was not there
+
+DEEPEST, MOST = 50, 1_000_000  # of the values in the file
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -83,14 +86,51 @@ def pipelines(file: Path) -> dict[str, Any]:
 def content(file: Path | str) -> Any:
     """The file, or its text, as YAML has it."""
     try:
-        return YAML(typ="safe").load(file)
+        found = YAML(typ="safe").load(file)
     except FileNotFoundError:
         raise UserError(f"{FILE} is missing. `git checkout {FILE}` brings it back.") from None
     except (YAMLError, ValueError, RecursionError) as error:
+        if re.search(r"^<{7} ", _text(file), re.MULTILINE):
+            raise UserError(
+                f"{FILE} holds both versions of a merge. Edit what is between `<<<<<<<` and "
+                f"`>>>>>>>`, or take your own version of the file: `git checkout HEAD {FILE}`. "
+                f"Then `git add {FILE}`."
+            ) from None
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         why = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise UserError(f"{FILE}{place}: not YAML: {why}") from None
+    _measure(found, 1, {})
+    return found
+
+
+def _text(file: Path | str) -> str:
+    return file if isinstance(file, str) else file.read_text(encoding="utf-8", errors="replace")
+
+
+def _measure(value: Any, depth: int, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """How many values there are with aliases written out, and how deep they are nested.
+
+    Raises:
+        UserError: too many, or too deep: a few lines of aliases may stand for 10^9 values.
+    """
+    if not isinstance(value, dict | list):
+        return 1, 1
+    if id(value) in known:
+        return known[id(value)]
+
+    count, height = 1, 1
+    if depth <= DEEPEST:  # it may contain itself
+        for each in value.values() if isinstance(value, dict) else value:
+            more, below = _measure(each, depth + 1, known)
+            count, height = count + more, max(height, below + 1)
+    if depth > DEEPEST or height > DEEPEST or count > MOST:
+        raise UserError(
+            f"{FILE}: values are nested more than {DEEPEST} deep, or more than {MOST:,} when "
+            "aliases (`*name`) are written out. Expected a number, a word or a list of a few."
+        )
+    known[id(value)] = count, height
+    return count, height
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 
 from flows.engine import experiment
+from flows.engine.copies import dvc
 from flows.project.folder import Project
-from tests.support.own import put_csv, table
+from tests.support.own import put_images
 
 SHIPPED = Project.here()
 CHANGES = {
@@ -23,6 +26,7 @@ CHANGED = {
     "hidden: [1024, 512, 256, 128, 64] #": "hidden: [7, 8]                    #",  # in its column
 }
 ADDED = ["      near: null", "      epochs: 3", "      class_weights: balanced"]
+SHORT = {"fit": {"epochs": 1}}
 
 
 def shipped(workspace) -> Project:
@@ -37,7 +41,7 @@ def test_the_copy_has_the_values_that_were_asked_for_and_every_other_line_as_it_
     for old, new in CHANGED.items():
         expected = expected.replace(old, new, 1)
 
-    with experiment.workspace(project, "fashion", CHANGES) as copy:
+    with experiment.workspace(project, "one", "fashion", CHANGES) as copy:
         assert copy.root != project.root
         lines = copy.params_file.read_text().splitlines()
         found = copy.read("fashion")
@@ -54,7 +58,7 @@ def test_the_copy_has_the_values_that_were_asked_for_and_every_other_line_as_it_
 
 def test_another_family_leaves_the_keys_of_the_one_before(workspaces):
     project = shipped(workspaces("other"))
-    with experiment.workspace(project, "fashion", {"build": {"family": "linear"}}) as copy:
+    with experiment.workspace(project, "one", "fashion", {"build": {"family": "linear"}}) as copy:
         keys = {"family", "output_units", "output_activation"}
         assert set(copy.read("fashion").build.model_dump()) == keys
 
@@ -62,20 +66,116 @@ def test_another_family_leaves_the_keys_of_the_one_before(workspaces):
 def test_another_family_begins_with_its_own_defaults(workspaces):
     project = shipped(workspaces("begins"))
     changes = {"build": {"family": "cnn", "dropout": 0.3}}
-    with experiment.workspace(project, "fashion", changes) as copy:
+    with experiment.workspace(project, "one", "fashion", changes) as copy:
         build = copy.read("fashion").build
         assert (build.family, build.filters, build.hidden) == ("cnn", [32, 64, 128], [])
         assert build.dropout == 0.3
 
 
-@pytest.mark.parametrize("name", ["data/own/in.csv", "data/own"])
-def test_the_copy_has_the_data_also_where_git_leaves_them_out(workspaces, name):
-    made = workspaces(f"kept{len(name)}")
-    put_csv(made.path / "data/own/in.csv", *table(30))
-    put_csv(made.path / "data/own/train.csv", *table(30))
-    made.run("python", "-m", "flows", "new", "mine", name)
+def files(workspace, root: Path) -> dict[str, bytes | str]:
+    """What git knows or would add, without params.yaml."""
+    listed = workspace.run("git", "-C", str(root), "ls-files", "-coz", "--exclude-standard")
+    names = {name for name in listed.split("\0") if name not in ("", "params.yaml")}
+    return {name: content(root / name) for name in names if os.path.lexists(root / name)}
 
-    with experiment.workspace(Project(made.path), "mine", {"fit": {"epochs": 1}}) as copy:
-        assert "24 + 6 rows" in experiment._dvc(copy, "repro", "load@mine")
-        assert "changed" not in experiment._dvc(copy, "status", "load@mine")
-    assert (made.path / name).exists()
+
+def content(path: Path) -> bytes | str:
+    return os.readlink(path) if path.is_symlink() else path.read_bytes()
+
+
+def test_the_copy_is_the_working_tree_staged_or_not(workspaces):
+    made = workspaces("as-it-is")
+    for number, name in enumerate(("docs/design.md", "docs/models.md", "docs/tour.md")):
+        (made.path / name).write_text(f"edited {number}")
+    (made.path / "docs/extending.md").unlink()
+    made.run("git", "mv", "docs/recovery.md", "docs/back.md")
+    (made.path / "models/new.py").write_text("staged")
+    (made.path / "models/link.py").symlink_to("new.py")
+    made.run("git", "rm", "-q", "-r", "benchmarks")
+    made.run("git", "add", "docs/models.md", "docs/tour.md", "models")
+
+    (made.path / "docs/tour.md").write_text("edited once more")
+    (made.path / "models/untracked.py").write_text("untracked")
+    (made.path / "benchmarks").write_text("a file where a folder was")
+
+    project = Project(made.path)
+    with experiment.workspace(project, "one", "linear", SHORT) as copy:
+        expected, found = files(made, project.root), files(made, copy.root)
+        assert found == expected
+        assert "new.py" in made.run("git", "-C", str(copy.root), "diff", "--cached", "--name-only")
+    assert not list((made.path / ".dvc/tmp/trials").glob("one*"))
+
+
+@pytest.fixture(scope="module")
+def larger(workspaces):
+    """The project as a folder of a larger repository."""
+    made = workspaces("larger")
+    inner = made.path / "team" / "project"
+    inner.mkdir(parents=True)
+    for name in made.run("git", "ls-files", "-z").split("\0"):
+        if name:
+            (inner / name).parent.mkdir(parents=True, exist_ok=True)
+            (made.path / name).rename(inner / name)
+    (made.path / ".gitignore").write_text("/team/ignored/\n*.jpg\n*.JPEG\n")
+    made.run("git", "add", "-A")
+    made.run("git", "commit", "-qm", "Move it into a folder")
+    made.path = inner
+    return made
+
+
+def links(root: Path) -> str:
+    """A folder with two links in a row, one of them to a class of images."""
+    put_images(root / "in/classes")
+    (root / "in/classes/dog").rename(root / "kept-dog")
+    (root / "in/classes/dog").symlink_to("../../kept-dog")
+    (root / "in/link").symlink_to("classes")
+    return "in/link"
+
+
+def outside(root: Path) -> str:
+    put_images(root.parent.parent.parent / "beside")
+    return "../../../beside"
+
+
+def ignored_beside(root: Path) -> str:
+    put_images(root.parent / "ignored" / "images")
+    return "../ignored/images"
+
+
+# Where 10 images are, as load.path has it.
+PLACES = {
+    "ignored": lambda root: put_images(root / "data/own").relative_to(root),
+    "ignored in part": lambda root: put_images(root / "in/part").relative_to(root),
+    "ignored by the larger repository": ignored_beside,
+    "outside": outside,
+    "absolute": lambda root: put_images(root / "in/absolute"),
+    "links": links,
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_copy_has_the_same_data_wherever_they_are(larger, place):
+    project = Project(larger.path)
+    path = PLACES[place](project.root)
+    expected = tree(project.root / path)
+    larger.run("python", "-m", "flows", "new", "mine", str(path))
+    larger.set(mine__load__path=str(path))
+    try:
+        with experiment.workspace(project, "one", "mine", SHORT) as copy:
+            assert tree(copy.root / path) == expected
+            if place in ("ignored in part", "links"):  # DVC's view takes seconds
+                assert "8 to train on, 2 to test" in dvc(copy, "repro", "load@mine")
+                assert "changed" not in dvc(copy, "status", "load@mine")
+    finally:
+        larger.run("git", "checkout", "-q", "params.yaml")
+    assert len(expected) == 10
+    assert tree(project.root / path) == expected
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    found = {}
+    for folder, _, names in os.walk(root, followlinks=True):
+        for name in names:
+            path = Path(folder, name)
+            found[path.relative_to(root).as_posix()] = path.read_bytes()
+    return found

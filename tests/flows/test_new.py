@@ -193,13 +193,26 @@ def test_data_that_cannot_be_read_is_refused_and_nothing_is_written(project, cap
     assert project.params_file.read_text() == PARAMS
 
 
-def test_a_path_stays_as_it_was_typed_inside_the_project_and_is_absolute_outside(project, tmp_path):
+@pytest.mark.parametrize(
+    ("typed", "path"),
+    [
+        ("near/in.csv", "near/in.csv"),
+        ("../far/in.csv", "../far/in.csv"),
+        ("{tmp_path}/project/near/in.csv", "near/in.csv"),
+        ("{tmp_path}/project/../far/in.csv", "{tmp_path}/far/in.csv"),
+    ],
+)
+@pytest.mark.parametrize("place", [".", "own"])
+def test_a_path_stays_a_link_and_relative_or_absolute(
+    project, tmp_path, monkeypatch, typed, path, place
+):
     put_csv(tmp_path / "far/in.csv", *table(30))
     os.symlink(tmp_path / "far", project.root / "near")
-    new(project, "inside", str(project.root / "near/in.csv"))
-    new(project, "outside", str(tmp_path / "project/../far/in.csv"))
-    assert project.read("inside").load.path == "near/in.csv"
-    assert project.read("outside").load.path == f"{tmp_path}/far/in.csv"
+    (project.root / "own").mkdir()
+    monkeypatch.chdir(project.root / place)
+    typed = typed if typed.startswith("{") else os.path.relpath(typed, place)
+    new(project, "mine", typed.format(tmp_path=tmp_path))
+    assert project.read("mine").load.path == path.format(tmp_path=tmp_path)
 
 
 def test_data_behind_a_link_into_the_pipelines_own_folder_is_refused(project, capsys):

@@ -381,6 +381,14 @@ FILES = {
         "pipelines:\n  fashion: {fit: *fit}\n",
         r"not YAML: found undefined",
     ),
+    "aliases of aliases": (
+        "a: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
+        + "".join(f"b{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 9))
+        + SHIPPED.replace("[1024, 512, 256, 128, 64]", "*a8", 1),
+        r"more than 1,000,000 when aliases",
+    ),
+    "alias of itself": ("a: &a [*a]\n", r"nested more than 50 deep"),
+    "nested far too deep": (f"a: {'[' * 20_000}{']' * 20_000}\n", r"nested more than 50 deep"),
     "section that is an alias": (
         SHIPPED.replace("    compile:\n      <<: *adam\n", "    compile: *adam\n", 1),
         r"pipelines\.fashion\.compile is `\*adam`, one section for all pipelines\..*`<<: \*adam`\.",

@@ -1,0 +1,80 @@
+"""`.dvc/config.local`: what DVC must know of this place, kept true when the project is moved.
+
+`make install` writes it by `python -m flows.memory.local`, and so does every run: the command
+`dvc` then finds the same.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from configobj import ConfigObj, ConfigObjError  # what DVC reads and writes the file with
+from dvc.config import Config
+
+from flows.project.folder import Project
+
+
+def settle(project: Project) -> None:
+    """Keep DVC's state inside the project, and let DVC work where there is no git.
+
+    The state holds pickles, and DVC loads them. By default it is below /var/tmp, where every user
+    of this machine may write. DVC takes a relative path from the current directory; an absolute
+    one cannot be in git.
+    """
+    folder = project.root / ".dvc"
+    if not folder.is_dir():
+        return
+    site = folder / "tmp" / "site"
+    _make_private(site)
+
+    in_git = any((place / ".git").exists() for place in (project.root, *project.root.parents))
+    wanted = {"site_cache_dir": str(site), "no_scm": None if in_git else "true"}
+    with suppress(ConfigObjError):  # DVC says what is wrong with the file
+        _write(folder / "config.local", "core", wanted)
+
+
+def share(project: Project, copy: Project) -> None:
+    """Let a copy of the project use the same remotes and the same cache."""
+    ours, theirs = (each.root / ".dvc" / "config.local" for each in (project, copy))
+    if ours.is_file():
+        shutil.copy(ours, theirs)
+    settle(copy)
+    _write(theirs, "cache", {"dir": str(cache(project))})
+
+
+def cache(project: Project) -> Path:
+    """The folder of DVC's cache: in the project, or where its configuration says."""
+    folder = project.root / ".dvc"
+    return Path(Config(str(folder))["cache"].get("dir") or folder / "cache")
+
+
+def _make_private(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_mode & 0o077:  # DVC makes it for everybody, if it comes first
+        folder.chmod(0o700)
+
+
+def _write(file: Path, section: str, wanted: dict[str, str | None]) -> None:
+    """Change some keys of a section, where they differ; None takes a key out."""
+    config = ConfigObj(str(file), encoding="utf-8", indent_type="    ")
+    keys = config.setdefault(section, {})
+    if all(keys.get(key) == value for key, value in wanted.items()):
+        return
+
+    for key, value in wanted.items():
+        keys[key] = value
+        if value is None:
+            del keys[key]
+    part = file.with_name(f"{file.name}.{os.getpid()}")
+    with open(part, "wb") as opened:
+        config.write(opened)
+    if file.is_file():  # it may hold the password of a remote
+        shutil.copymode(file, part)
+    os.replace(part, file)
+
+
+if __name__ == "__main__":
+    settle(Project.here())

@@ -1,0 +1,44 @@
+"""`verify`: what a commit records is what its code makes, wherever the data are."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+VERIFY = ("python", "-m", "flows", "verify", "linear")
+ENDS = ("visualize@linear", "evaluate@linear")
+
+
+@pytest.fixture(scope="module")
+def workspace(workspaces):
+    """A commit with a run of `linear`."""
+    made = workspaces("verified")
+    made.dvc("repro", *ENDS)
+    made.run("git", "commit", "-qam", "Record")
+    return made
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "history.csv"])
+def test_a_small_output_that_was_edited_and_committed_is_named(workspace, name):
+    file = workspace.path / "data" / "linear" / name
+    file.write_bytes(file.read_bytes().replace(b"1", b"0", 1))
+    workspace.run("git", "commit", "-qam", "Falsify")
+    said = workspace.run(*VERIFY, code=1)
+    assert f"DIFFERS  data/linear/{name}: the last commit has" in said
+    assert said.count("DIFFERS") == 1
+    assert "Running stage" not in said
+    workspace.run("git", "reset", "-q", "--hard", "HEAD~1")
+
+
+def test_a_project_in_no_commit_is_told_what_to_type(workspaces):
+    made = workspaces("uncommitted")
+    shutil.rmtree(made.path / ".git")
+    said = made.run(*VERIFY, code=1, GIT_CEILING_DIRECTORIES=str(made.path.parent))
+    assert "Type: git init && git add -A && git commit -m Begin" in said
+    assert len(said.splitlines()) == 1
+
+    made.run("git", "init", "-q")
+    said = made.run(*VERIFY, code=1)
+    assert "Type: git add -A && git commit -m Begin" in said
+    assert len(said.splitlines()) == 1
