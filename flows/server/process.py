@@ -123,13 +123,11 @@ def _must_answer(url: str) -> None:
     except HTTPError as error:
         if error.code not in (401, 403):
             raise UserError(f"PREFECT_API_URL={url} is no Prefect server: {error}.") from None
-        given = [
-            name for name in ("PREFECT_API_AUTH_STRING", "PREFECT_API_KEY") if name in os.environ
-        ]
-        refused = f"refuses what {given[0]} says" if given else "wants a password or a key"
+        given = [name for name in SECRETS if os.environ.get(name)]
+        wants = f"does not accept {given[0]}" if given else "wants a password or a key"
         raise UserError(
-            f"Prefect's server at {url} {refused}: set PREFECT_API_AUTH_STRING=NAME:PASSWORD, or "
-            "PREFECT_API_KEY, to what it expects."
+            f"Prefect's server at {url} {wants}: set PREFECT_API_AUTH_STRING=NAME:PASSWORD, or "
+            "PREFECT_API_KEY=KEY."
         ) from None
     except (OSError, ValueError) as error:
         raise UserError(

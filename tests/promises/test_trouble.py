@@ -115,21 +115,6 @@ def test_a_disk_that_fills_up_in_the_training_costs_nothing(workspace, whole, dr
         kept.rename(folder)
 
 
-@pytest.mark.parametrize("driver", DRIVERS)
-def test_a_step_whose_time_is_over_says_which_key_and_resumes(workspace, whole, driver):
-    workspace.set(linear__fit__seed=list(DRIVERS).index(driver) + 1)
-    workspace.set(linear__run__timeouts={"fit": 0.001})
-    said = workspace.run(*DRIVERS[driver], code=1 if driver == "flow" else 255)
-    assert "run.timeouts.fit is 0.001 seconds: stopped in epoch 2" in said
-    assert "Traceback" not in said
-    assert (workspace.path / "data/linear/.resume/fit.npz").is_file()
-
-    workspace.set(linear__run__timeouts={})
-    said = workspace.run(*DRIVERS[driver])
-    assert "continuing in epoch 2" in said
-    workspace.set(linear__fit__seed=0)
-
-
 ON_A_SMALL_DISK = """
 import sys
 from pathlib import Path
@@ -310,3 +295,18 @@ def test_verify_names_the_first_step_file_and_layer_that_differ(workspace, whole
     said = workspace.run("python", "-m", "flows", "verify", "linear", code=1)
     assert f"data/linear/best.weights.h5: recorded {changed}" in said
     assert "the first layer is layers/dense/vars/1" in said
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_step_whose_time_is_over_says_which_key_and_resumes(workspace, whole, driver):
+    workspace.set(linear__fit__seed=list(DRIVERS).index(driver) + 1)
+    workspace.set(linear__run__timeouts={"fit": 0.001})
+    said = workspace.run(*DRIVERS[driver], code=1 if driver == "flow" else 255)
+    assert "run.timeouts.fit is 0.001 seconds: stopped in epoch 2" in said
+    assert "Traceback" not in said
+    assert (workspace.path / "data/linear/.resume/fit.npz").is_file()
+
+    workspace.set(linear__run__timeouts={})
+    said = workspace.run(*DRIVERS[driver])
+    assert "continuing in epoch 2" in said
+    workspace.set(linear__fit__seed=0)
