@@ -13,7 +13,7 @@ from typing import Any
 
 from flows.engine.environment import pin
 from flows.engine.loader import IMPORTED
-from flows.memory.lock import Used, outputs
+from flows.memory.lock import Used, as_recorded, outputs
 from flows.project.folder import Project
 from flows.project.params import FILE
 from flows.project.steps import Step, step
@@ -147,7 +147,7 @@ def _environment_as_recorded(project: Project, folder: Folder, address: str) -> 
     from flows.memory import repo as memory
 
     noted = folder.path / environment.FILE
-    if memory.as_recorded(project, address, but=noted):
+    if as_recorded(project, address, but=noted):
         noted.unlink()
         memory.put_back(project, address)
     if not noted.is_file():  # neither DVC's cache nor git has it

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from flows.engine.processes import lives, repro_process
-from flows.memory.lock import Used, fits
+from flows.memory.lock import Used, as_recorded, fits
 from flows.project.folder import Project
 from tasks.core.step import UserError
 
@@ -82,7 +82,8 @@ def settle(project: Project) -> list[str]:
 def _check(project: Project, address: str, note: dict) -> None:
     files = {Path(path): digest for path, digest in note["files"].items()}
     used = Used(note["sections"], files)
-    if fits(project, address, used):
+    # If the outputs are others by now, so is the record: git has brought that of another commit.
+    if fits(project, address, used) or not as_recorded(project, address):
         return
 
     from flows.memory import repo as memory  # here: DVC takes half a second to import

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML, YAMLError
 
 from flows.project.folder import Project
 from flows.project.params import NONE, differences
-from tasks.core.folder import Identity, identity
+from tasks.core.folder import Identity, identity, md5
 
 Stages = dict[str, dict[str, Any]]
 
@@ -85,6 +85,14 @@ def lost(project: Project) -> list[str]:
 def outputs(project: Project) -> dict[str, str]:
     """The recorded MD5 of every output, by its path from the root."""
     return {out["path"]: out["md5"] for stage in stages(project).values() for out in stage["outs"]}
+
+
+def as_recorded(project: Project, address: str, but: Path | None = None) -> bool:
+    """Whether all outputs of a step, or all but one, have the bytes that `dvc.lock` records."""
+    outs = stages(project).get(address, {}).get("outs", [])
+    files = {project.root / out["path"]: out["md5"] for out in outs}
+    files.pop(but, None)  # type: ignore[arg-type] # None is no key
+    return bool(files) and all(file.is_file() and md5(file) == files[file] for file in files)
 
 
 def fits(project: Project, address: str, used: Used) -> bool:

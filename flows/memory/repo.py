@@ -270,14 +270,6 @@ def fetch(project: Project, address: str) -> bool:
         return True
 
 
-def as_recorded(project: Project, address: str, but: Path) -> bool:
-    """Whether all outputs of a stage but one have the bytes that `dvc.lock` records."""
-    outs = lock.stages(project).get(address, {}).get("outs", [])
-    files = {project.root / out["path"]: out["md5"] for out in outs}
-    files.pop(but, None)
-    return bool(files) and all(file.is_file() and md5(file) == files[file] for file in files)
-
-
 def put_back(project: Project, address: str) -> None:
     """Restore what `dvc.lock` records of a stage, as far as it is kept.
 

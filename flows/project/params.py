@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, create_model
 from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml.constructor import DuplicateKeyError, SafeConstructor
 
 from flows.project.mistakes import line, near
 from flows.project.steps import STEPS, step
@@ -83,10 +84,36 @@ def pipelines(file: Path) -> dict[str, Any]:
     return _mapping(_mapping(content(file)).get("pipelines"))
 
 
+class _EachKeyOnce(SafeConstructor):
+    """Refuses a key that is written twice; beside a merge, YAML takes the last one silently."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.known: set[int] = set()  # nodes: a second look finds the merged keys among the others
+
+    def flatten_mapping(self, node: Any) -> Any:
+        if id(node) not in self.known:
+            self.known.add(id(node))
+            _refuse_key_twice(node)
+        return super().flatten_mapping(node)
+
+
+def _refuse_key_twice(node: Any) -> None:
+    keys: set[Any] = set()
+    for key, _ in node.value:
+        if isinstance(key.value, str) and key.value in keys:
+            raise DuplicateKeyError(
+                problem=f'found duplicate key "{key.value}"', problem_mark=key.start_mark
+            )
+        keys.add(str(key.value))
+
+
 def content(file: Path | str) -> Any:
     """The file, or its text, as YAML has it."""
     try:
-        found = YAML(typ="safe").load(file)
+        yaml = YAML(typ="safe")
+        yaml.Constructor = _EachKeyOnce
+        found = yaml.load(file)
     except FileNotFoundError:
         raise UserError(f"{FILE} is missing. `git checkout {FILE}` brings it back.") from None
     except (YAMLError, ValueError, RecursionError) as error:

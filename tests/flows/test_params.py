@@ -373,6 +373,12 @@ FILES = {
         "fashion: 1\nlinear: 1\nfashion: 2\n",
         r", line 3, column 1: not YAML: found duplicate key",
     ),
+    "key twice beside a merge": (
+        SHIPPED.replace("      <<: *fit\n", "      <<: *fit\n      epochs: 4\n", 1).replace(
+            "      <<: *fit\n", "      <<: *fit\n      epochs: 3\n", 1
+        ),
+        r", line \d+, column 7: not YAML: found duplicate key \"epochs\"",
+    ),
     "number as a pipeline": ("pipelines: {3: 4}\n", r"no pipeline `fashion`\. It has: 3\."),
     "control character": ("fashion: \x00\n", r"not YAML: .*control characters are not allowed"),
     "tag that does not fit": ("fashion: !!int x\n", r"not YAML: "),

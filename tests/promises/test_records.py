@@ -14,6 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from flows.engine import step as engine
+from flows.engine import witness
 from flows.memory import lock
 from flows.memory import repo as memory
 from flows.project.folder import Project
@@ -182,8 +183,6 @@ def test_a_note_that_nobody_looked_at_is_settled_by_the_next_flow(workspace):
 
     _, used = engine.run(project, "normalize", "linear")
     used.sections["normalize"]["seed"] = 5
-    from flows.engine import witness
-
     note = notes / "normalize@linear 999999 1.00.json"
     witness.write(note, used)
     said = workspace.run("python", "-m", "flows", "train", "linear")
@@ -234,3 +233,21 @@ def test_a_cut_dvc_lock_is_noticed_and_the_run_cache_brings_it_back(workspace):
     assert "Running stage" not in workspace.run(*REPRO)
     before, after = YAML(typ="safe").load(whole)["stages"], lock.stages(Project(workspace.path))
     assert after == {name: before[name] for name in before if name.endswith("@linear")}
+
+
+def test_the_record_of_another_commit_is_not_taken_back(workspace):
+    project = Project(workspace.path)
+    notes = workspace.path / ".dvc" / "tmp" / "used"
+    notes.mkdir(parents=True, exist_ok=True)
+    workspace.set(linear__normalize__validation=0.25, linear__normalize__seed=1)
+    workspace.run("dvc", "repro", "normalize@linear")
+    first = (workspace.path / "dvc.lock").read_text()
+    workspace.set(linear__normalize__seed=2)
+    workspace.run("dvc", "repro", "normalize@linear")
+
+    _, used = engine.run(project, "normalize", "linear")
+    witness.write(notes / "normalize@linear 999999 1.00.json", used)
+    (workspace.path / "dvc.lock").write_text(first)  # as `git checkout` does at once
+    assert witness.settle(project) == []
+    assert (workspace.path / "dvc.lock").read_text() == first
+    assert not list(notes.iterdir())
