@@ -33,8 +33,8 @@ new: .venv/installed ## a pipeline on your own data: make new NAME=digits FROM=p
 train: .venv/installed ## train any pipeline: make train NAME=digits
 	@python -m flows train "$(NAME)"
 
-plan: .venv/installed ## what would run, and why: python -m flows plan fashion
-	@python -m flows plan fashion
+plan: .venv/installed ## what would run, and why: make plan NAME=digits; without a name, of fashion
+	@python -m flows plan "$(or $(NAME),fashion)"
 
 repro: .venv/installed ## the same pipelines by DVC alone: dvc repro
 	@dvc repro

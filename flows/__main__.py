@@ -2,6 +2,7 @@
 
 import os
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 
@@ -25,7 +26,9 @@ def main(arguments: list[str]) -> int:
         return 0
     if verb not in VERBS:
         known = ", ".join(VERBS)
-        print(f"error: there is no verb `{verb}`. Expected one of {known}.", file=sys.stderr)
+        near = get_close_matches(verb, VERBS, n=1)
+        meant = f" Did you mean `{near[0]}`?" if near else ""
+        print(f"error there is no verb `{verb}`.{meant} There are: {known}.", file=sys.stderr)
         return 2
     return import_module(f"flows.command.{verb}").main(rest)
 

@@ -71,7 +71,8 @@ def train(project: Project, pipeline: str, force: bool, verbose: bool) -> int:
     from flows.server import runs
 
     if not server.ready():
-        console.print("[dim]Prefect's server is starting. The first start takes up to a minute.[/]")
+        first = " The first start takes up to a minute." if server.first else ""
+        console.print(f"[dim]Prefect's server is starting.{first}[/]")
         server.wait()
 
     flow.server_is_away = _leave

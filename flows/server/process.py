@@ -36,12 +36,14 @@ class Server:
 
     def __init__(self, project: Project) -> None:
         self.process: subprocess.Popen | None = None
+        self.first = False  # whether it has to make its database, which takes long
         url = os.environ.get("PREFECT_API_URL")
         if url:
             _must_answer(url)
         elif (url := ui_address()) is None:
             port = free_port(0)
             url = f"http://127.0.0.1:{port}/api"
+            self.first = not (_home() / "prefect.db").is_file()
             self.log = _home() / "server.log"
             with open(self.log, "w", encoding="utf-8") as log:
                 command = [sys.executable, "-m", "flows.server.process", str(port)]
