@@ -305,7 +305,7 @@ def test_a_training_killed_within_blocks_of_batches_resumes_to_the_same_bytes(fo
 
 
 @pytest.mark.parametrize(
-    ("after", "where"), [(HALF, "epoch 2, 50% of it done"), (BATCHES, "epoch 2, 0% of it done")]
+    ("after", "where"), [(HALF, "epoch 2 of 4, 50% of it"), (BATCHES, "epoch 2 of 4, 0% of it")]
 )
 def test_a_training_that_is_asked_to_stop_saves_its_state_first(folder, whole, watch, after, where):
     watch.stop_after = after

@@ -10,18 +10,16 @@ import hashlib
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
-from types import CodeType, ModuleType
+from types import ModuleType
 
 PACKAGES = ("tasks", "models")
-IMPORTED: dict[str, str] = {}  # the MD5 of each source that was imported, by its absolute path
 
 
 class _FromSource(SourceFileLoader):
-    def get_code(self, fullname: str) -> CodeType:
-        path = self.get_filename(fullname)
-        source = self.get_data(path)
-        IMPORTED[path] = hashlib.md5(source).hexdigest()
-        return self.source_to_code(source, path)
+    def exec_module(self, module: ModuleType) -> None:
+        source = self.get_data(self.path)
+        module.__md5__ = hashlib.md5(source).hexdigest()  # type: ignore[attr-defined] # ours
+        exec(self.source_to_code(source, self.path), module.__dict__)
 
 
 class _Finder:

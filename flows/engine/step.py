@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from flows.engine.environment import pin
-from flows.engine.loader import IMPORTED
 from flows.memory.lock import Used, as_recorded, outputs
 from flows.project.folder import Project
 from flows.project.params import FILE
 from flows.project.steps import Step, step
-from tasks.core.code import ROOT, code
+from tasks.core.code import ROOT, code, md5_of
 from tasks.core.folder import Damaged, Folder, Identity, identity, md5
 from tasks.core.step import UserError, at_most, stopping
 from tasks.training import environment
@@ -57,7 +56,7 @@ def run(project: Project, name: str, pipeline: str, force: bool = False) -> tupl
 
     _refuse_changes(project, this, pipeline, section, folder, watched)
     used.files |= {folder.path / file: md5(folder.path / file) for file in folder.used}
-    used.files |= {file: _md5_of_code(file) for file in _files(project, ["tasks"])}
+    used.files |= _code(project)
     if this.trains:
         _environment_as_recorded(project, folder, f"{name}@{pipeline}")
     return said, used
@@ -80,9 +79,10 @@ def _files(project: Project, places: Iterable[str]) -> dict[Path, Identity]:
     }
 
 
-def _md5_of_code(file: Path) -> str:
-    """Of what runs: Python reads a module once, and it may have been edited since."""
-    return IMPORTED.get(str(file)) or md5(file)
+def _code(project: Project) -> dict[Path, str]:
+    """All of `tasks` as it runs. A copy of the project is taken for made of it."""
+    names = [file.relative_to(ROOT) for file in (ROOT / "tasks").rglob("*.py")]
+    return {project.root / name: md5_of(name.as_posix()) for name in names}
 
 
 def _refuse_changes(
@@ -95,7 +95,7 @@ def _refuse_changes(
 ) -> None:
     name = this.name
     changed = [folder.shown(file) for file in folder.changed()]
-    changed += [file for file in code(name) if _md5_of_code(ROOT / file) != _now(ROOT / file)]
+    changed += [file for file in code(name) if md5_of(file) != _now(ROOT / file)]
     now = _files(project, this.watched(section))
     differing = {file for file, _ in watched.items() ^ now.items()}
     changed += sorted(os.path.relpath(file, project.root) for file in differing)

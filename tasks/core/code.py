@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+
+from tasks.core.folder import md5
 
 ROOT = Path(__file__).parents[2]  # the code that runs: a copy of the project runs its own
 
@@ -22,6 +25,13 @@ def code(step: str) -> tuple[str, ...]:
             found.add(name)
             todo += _imported(name)
     return tuple(sorted(found))
+
+
+def md5_of(name: str) -> str:
+    """The MD5 of a project file as it runs: as it was imported, which may be long ago."""
+    module = name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    imported = getattr(sys.modules.get(module), "__md5__", None)  # from flows/engine/loader.py
+    return imported or md5(ROOT / name)
 
 
 def _imported(name: str) -> Iterator[str]:

@@ -171,7 +171,7 @@ class Training(keras.callbacks.Callback):
         if must_stop():
             self.save()
             done = self.state.block / self.blocks
-            stop(f"in epoch {self.state.epoch + 1}, {done:.0%} of it done")
+            stop(f"in epoch {self.state.epoch + 1} of {self.chosen.epochs}, {done:.0%} of it done")
         if time.monotonic() - self.saved_at >= self.run.save_every:
             self.save()
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.core.code import ROOT, code
+from tasks.core.code import code, md5_of
 from tasks.core.folder import Folder
 from tasks.core.step import Section, log
 from tasks.training.environment import describe, differences
@@ -145,7 +145,7 @@ def key_of(folder: Folder, params: Section) -> str:
         with open(folder.path / name, "rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     for name in code("fit"):
-        digest.update((ROOT / name).read_bytes())
+        digest.update(md5_of(name).encode())  # as it runs: it may have been edited since
 
     length = {"epochs"} if getattr(params, "schedule", None) == "constant" else set()
     chosen = params.model_dump(exclude=length)
