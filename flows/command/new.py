@@ -24,7 +24,8 @@ example:
 It looks at the data, chooses parameters to begin with, and prints its guesses. Nothing is
 trained. `python -m flows remove digits` takes the section out again."""
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
-RESERVED = ("item", "key", "pipelines")  # DVC's own words in dvc.yaml
+# DVC's own words in dvc.yaml, and the folder in data/ of what comes with the project.
+RESERVED = ("item", "key", "pipelines", "built-in")
 
 
 def main(arguments: list[str]) -> int:

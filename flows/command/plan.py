@@ -8,6 +8,7 @@ import rich
 from rich.table import Table
 
 from flows.command.terminal import plain_errors
+from flows.engine import witness
 from flows.memory.lock import lost
 from flows.project.folder import Project
 
@@ -45,7 +46,9 @@ def show(project: Project, pipeline: str, force: bool) -> None:
 
 
 def warn_of_losses(project: Project) -> None:
-    """Say it if a kill has cut `dvc.lock`."""
+    """Say it if a kill has cut `dvc.lock`, or if a record was taken back."""
+    for line in witness.settle(project):
+        print(line)
     missing = lost(project)
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
-from ruamel.yaml import YAML
-
 from flows.command.terminal import plain_errors
 from flows.engine.copies import Bringing, clone, dvc, sweep
+from flows.memory import lock
 from flows.memory.local import cache
 from flows.project.folder import Project
 from flows.project.steps import STEPS
@@ -44,7 +43,7 @@ def verify(project: Project, pipelines: list[str]) -> int:
         pipelines = pipelines or _known(copy)
         _check_known(copy, pipelines)
         before = _recorded(copy, pipelines)
-        if _falsified(copy, before):
+        if _falsified(copy, before) or _other_parameters(copy, pipelines):
             return 1
 
         _compare_environments(copy, pipelines)
@@ -71,6 +70,21 @@ def _falsified(copy: Project, recorded: dict[str, str]) -> bool:
     return found
 
 
+def _other_parameters(copy: Project, pipelines: list[str]) -> bool:
+    """Say which parameters dvc.lock records otherwise than params.yaml has them."""
+    found = []
+    for pipeline in pipelines:
+        used = lock.Used(copy.sections(pipeline), {})
+        for step in STEPS:
+            address = f"{step}@{pipeline}"
+            found += lock.wrong(copy, address, lock.stages(copy)[address], used)
+    for line in found:
+        print(f"DIFFERS  params.yaml of the last commit, and its dvc.lock: {line}")
+    if found:
+        print("Run the pipeline again, and commit what it writes.")
+    return bool(found)
+
+
 def _bring_data(project: Project, copy: Project, path: str) -> None:
     """Data that no commit has: DVC keeps it (`dvc add`), or it lies outside the repository."""
     place = copy.root / path
@@ -89,12 +103,12 @@ def _bring_data(project: Project, copy: Project, path: str) -> None:
 
 def _known(copy: Project) -> list[str]:
     """The pipelines of which the last commit has a run."""
-    return [name for name in copy.pipelines() if (copy.data(name) / environment.FILE).is_file()]
+    return [name for name in copy.pipelines() if f"evaluate@{name}" in lock.stages(copy)]
 
 
 def _check_known(copy: Project, pipelines: list[str]) -> None:
     known = _known(copy)
-    for name in pipelines:
+    for name in pipelines or ["any pipeline"]:
         if name not in known:
             raise UserError(
                 f"The last commit has no run of {name}. It has {', '.join(known) or 'none'}. "
@@ -105,6 +119,10 @@ def _check_known(copy: Project, pipelines: list[str]) -> None:
 def _compare_environments(copy: Project, pipelines: list[str]) -> None:
     for pipeline in pipelines:
         file = copy.data(pipeline) / environment.FILE
+        if not file.is_file():
+            name = file.relative_to(copy.root)
+            print(f"{name} is in no commit: where {pipeline} was made is unknown")
+            continue
         found = environment.differences(json.loads(file.read_text(encoding="utf-8")))
         if found:
             print(f"{pipeline} was made elsewhere, so bits may differ: {found}")
@@ -112,7 +130,7 @@ def _compare_environments(copy: Project, pipelines: list[str]) -> None:
 
 def _recorded(copy: Project, pipelines: list[str]) -> dict[str, str]:
     """The MD5 of each output by its path, in the order of the steps."""
-    stages = YAML(typ="safe").load(copy.root / "dvc.lock")["stages"]
+    stages = lock.stages(copy)
     names = [f"{step}@{pipeline}" for pipeline in pipelines for step in STEPS]
     return {out["path"]: out["md5"] for name in names for out in stages[name]["outs"]}
 

@@ -14,6 +14,7 @@ from flows.engine.copies import Bringing, call, clone, dvc
 from flows.memory.local import share
 from flows.project.folder import Project
 from flows.project.steps import STEPS, step
+from tasks.families.own_code import FOLDER
 
 Changes = dict[str, dict[str, Any]]  # {"fit": {"epochs": 3}}
 
@@ -33,12 +34,13 @@ def workspace(project: Project, name: str, pipeline: str, changes: Changes) -> I
     with clone(project, name) as copy:
         staged = call(project.root, "git", "write-tree").strip()
         call(copy.root, "git", "read-tree", "--reset", "-u", staged)
-        _copy(project, copy, _listed(project, "diff", "--name-only", "--relative"))
+        _copy(project, copy, _listed(project, "ls-files"))  # git may be told not to see an edit
         share(project, copy)
         _edit(copy, pipeline, changes)
 
         path = YAML(typ="safe").load(copy.params_file)["pipelines"][pipeline]["load"]["path"]
-        Bringing(project, copy).bring(path)
+        for place in (path, FOLDER):  # git may ignore files of both
+            Bringing(project, copy).bring(place)
         untracked = _listed(project, "ls-files", "--others", "--exclude-standard")
         _copy(project, copy, [name for name in untracked if not (copy.root / name).exists()])
         yield copy

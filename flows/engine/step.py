@@ -71,11 +71,12 @@ def _folder(project: Project, pipeline: str) -> Folder:
 
 def _files(project: Project, places: Iterable[str]) -> dict[Path, Identity]:
     """All files of some folders; a place may be a file itself."""
+    paths = [Path(os.path.normpath(project.root / place)) for place in places]
     return {
         file: identity(file)
-        for place in places
-        for file in (project.root / place, *(project.root / place).rglob("*"))
-        if file.is_file() and file.suffix != ".pyc"
+        for path in paths
+        for file in (path, *path.rglob("*"))
+        if file.is_file() and "__pycache__" not in file.parts
     }
 
 

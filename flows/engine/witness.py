@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -18,7 +19,7 @@ import psutil
 from flows.engine.processes import lives, repro_process
 from flows.memory.lock import Used, as_recorded, fits
 from flows.project.folder import Project
-from tasks.core.step import UserError
+from tasks.core.step import UserError, log
 
 
 def _notes(project: Project) -> Path:
@@ -65,16 +66,17 @@ def settle(project: Project) -> list[str]:
     """
     said = []
     for note in sorted(_notes(project).glob("*.json")):
-        address, number, since = note.stem.rsplit(" ", 2)
-        if lives(int(number), float(since)):
-            continue
         try:
-            found = json.loads(note.read_text(encoding="utf-8"))
-            _check(project, address, found)
+            address, number, since = note.stem.rsplit(" ", 2)
+            if lives(int(number), float(since)):
+                continue
+            _check(project, address, json.loads(note.read_text(encoding="utf-8")))
         except UserError as error:
             said.append(str(error))
-        except FileNotFoundError:
-            continue  # another process was faster
+        except FileNotFoundError:  # another process was faster
+            continue
+        except (ValueError, KeyError, TypeError):
+            log.warning("%s was damaged, so nothing was compared with it", note.name)
         note.unlink(missing_ok=True)
     return said
 
@@ -93,9 +95,10 @@ def _check(project: Project, address: str, note: dict) -> None:
 
 def main(dvc: int) -> None:
     project = Project.here()
-    since = psutil.Process(dvc).create_time()
-    while lives(dvc, since):
-        time.sleep(0.1)
+    with suppress(psutil.NoSuchProcess):
+        since = psutil.Process(dvc).create_time()
+        while lives(dvc, since):
+            time.sleep(0.1)
     for line in settle(project):
         print(line, file=sys.stderr)
     for watcher in _notes(project).glob(f"{dvc} *.watched"):

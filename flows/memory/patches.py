@@ -1,4 +1,4 @@
-"""What is exchanged in DVC: seven places, each with its reason."""
+"""What is exchanged in DVC: eight places, each with its reason."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import psutil
 from dvc.stage import PipelineStage, create_stage
 from dvc.stage.cache import StageCache, _get_stage_hash
 from dvc.stage.loader import StageLoader
+from dvc.stage.serialize import to_single_stage_lockfile
 from dvc.utils.serialize import _common as serialize
 from dvc_data.hashfile.cache import DiskError
 from dvc_data.hashfile.state import LocalFileSystem, State, _checksum
@@ -57,6 +58,22 @@ def _write_whole(path, data, dumper, fs=None, **options) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(part, path)
+
+
+_restore = StageCache.restore
+
+
+def _restore_and_remember(self: StageCache, stage, *arguments, **options) -> None:
+    """Remember what the outputs were made from: DVC looks anew before it records them."""
+    _restore(self, stage, *arguments, **options)
+    _here.restored = to_single_stage_lockfile(stage)
+
+
+def restored() -> dict[str, Any] | None:
+    """The record of what was restored last in this thread, or None; asked once."""
+    found = getattr(_here, "restored", None)
+    _here.restored = None
+    return found
 
 
 _load_entry = StageCache._load
@@ -152,6 +169,7 @@ dvc.stage.run.cmd_run = _run
 dvc.rwlock._check_blockers = _check_living_holders
 serialize._dump_data = _write_whole
 StageCache._load = _load_if_any
+StageCache.restore = _restore_and_remember
 StageCache._create_stage = _stage_of_entry
 State.__init__ = _open_or_begin_anew  # type: ignore[method-assign]
 State.save, State.save_many, State._get = _save_entry, _save_entries, _entry_if_same

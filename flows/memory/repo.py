@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from dvc.dependency import ParamsDependency
 from dvc.exceptions import CacheLinkError, DvcException, ReproductionError
@@ -28,7 +29,7 @@ from dvc_data.hashfile.hash_info import HashInfo
 from flows.memory import lock
 from flows.memory.local import settle
 from flows.memory.lock import Used
-from flows.memory.patches import steps_run_here
+from flows.memory.patches import restored, steps_run_here
 from flows.project.folder import Project
 from flows.project.steps import STEPS
 from tasks.core.folder import md5
@@ -131,6 +132,7 @@ def bring_up_to_date(
         finally:
             _one_at_a_time.acquire()
 
+    restored()  # of another stage, in a run that failed
     with repository(project) as repo:
         _bring_data(repo, project, address)
         with steps_run_here(run):
@@ -141,6 +143,9 @@ def bring_up_to_date(
     if used:
         check_record(project, address, used[0])
         return RUN
+    before = restored()
+    if before:
+        _check_restored(project, address, before)
     return RESTORED if done else UNCHANGED
 
 
@@ -199,17 +204,40 @@ def check_record(project: Project, address: str, used: Used) -> None:
         wrong = lock.wrong(project, address, entry, _as_seen(repo, stage, used))
         if not wrong:
             return
-        value, key = _get_cache_hash(entry), _get_cache_hash(entry, key=True)
-        kept = Path(repo.stage_cache._get_cache_path(key, value))
-        kept.unlink(missing_ok=True)
-        with suppress(OSError):  # other entries may be there; DVC fails on an empty folder
-            kept.parent.rmdir()
-        stage.dvcfile._lockfile.remove_stage(stage)
+        _take_back(repo, stage, entry)
         _correct_hashes(repo, used)
     raise UserError(
         f"{', '.join(wrong)} changed between the end of {address} and its record, so the record "
         "was taken back. Run again."
     )
+
+
+def _check_restored(project: Project, address: str, before: dict[str, Any]) -> None:
+    """The same for outputs that came from the cache, and for what they were made from."""
+    with repository(project) as repo, repo.lock:
+        stage = stage_of(repo, project, address)
+        entry = to_single_stage_lockfile(stage)
+        if _inputs(entry) == _inputs(before):
+            return
+        _take_back(repo, stage, entry)
+    raise UserError(
+        f"The inputs of {address} changed while its outputs came from DVC's cache, so nothing was "
+        "recorded. Run again."
+    )
+
+
+def _inputs(entry: dict[str, Any]) -> tuple:
+    files = [(dep["path"], dep.get("md5")) for dep in entry.get("deps", [])]
+    return files, entry.get("params")
+
+
+def _take_back(repo: Repo, stage, entry: dict[str, Any]) -> None:
+    value, key = _get_cache_hash(entry), _get_cache_hash(entry, key=True)
+    kept = Path(repo.stage_cache._get_cache_path(key, value))
+    kept.unlink(missing_ok=True)
+    with suppress(OSError):  # other entries may be there; DVC fails on an empty folder
+        kept.parent.rmdir()
+    stage.dvcfile._lockfile.remove_stage(stage)
 
 
 def _as_seen(repo: Repo, stage, used: Used) -> Used:

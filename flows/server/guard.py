@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocketClose
 
@@ -25,6 +25,7 @@ def serve(port: int) -> None:
     own = [f"http://{name}:{port}" for name in ("127.0.0.1", "localhost")]
     os.environ["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] = ",".join(own)
     os.environ.pop("PREFECT_SERVER_API_BASE_PATH", None)  # it is asked under /api
+    os.environ.pop("WEB_CONCURRENCY", None)  # uvicorn would want several processes
     os.umask(0o077)  # its database and its logs are for this user alone
 
     import uvicorn  # here: Prefect reads its settings when it is imported
@@ -53,7 +54,18 @@ class Guard:
             answer = PlainTextResponse(REFUSED, 403)
         if scope["type"] == "websocket" and not _is_own(Headers(scope=scope)):
             answer = WebSocketClose()
-        await answer(scope, receive, send)
+        await answer(scope, receive, _unframed(send))
+
+
+def _unframed(send: Any) -> Any:
+    """Let no page show this server inside of itself, where it could guide a click."""
+
+    async def tell(message: dict) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message)["Content-Security-Policy"] = "frame-ancestors 'none'"
+        await send(message)
+
+    return tell
 
 
 def _is_own(headers: Headers) -> bool:

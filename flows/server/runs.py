@@ -74,13 +74,19 @@ def _kept(state: State) -> dict[str, Any]:
 
 def _tell(client: SyncPrefectClient, note: Path) -> None:
     """Close a run as its note says; one of another server stays for that."""
-    run = UUID(note.stem)
+    try:
+        run = UUID(note.stem)
+        said = json.loads(note.read_text(encoding="utf-8"))
+        steps = {name: State(**kept) for name, kept in said["steps"].items()}
+        end = State(**said["end"])
+    except (ValueError, KeyError, TypeError, AttributeError):  # damaged
+        note.unlink(missing_ok=True)
+        return
+
     with suppress(ObjectNotFound):
         state = client.read_flow_run(run).state
         if state is None or not state.is_final():
-            said = json.loads(note.read_text(encoding="utf-8"))
-            steps = {name: State(**kept) for name, kept in said["steps"].items()}
-            _close(client, run, State(**said["end"]), steps)
+            _close(client, run, end, steps)
         note.unlink(missing_ok=True)
 
 

@@ -98,6 +98,8 @@ def test_the_copy_is_the_working_tree_staged_or_not(workspaces):
     (made.path / "docs/tour.md").write_text("edited once more")
     (made.path / "models/untracked.py").write_text("untracked")
     (made.path / "benchmarks").write_text("a file where a folder was")
+    made.run("git", "update-index", "--skip-worktree", "tasks/fit.py")
+    (made.path / "tasks/fit.py").write_text("edited, and git is told not to look")
 
     project = Project(made.path)
     with experiment.workspace(project, "one", "linear", SHORT) as copy:

@@ -111,3 +111,8 @@ def test_it_refuses_a_websocket_of_a_foreign_page(server, path):
     for foreign in FOREIGN:
         with pytest.raises(InvalidStatus, match="HTTP 403"):
             join(of_port(server, foreign))
+
+
+def test_no_page_may_show_it_inside_of_itself(server):
+    headers = httpx.get(f"{server}/api/health").headers
+    assert headers["Content-Security-Policy"] == "frame-ancestors 'none'"

@@ -138,6 +138,7 @@ def test_the_first_pipeline_of_all_can_be_added(project):
         ("linear", r"params\.yaml has a pipeline `linear` already\. Take another name, or"),
         ("My Data", r"`My Data` cannot be a pipeline's name\. Expected a small letter"),
         ("item", r"`item` cannot be a pipeline's name"),
+        ("built-in", r"`built-in` cannot be a pipeline's name"),
         ("true", r"`true` cannot be .* nothing that YAML reads as another value"),
         ("../up", r"`\.\./up` cannot be a pipeline's name"),
         (

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dvc.stage.cache import StageCache
 from ruamel.yaml import YAML
 
 from flows.engine import step as engine
@@ -251,3 +252,40 @@ def test_the_record_of_another_commit_is_not_taken_back(workspace):
     assert witness.settle(project) == []
     assert (workspace.path / "dvc.lock").read_text() == first
     assert not list(notes.iterdir())
+
+
+def test_parameters_that_change_while_a_result_is_restored_are_not_recorded(workspace, monkeypatch):
+    project, address = Project(workspace.path), "normalize@linear"
+    for number in (31, 32):
+        workspace.set(linear__normalize__seed=number)
+        workspace.run("dvc", "repro", address)
+    workspace.set(linear__normalize__seed=31)
+    real = StageCache.restore
+
+    def restore(*arguments, **options):
+        real(*arguments, **options)
+        workspace.set(linear__normalize__seed=33)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StageCache, "restore", restore)
+        with pytest.raises(UserError, match="changed while its outputs came from DVC's cache"):
+            memory.bring_up_to_date(project, address, lambda: pytest.fail("it ran"))
+    assert address not in lock.stages(project)
+    workspace.set(linear__normalize__seed=31)
+    assert memory.bring_up_to_date(project, address, lambda: pytest.fail("it ran")) == "restored"
+
+
+def test_data_outside_the_project_are_known_by_one_path(workspace):
+    project, place = Project(workspace.path), workspace.path.parent / "outside.csv"
+    place.write_text("a")
+    (found,) = engine._files(project, ["../outside.csv"])
+    assert found == place
+
+
+def test_a_damaged_note_stops_nobody(workspace):
+    notes = workspace.path / ".dvc" / "tmp" / "used"
+    notes.mkdir(parents=True, exist_ok=True)
+    (notes / "fit@linear 999999 1.00.json").touch()
+    (notes / "x.json").touch()
+    assert witness.settle(Project(workspace.path)) == []
+    assert not list(notes.glob("*.json"))

@@ -31,6 +31,24 @@ def test_a_small_output_that_was_edited_and_committed_is_named(workspace, name):
     workspace.run("git", "reset", "-q", "--hard", "HEAD~1")
 
 
+def test_a_parameter_that_is_not_the_recorded_one_is_named(workspace):
+    workspace.set(linear__fit__seed=5)
+    workspace.run("git", "commit", "-qam", "Change a seed, and do not run")
+    said = workspace.run(*VERIFY, code=1)
+    assert "its dvc.lock: pipelines.linear.fit.seed: 5 -> 0" in said
+    assert "Running stage" not in said
+    workspace.run("git", "reset", "-q", "--hard", "HEAD~1")
+
+
+def test_a_commit_without_a_run_is_no_success(workspace):
+    lock = workspace.path / "dvc.lock"
+    lock.write_text("schema: '2.0'\nstages: {}\n")
+    workspace.run("git", "commit", "-qam", "Forget the runs")
+    said = workspace.run(*VERIFY[:-1], code=1)
+    assert "The last commit has no run of any pipeline. It has none." in said
+    workspace.run("git", "reset", "-q", "--hard", "HEAD~1")
+
+
 def test_a_project_in_no_commit_is_told_what_to_type(workspaces):
     made = workspaces("uncommitted")
     shutil.rmtree(made.path / ".git")
