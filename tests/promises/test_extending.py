@@ -64,6 +64,7 @@ STAGE = """\
         - data/${key}/metrics.json
         - tasks/explain.py
         - tasks/core
+        - tasks/__init__.py
       outs:
         - data/${key}/explained.txt
 """
