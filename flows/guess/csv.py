@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_float_dtype, is_numeric_dtype
 
+from flows.guess import columns as look_at
+from flows.guess.columns import NAMELESS
 from flows.guess.section import Proposal
 from flows.guess.values import SEED, SHARE, read
 from tasks.core.folder import Folder
@@ -19,8 +21,6 @@ from tasks.sources.base import SPLITS, some
 
 LOOKED_FOR = "a .csv or .tsv file, or a folder with train.csv and test.csv"
 TARGETS = ("target", "label", "labels", "class", "y", "outcome")
-COUNTERS = ("id", "index", "row", "no")  # names of columns that only number the rows
-NAMELESS = "Unnamed: "  # what pandas calls a column without a name begins so
 FEW = 20  # whole numbers with so many values are classes
 
 
@@ -52,7 +52,8 @@ class Columns:
 
     target: str
     task: str
-    ignore: list[str]
+    ignore: dict[str, str]  # with the reason for each
+    kinds: dict[str, str]  # of the features that are no numbers
     missing: str
 
 
@@ -110,15 +111,21 @@ def roles(table: Table, chosen: dict[str, str]) -> Columns:
 
     y = table.rows[target]
     others = table.rows.drop(columns=target)
-    ignore = [name for name in others if _is_no_feature(others, name)]
-    odd = nearly_numbers(others[ignore])
+    kinds = {name: look_at.kind(others[name]) for name in others}
+    reasons = {name: look_at.left_out(others[name], kinds[name]) for name in others}
+    ignore = {name: why for name, why in reasons.items() if why}
+    odd = nearly_numbers(others[list(ignore)])
     if odd and len(ignore) == len(others.columns):
         raise UserError(
-            f"{table.file}: no column of numbers is left as a feature: {odd[0]}. "
+            f"{table.file}: no column is left as a feature: {odd[0]}. "
             "Expected numbers like 1234.5: correct the values."
         )
     task = chosen.get("task", "classes" if _are_classes(y) else "regression")
-    return Columns(target, task, ignore, _missing(y, others.drop(columns=ignore)))
+    special = {name: kind for name, kind in kinds.items() if kind != "number"}
+    special = {name: kind for name, kind in special.items() if name not in ignore}
+    features = others.drop(columns=list(ignore))
+    missing = "median" if features.isna().any(axis=None) else "refuse"
+    return Columns(target, task, ignore, special, missing)
 
 
 def notes(table: Table, columns: Columns) -> list[str]:
@@ -127,14 +134,15 @@ def notes(table: Table, columns: Columns) -> list[str]:
         f"load.target: {columns.target}; --target names another",
         f"load.task: {columns.task}, from the values of {columns.target}; --task overrides it",
     ]
-    if columns.ignore:
-        ignored = ", ".join(columns.ignore)
-        found.append(f"load.ignore: {ignored}; columns of words, or of the rows' numbers")
-    for odd in nearly_numbers(table.rows[columns.ignore]):
+    found += [f"load.columns: {some(names)}: {kind}" for kind, names in _by_value(columns.kinds)]
+    for why, names in _by_value(columns.ignore):
+        if why != "nearly numbers":
+            found.append(f"load.ignore: {some(names)}; {why}")
+    for odd in nearly_numbers(table.rows[list(columns.ignore)]):
         found.append(f"load.ignore: {odd}; correct that to use the column")
 
     if columns.missing != "refuse":
-        used = table.rows.drop(columns=columns.ignore)
+        used = table.rows.drop(columns=list(columns.ignore))
         holes = used.isna().any(axis=1).sum()
         rows = f"{holes:,} of {len(used):,} rows"
         found.append(f"load.missing: {columns.missing}, as {rows} have missing values")
@@ -147,15 +155,15 @@ def notes(table: Table, columns: Columns) -> list[str]:
 
 def nearly_numbers(columns: pd.DataFrame) -> list[str]:
     """Columns whose values mostly begin as numbers, with the first that is none, such as `3 kg`."""
-    found = []
-    for name in columns:
-        values = columns[name].dropna().astype(str)
-        wrong = ~_numeric(values)
-        if wrong.any() and values.str.match(r"\s*[-+]?\.?\d").mean() > 0.5:
-            first = int(np.flatnonzero(wrong)[0])
-            row = values.index[first] + 1
-            found.append(f"{name} has '{values.iloc[first][:20]}' in row {row:,}")
-    return found
+    found = {name: look_at.nearly_numbers(columns[name]) for name in columns}
+    return [f"{name} has {odd}" for name, odd in found.items() if odd]
+
+
+def _by_value(of: dict[str, str]) -> list[tuple[str, list[str]]]:
+    """The columns of each kind, or left out for each reason."""
+    return [
+        (each, [name for name in of if of[name] == each]) for each in dict.fromkeys(of.values())
+    ]
 
 
 def _files(root: Path, path: Path) -> list[Path]:
@@ -226,20 +234,6 @@ def _are_classes(column: pd.Series) -> bool:
     return bool(whole) and y.nunique() <= FEW
 
 
-def _is_no_feature(columns: pd.DataFrame, name: str) -> bool:
-    """Whether a column is words, or only numbers the rows."""
-    if name.lower() in COUNTERS or name.startswith(NAMELESS):
-        return True
-    return not is_numeric_dtype(columns[name])
-
-
-def _missing(y: pd.Series, features: pd.DataFrame) -> str:
-    """What to do about missing values: a target cannot be made up, a feature can."""
-    if y.isna().any():
-        return "drop"
-    return "median" if features.isna().any(axis=None) else "refuse"
-
-
 def _numeric(values: Any) -> np.ndarray:
     """Which of the values are finite numbers."""
     numbers = pd.to_numeric(pd.Series(values), errors="coerce")
@@ -255,7 +249,8 @@ def _load(path: Path, table: Table, columns: Columns) -> dict[str, Any]:
         "target": columns.target,
         "task": columns.task,
         "group": None,
-        "ignore": columns.ignore,
+        "ignore": list(columns.ignore),
+        "columns": columns.kinds,
         "missing": columns.missing,
         "test": "given" if table.tested else SHARE,
         "seed": SEED,

@@ -86,6 +86,11 @@ class _Rows(NamedTuple):
         }
 
 
+def _equal(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two rows have the same values; missing ones, NaN, are the same."""
+    return np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+
+
 def first_of_equals(*parts: np.ndarray) -> np.ndarray:
     """The first row with equal values, for each row; its own number if it is the first.
 
@@ -110,6 +115,6 @@ def first_of_equals(*parts: np.ndarray) -> np.ndarray:
             begin = start + some.start
             for row, values in enumerate(rows(begin, start + some.stop), begin):
                 before = seen.setdefault(blake2b(values, digest_size=16).digest(), row)
-                if before != row and np.array_equal(rows(before, before + 1)[0], values):
+                if before != row and _equal(rows(before, before + 1)[0], values):
                     first[row] = before
     return first

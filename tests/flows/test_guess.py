@@ -132,9 +132,9 @@ FOUND = {
     ),
     "csv of prices": (
         lambda p: put_csv(p / "in.csv", *PRICES),
-        {"separator": ";", "task": "regression", "ignore": ["id", "town"]},
+        {"separator": ";", "task": "regression", "ignore": ["a", "id", "town"]},
         "standard",
-        "ignore: id, town",
+        "ignore: a, id; numbers of the rows",
     ),
     "csv with holes": (
         lambda p: put_csv(p / "in.csv", *HOLES),
@@ -238,9 +238,9 @@ def test_roles_follow_from_names_and_values(tmp_path, lines, target, task):
 def test_roles_ignore_words_and_row_numbers(tmp_path):
     table = sniffed(tmp_path, ",No,town,a,y", "0,1,Ulm,2,0", "1,2,Bonn,,1")
     found = csv.roles(table, {})
-    assert found.ignore == ["Unnamed: 0", "No", "town"]
+    assert list(found.ignore) == ["Unnamed: 0", "No", "town"]
     assert found.missing == "median"
-    assert csv.roles(table, {"target": "a"}).missing == "drop"  # a target cannot be made up
+    assert csv.roles(table, {"target": "a"}).missing == "refuse"  # rows without one are dropped
     assert csv.roles(table, {"task": "regression"}).task == "regression"
 
 
