@@ -117,7 +117,7 @@ def roles(table: Table, chosen: dict[str, str]) -> Columns:
     odd = nearly_numbers(others[list(ignore)])
     if odd and len(ignore) == len(others.columns):
         raise UserError(
-            f"{table.file}: no column is left as a feature: {odd[0]}. "
+            f"{table.file}: no column of numbers is left as a feature: {odd[0]}. "
             "Expected numbers like 1234.5: correct the values."
         )
     task = chosen.get("task", "classes" if _are_classes(y) else "regression")

@@ -193,9 +193,9 @@ def _several(values: np.ndarray) -> bool:
 
 
 def _season_varies(seconds: np.ndarray) -> bool:
-    """Within the year, not from year to year alone."""
-    share = _days(seconds) / YEAR % 1
-    return bool(np.ptp(np.round(share * 12)) > 1)
+    """From month to month, not from year to year alone."""
+    months = seconds.astype("datetime64[s]").astype("datetime64[M]").astype(int)
+    return _several(months % 12)
 
 
 def _weekday_varies(seconds: np.ndarray) -> bool:

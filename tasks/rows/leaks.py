@@ -10,9 +10,9 @@ from tasks.core.arrays import classes_of
 from tasks.rows.entry import entry, first_names
 
 FEW = 40  # rows: with less, a feature may look so by chance
-BINS = 32  # of a number, by its quantiles
 GIVEN_AWAY = 0.99  # of the classes right, or of the variance explained, by one feature
 ONE_CLASS = 0.95  # of the rows: then one class is right so often that no feature stands out
+TINY = 1e-300  # for a variance of 0
 
 
 def entries(
@@ -30,8 +30,8 @@ def entries(
     counting = [str(name) for values, name, kind in columns if kind == "number" and counts(values)]
     telling = [
         f"{name} ({share:.3f})"
-        for values, name, kind in columns
-        if (share := _told(values, y, kind, classes)) >= GIVEN_AWAY
+        for values, name, _ in columns
+        if (share := _told(values, y, classes)) >= GIVEN_AWAY
     ]
 
     of = "of the labels right" if classes else "of the variance"
@@ -64,37 +64,24 @@ def counts(values: np.ndarray) -> bool:
     return bool((steps > 0).all() or (steps < 0).all())
 
 
-def _told(x: np.ndarray, y: np.ndarray, kind: str, classes: bool) -> float:
-    """How much of `y` this feature tells: found in one half of the rows, measured in the other."""
-    bins = _bins(x, kind)
+def _told(x: np.ndarray, y: np.ndarray, classes: bool) -> float:
+    """How much of `y` a column tells: learned from one half of the rows, measured on the other.
+
+    A row is told by the one with the nearest value. Missing values are near to each other alone.
+    """
+    low, high = np.nanmin(x, initial=0), np.nanmax(x, initial=0)
+    x = np.where(np.isnan(x), low - (high - low) - 1, x)
     half = np.random.default_rng(0).permutation(len(x)) < len(x) / 2
-    measure = _labels_right if classes else _variance
-    return measure(bins, classes_of(y) if classes else y.reshape(-1).astype(np.float64), half)
+    order = np.argsort(x[half], kind="stable")
+    known = x[half][order]
 
+    if classes:
+        labels = classes_of(y)
+        if np.bincount(labels).max() > ONE_CLASS * len(y):
+            return 0.0
+        nearest = np.searchsorted((known[1:] + known[:-1]) / 2, x[~half])
+        return float((labels[half][order][nearest] == labels[~half]).mean())
 
-def _bins(x: np.ndarray, kind: str) -> np.ndarray:
-    """The number of each row's bin; missing values have one of their own."""
-    values = np.unique(x[~np.isnan(x)])
-    if kind == "words" or len(values) <= BINS:
-        return np.searchsorted(values, x)
-    edges = np.unique(np.nanquantile(x, np.linspace(0, 1, BINS + 1)[1:-1]))
-    return np.where(np.isnan(x), BINS, np.searchsorted(edges, x, side="right"))
-
-
-def _labels_right(bins: np.ndarray, y: np.ndarray, half: np.ndarray) -> float:
-    """The share of labels that are the most frequent one of their bin."""
-    if np.bincount(y).max() > ONE_CLASS * len(y):
-        return 0.0
-    count = np.zeros((bins.max() + 1, y.max() + 1))
-    np.add.at(count, (bins[half], y[half]), 1)
-    known = (count.sum(axis=1) > 0)[bins[~half]]
-    return float(((count.argmax(axis=1)[bins[~half]] == y[~half]) & known).mean())
-
-
-def _variance(bins: np.ndarray, y: np.ndarray, half: np.ndarray) -> float:
-    """The share of the variance that the mean of each bin explains."""
-    rows = np.bincount(bins[half], minlength=bins.max() + 1)
-    total = np.bincount(bins[half], y[half], minlength=bins.max() + 1)
-    mean = np.where(rows > 0, total / np.maximum(rows, 1), y[half].mean())
-    left = ((y[~half] - mean[bins[~half]]) ** 2).mean()
-    return float(1 - left / max(y[~half].var(), 1e-300))
+    targets = y.reshape(-1).astype(np.float64)
+    error = np.interp(x[~half], known, targets[half][order]) - targets[~half]
+    return float(1 - (error**2).mean() / max(targets[~half].var(), TINY))

@@ -20,64 +20,70 @@ from tasks.core.arrays import classes_of, read_arrays
 from tasks.core.folder import Folder
 from tasks.core.step import log
 from tasks.scores.base import Verdict
+from tasks.scores.criterion import ACCURACY
 
-CHANCE = 0.05  # a difference that comes by chance at most so often is one
+CHANCE = 0.05  # how often a difference between equal models may be taken for a real one
 
-# By their names in metrics.json. The first knows the labels alone.
+# By their names in metrics.json. The first of each knows the labels alone.
 CLASSES: dict[str, Any] = {
-    "largest class": lambda: DummyClassifier(),
-    "linear model": lambda: LogisticRegression(max_iter=1000),
-    "gradient boosting": lambda: HistGradientBoostingClassifier(random_state=0),
+    "largest class": DummyClassifier(),
+    "linear model": LogisticRegression(max_iter=1000),
+    "gradient boosting": HistGradientBoostingClassifier(random_state=0),
 }
 REGRESSION: dict[str, Any] = {
-    "mean": lambda: DummyRegressor(),
-    "linear model": lambda: Ridge(),
-    "gradient boosting": lambda: HistGradientBoostingRegressor(random_state=0),
+    "mean": DummyRegressor(),
+    "linear model": Ridge(),
+    "gradient boosting": HistGradientBoostingRegressor(random_state=0),
 }
+NOTHING_LEARNED = ("largest class", "mean")
+SAID = {"linear model": "a linear model", "gradient boosting": "gradient boosting"}
 
 
 def compare(folder: Folder, verdict: Verdict) -> dict[str, float]:
     """The score of each baseline on the test rows; a warning where the network is no better.
 
-    They learn from the training rows as the network does, in one thread: for the same bytes
-    anywhere.
+    Baselines learn from the training rows, as the network does.
 
     Args:
         folder: the pipeline's folder.
         verdict: on the network.
     """
     x, y = read_arrays(folder, "normalized.npz", "x_train", "y_train")
-    tested, classes = verdict.tested, verdict.criterion.score == "accuracy"
-    y = classes_of(y) if classes else y.reshape(-1)
-    actual = classes_of(tested.y) if classes else tested.y.reshape(-1)
-
     scores = {}
-    for name, make in (CLASSES if classes else REGRESSION).items():
-        with threadpool_limits(1), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            answer = make().fit(x, y).predict(tested.x)
-        each = answer == actual if classes else (answer.astype(np.float64) - actual) ** 2
+    classes = verdict.criterion is ACCURACY
+    for name, model in (CLASSES if classes else REGRESSION).items():
+        answers = _answers(model, x, classes_of(y) if classes else y.reshape(-1), verdict.tested.x)
+        each = _each_row(verdict, answers)
         scores[name] = float(each.mean())
-        _warn(verdict, name, scores[name], each, only_labels=len(scores) == 1)
+        _warn(verdict, name, each)
     return scores
 
 
-def _warn(verdict: Verdict, name: str, score: float, each: np.ndarray, only_labels: bool) -> None:
-    """Say so if a baseline is as good by the labels alone, or better by more than chance."""
-    own = verdict.each_row()
-    criterion = verdict.criterion
-    if not criterion.reached(score, own.mean()):
+def _answers(model: Any, x: np.ndarray, y: np.ndarray, x_test: np.ndarray) -> np.ndarray:
+    """Train, and predict: in one thread, so that the bits are the same anywhere."""
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # it is good enough to compare with
+        return model.fit(x, y).predict(x_test)
+
+
+def _each_row(verdict: Verdict, answers: np.ndarray) -> np.ndarray:
+    """What each answer scores, as `Verdict.each_row` says it of the network's."""
+    y = verdict.tested.y
+    if verdict.criterion is ACCURACY:
+        return answers == classes_of(y)
+    return (answers.astype(np.float64) - y.reshape(-1)) ** 2
+
+
+def _warn(verdict: Verdict, name: str, each: np.ndarray) -> None:
+    """Say so if a baseline is better; by more than chance, if it has learned from the features."""
+    criterion, own = verdict.criterion, verdict.each_row()
+    if not criterion.reached(each.mean(), own.mean()):
         return
-    if not only_labels and not _differ(own, each):
-        return
-    log.warning(
-        "The network is no better than %s: test %s %.4g against %.4g. %s",
-        f"always answering the {name}" if only_labels else f"a {name}".replace("a grad", "grad"),
-        criterion.score,
-        own.mean(),
-        score,
-        "It has learned nothing of use from these features" if only_labels else "Use that, or tune",
-    )
+    scores = f"test {criterion.score} {own.mean():.4g} against {each.mean():.4g}"
+    if name in NOTHING_LEARNED:
+        log.warning("The network is no better than always answering the %s: %s", name, scores)
+    elif _differ(own, each):
+        log.warning("The network is worse than %s: %s on the same rows", SAID[name], scores)
 
 
 def _differ(one: np.ndarray, other: np.ndarray) -> bool:
@@ -86,5 +92,6 @@ def _differ(one: np.ndarray, other: np.ndarray) -> bool:
     if not difference.any() or len(difference) < 2:
         return False
     if one.dtype == bool:  # McNemar's test
-        return binomtest(int((difference > 0).sum()), int((difference != 0).sum())).pvalue < CHANCE
+        better, changed = int((difference > 0).sum()), int((difference != 0).sum())
+        return bool(binomtest(better, changed).pvalue < CHANCE)
     return bool(ttest_1samp(difference, 0).pvalue < CHANCE)

@@ -45,7 +45,7 @@ def arrays(
         for number, (name, kind) in enumerate(kinds.items()):
             column = table[name]
             if kind == "words":
-                x[split][:, number] = column.map(place)
+                x[split][:, number] = _stripped(column).map(place)
             else:
                 x[split][:, number] = values(files[split], column, kind)
     return x, words
@@ -93,5 +93,10 @@ def parsed(column: pd.Series, kind: str) -> tuple[pd.Series, str]:
 
 
 def _words(tables: Tables, names: list[str]) -> np.ndarray:
-    found = [table[name].dropna().to_numpy(str) for table in tables.values() for name in names]
-    return np.unique(np.concatenate(found)) if found else np.array([], dtype=np.str_)
+    found = [_stripped(table[name].dropna()) for table in tables.values() for name in names]
+    texts = [column.to_numpy(str) for column in found if len(column)]
+    return np.unique(np.concatenate(texts)) if texts else np.array([], dtype=np.str_)
+
+
+def _stripped(column: pd.Series) -> pd.Series:
+    return column.map(str.strip, na_action="ignore")
