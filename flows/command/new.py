@@ -11,11 +11,13 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from flows.guess import guess
-from flows.guess.section import Proposal
+from flows.guess.section import Proposal, Question
 from flows.project import edit
 from flows.project.folder import Project
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
+from tasks.sources.dialect import SEPARATORS
+from tasks.sources.numbers import MARKS
 
 EXAMPLE = """\
 example:
@@ -23,6 +25,14 @@ example:
 
 It looks at the data, chooses parameters to begin with, and prints its guesses. Nothing is
 trained. `python -m flows remove digits` takes the section out again."""
+OPTIONS = (
+    ("target", "COLUMN", "of a table: the column to predict"),
+    ("task", "TASK", "of a table or an .npz file: classes or regression"),
+    ("separator", "SIGN", "of a table: , or ; or tab, or another one"),
+    ("decimal", "MARK", "of a table: . or ,"),
+    ("broken", "HOW", "images that cannot be read: refuse or skip"),
+)
+CHOICES = {"task": ("classes", "regression"), "decimal": MARKS, "broken": ("refuse", "skip")}
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 # DVC's own words in dvc.yaml, and the folder in data/ of what comes with the project.
 RESERVED = ("item", "key", "pipelines", "built-in")
@@ -34,16 +44,43 @@ def main(arguments: list[str]) -> int:
     Returns:
         The exit code: 0, or 1 if nothing was added.
     """
-    options = _parser().parse_args(arguments)
-    asked = {"target": options.target, "task": options.task}
-    chosen = {key: value for key, value in asked.items() if value}
+    options = vars(_parser().parse_args(arguments))
+    name, data = options.pop("name"), options.pop("data")
+    chosen = {key: value for key, value in options.items() if value}
     try:
-        found = new(Project.here(), options.name, options.data, **chosen)
+        found = asking(Project.here(), name, data, chosen)
     except UserError as error:
         print(f"error {error}", file=sys.stderr)
         return 1
-    print(told(options.name, found))
+    except (EOFError, KeyboardInterrupt):
+        print("\nstopped", file=sys.stderr)
+        return 130
+    print(told(name, found))
     return 0
+
+
+def asking(project: Project, name: str, data: str, chosen: dict[str, str]) -> Proposal:
+    """As `new`; on a terminal a person answers what the data does not tell."""
+    while True:
+        try:
+            return new(project, name, data, **chosen)
+        except Question as question:
+            if not sys.stdin.isatty():
+                raise
+            print(question)
+            chosen[question.key] = answer(question)
+
+
+def answer(question: Question) -> str:
+    """One of the answers, as a person types it: it or its number."""
+    for number, each in enumerate(question.answers, start=1):
+        print(f"  {number:3}  {each}")
+    numbers = {str(number): each for number, each in enumerate(question.answers, start=1)}
+    typed = ""
+    while typed not in question.answers:
+        typed = input(f"load.{question.key}: ").strip()
+        typed = typed if typed in question.answers else numbers.get(typed, "")
+    return typed
 
 
 def new(project: Project, name: str, data: str, **chosen: str) -> Proposal:
@@ -118,6 +155,14 @@ def told(name: str, found: Proposal) -> str:
     return "\n".join(lines)
 
 
+def _separator(typed: str) -> str:
+    found = {"tab": "\t", "\\t": "\t", "space": " "}.get(typed, typed)
+    if found not in SEPARATORS:
+        known = " ".join(each for each in SEPARATORS if each.strip())
+        raise argparse.ArgumentTypeError(f"got `{typed}`, expected one of {known} tab space")
+    return found
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m flows new",
@@ -126,11 +171,14 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", help="of the pipeline: small letters, digits, - and _")
-    parser.add_argument(
-        "data", help="an .npz or .csv file, or a folder of IDX files, images or CSV files"
-    )
-    parser.add_argument("--target", metavar="COLUMN", help="of a table: the column to predict")
-    parser.add_argument(
-        "--task", choices=("classes", "regression"), help="of a table or an .npz file"
-    )
+    parser.add_argument("data", help="a table, an .npz file, or a folder of images, IDX or CSV")
+    for option, metavar, says in OPTIONS:
+        kind = _separator if option == "separator" else str
+        parser.add_argument(
+            f"--{option}",
+            metavar=metavar,
+            type=kind,
+            choices=CHOICES.get(option),
+            help=says,
+        )
     return parser

@@ -9,6 +9,7 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from tasks.rows.encoding import RARE
+from tasks.sources import numbers
 from tasks.sources.kinds import BOOLEANS, parsed
 
 COUNTERS = ("id", "index", "row", "no")  # names of columns that only number the rows
@@ -58,7 +59,7 @@ def _all_dates(values: pd.Series, form: str) -> bool:
     return bool(parsed(values, f"date {form}".strip())[0].notna().all())
 
 
-def left_out(column: pd.Series, kind: str) -> str:
+def left_out(column: pd.Series, kind: str, decimal: str = ".") -> str:
     """Why a column is no feature; empty if it may be one."""
     name, values = str(column.name), column.dropna()
     if name.lower() in COUNTERS or name.startswith(NAMELESS):
@@ -71,7 +72,7 @@ def left_out(column: pd.Series, kind: str) -> str:
         return ""
 
     counts = values.value_counts()
-    if nearly_numbers(values) and len(counts) > FEW:
+    if nearly_numbers(values, decimal) and len(counts) > FEW:
         return "nearly numbers"
     if len(counts) < 2:
         return "the same word in every row"
@@ -80,10 +81,10 @@ def left_out(column: pd.Series, kind: str) -> str:
     return ""
 
 
-def nearly_numbers(values: pd.Series) -> str:
+def nearly_numbers(values: pd.Series, decimal: str = ".") -> str:
     """The first value that is none, such as `3 kg`, if most begin as numbers; else nothing."""
     values = values.dropna().astype(str)
-    wrong = ~np.isfinite(pd.to_numeric(values, errors="coerce").to_numpy(np.float64))
+    wrong = ~np.isfinite(numbers.parsed(values, decimal).to_numpy())
     if not wrong.any() or values.str.match(r"\s*[-+]?\.?\d").mean() <= 0.5:
         return ""
     first = int(np.flatnonzero(wrong)[0])

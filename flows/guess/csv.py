@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from csv import Error as CsvError
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,21 @@ import pandas as pd
 from pandas.api.types import is_float_dtype, is_numeric_dtype
 
 from flows.guess import columns as look_at
+from flows.guess import layout
 from flows.guess.columns import NAMELESS
-from flows.guess.section import Proposal
+from flows.guess.section import Proposal, Question
 from flows.guess.values import SEED, SHARE, read
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
-from tasks.sources import csv
+from tasks.sources import csv, dialect, numbers
 from tasks.sources.base import SPLITS, some
 
 LOOKED_FOR = "a .csv or .tsv file, or a folder with train.csv and test.csv"
-TARGETS = ("target", "label", "labels", "class", "y", "outcome")
+ENDINGS = (".csv", ".tsv")
+USUAL = (",", ";", "\t")  # separators that need no word
+OTHER_ENDINGS = (".txt", ".data", ".tab", ".psv", ".dat")  # if the text is a table
+TARGETS = ("target", "label", "labels", "class", "y", "outcome", "response")
+SAMPLE = 10_000  # rows that tell the decimal mark
 FEW = 20  # whole numbers with so many values are classes
 
 
@@ -33,12 +39,22 @@ class Table:
         separator: of its values.
         tested: whether one of the files has test rows.
         rows: a data frame.
+        header: whether the first row has the columns' names.
+        decimal: the decimal mark of the numbers.
+        first_row: as it is written.
+        absent: columns that test.csv does not have, as it has new rows to predict.
+        read_as: of columns with numbers such as `$1,200`, the first value and its number.
     """
 
     file: Path
     separator: str
     tested: bool
     rows: pd.DataFrame
+    header: bool = True
+    decimal: str = "."
+    first_row: str = ""
+    absent: tuple[str, ...] = ()
+    read_as: dict[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -63,7 +79,7 @@ def look(folder: Folder, path: Path, chosen: dict[str, str]) -> Proposal | None:
     if not files:
         return None
 
-    table = sniff(folder.root, files)
+    table = sniff(folder.root, files, chosen)
     columns = roles(table, chosen)
     try:
         return read(folder, csv, _load(path, table, columns), notes(table, columns))
@@ -74,21 +90,43 @@ def look(folder: Folder, path: Path, chosen: dict[str, str]) -> Proposal | None:
         raise UserError(f"{error} {advice}") from None
 
 
-def sniff(root: Path, files: list[Path]) -> Table:
-    """Read the files: UTF-8, a row of names, separated as the first line is.
+def sniff(root: Path, files: list[Path], chosen: dict[str, str]) -> Table:
+    """Read the files, and find out how they are laid out and how their numbers are written.
 
     Args:
         root: where their paths start.
         files: of one table: train.csv first, or one alone.
+        chosen: `separator`, `decimal` and `target`, where a person has named them.
 
     Raises:
-        UserError: one of them cannot be read, or the first line has no names.
+        UserError: one of them cannot be read, or a person must say more.
     """
-    separator = _separator(root, files[0])
-    rows = [_rows(root, file, separator) for file in files]
-    tested = len(files) > 1 and files[-1].name == "test.csv"
-    table = Table(files[0], separator, tested, pd.concat(rows, ignore_index=True))
-    _check_names(table)
+    first = root / files[0]
+    with dialect.understood(files[0], first, csv.EXPECTED):
+        separator = chosen.get("separator") or layout.separator(first)
+        rows = dialect.records(first, separator, dialect.SEEN)
+        header = not rows or dialect.has_names(rows)
+        names = {file: set(dialect.names(root / file, separator, header)) for file in files}
+
+    absent = _absent(files, names, chosen)
+    files = files[:-1] if absent else files
+    text = _rows(root, files[0], separator, header, dtype=str, nrows=SAMPLE)
+    decimal = chosen.get("decimal") or layout.decimal(files[0], text, separator)
+    kind = str if decimal == "," else None
+    parts = [_rows(root, file, separator, header, dtype=kind) for file in files]
+    table = Table(
+        files[0],
+        separator,
+        len(files) > 1 and files[-1].name == "test.csv",
+        pd.concat(parts, ignore_index=True),
+        header,
+        decimal,
+        separator.join(rows[0] if rows else []),
+        absent,
+    )
+    if not table.names:
+        raise UserError(f"{table.file}: no column has a name. Expected {csv.EXPECTED}.")
+    _read_numbers(table)
     return table
 
 
@@ -102,19 +140,13 @@ def roles(table: Table, chosen: dict[str, str]) -> Columns:
     Raises:
         UserError: there is no such target, or no column that a model could learn from.
     """
-    target = chosen.get("target") or _target(table.names)
-    if target not in table.names:
-        raise UserError(
-            f"{table.file}: no column `{target}` to be the target. It has {some(table.names)}. "
-            "Correct --target."
-        )
-
+    target = _target(table, chosen)
     y = table.rows[target]
     others = table.rows.drop(columns=target)
     kinds = {name: look_at.kind(others[name]) for name in others}
-    reasons = {name: look_at.left_out(others[name], kinds[name]) for name in others}
+    reasons = {name: look_at.left_out(others[name], kinds[name], table.decimal) for name in others}
     ignore = {name: why for name, why in reasons.items() if why}
-    odd = nearly_numbers(others[list(ignore)])
+    odd = nearly_numbers(others[list(ignore)], table.decimal)
     if odd and len(ignore) == len(others.columns):
         raise UserError(
             f"{table.file}: no column of numbers is left as a feature: {odd[0]}. "
@@ -133,12 +165,13 @@ def notes(table: Table, columns: Columns) -> list[str]:
     found = [
         f"load.target: {columns.target}; --target names another",
         f"load.task: {columns.task}, from the values of {columns.target}; --task overrides it",
+        *_layout_notes(table),
     ]
     found += [f"load.columns: {some(names)}: {kind}" for kind, names in _by_value(columns.kinds)]
     for why, names in _by_value(columns.ignore):
         if why != "nearly numbers":
             found.append(f"load.ignore: {some(names)}; {why}")
-    for odd in nearly_numbers(table.rows[list(columns.ignore)]):
+    for odd in nearly_numbers(table.rows[list(columns.ignore)], table.decimal):
         found.append(f"load.ignore: {odd}; correct that to use the column")
 
     if columns.missing != "refuse":
@@ -153,9 +186,34 @@ def notes(table: Table, columns: Columns) -> list[str]:
     return found
 
 
-def nearly_numbers(columns: pd.DataFrame) -> list[str]:
+def _layout_notes(table: Table) -> list[str]:
+    """How the text was read, where it is not plain."""
+    found = []
+    if table.separator not in USUAL:
+        found.append(f"load.separator: `{table.separator}`; --separator names another")
+    if not table.header:
+        first = f"{table.names[0]} to {table.names[-1]}"
+        found.append(
+            f"load.header: false, as the first row has values like those below it; the columns "
+            f"are called {first}"
+        )
+    if table.decimal != ".":
+        found.append("load.decimal: a comma; with --decimal . it separates thousands")
+    if table.read_as:
+        read = [f"{said} in {name}" for name, said in table.read_as.items()]
+        more = f"; and so on in {len(read) - 3} more columns" if len(read) > 3 else ""
+        found.append(f"numbers: {'; '.join(read[:3])}{more}")
+    if table.absent:
+        found.append(
+            f"load.test: {SHARE:g}, as test.csv has no column {some(table.absent)}: it has new "
+            "rows to predict, and is left out"
+        )
+    return found
+
+
+def nearly_numbers(columns: pd.DataFrame, decimal: str = ".") -> list[str]:
     """Columns whose values mostly begin as numbers, with the first that is none, such as `3 kg`."""
-    found = {name: look_at.nearly_numbers(columns[name]) for name in columns}
+    found = {name: look_at.nearly_numbers(columns[name], decimal) for name in columns}
     return [f"{name} has {odd}" for name, odd in found.items() if odd]
 
 
@@ -168,59 +226,101 @@ def _by_value(of: dict[str, str]) -> list[tuple[str, list[str]]]:
 
 def _files(root: Path, path: Path) -> list[Path]:
     """The files of a table, train.csv first; none if there is no table."""
-    if (root / path).is_file():
-        return [path] if path.suffix.lower() in (".csv", ".tsv") else []
+    place = root / path
+    if place.is_file():
+        other = place.suffix.lower() in OTHER_ENDINGS and _is_table(place)
+        return [path] if other or place.suffix.lower() in ENDINGS else []
     files = [path / f"{split}.csv" for split in SPLITS]
     return [file for file in files if (root / file).is_file()]
 
 
-def _separator(root: Path, file: Path) -> str:
-    """What stands most often in the first line."""
+def _is_table(place: Path) -> bool:
     try:
-        with open(root / file, encoding="utf-8-sig", newline="") as opened:
-            first = opened.readline()
-    except UnicodeDecodeError as error:
-        raise _not_utf8(file, error) from None
-    return max(",;\t", key=first.count)
+        rows = dialect.records(place, layout.separator(place), 2)
+    except (ValueError, CsvError):
+        return False
+    return len(rows) == 2 and len(rows[0]) == len(rows[1]) > 1
 
 
-def _rows(root: Path, file: Path, separator: str) -> pd.DataFrame:
-    try:
-        return pd.read_csv(
-            root / file, sep=separator, encoding="utf-8-sig", index_col=False, low_memory=False
+def _absent(
+    files: list[Path], names: dict[Path, set[str]], chosen: dict[str, str]
+) -> tuple[str, ...]:
+    """Columns that only a test.csv of new rows does not have, the target among them."""
+    if len(files) < 2 or files[-1].name != "test.csv":
+        return ()
+    absent = names[files[0]] - names[files[-1]]
+    wanted = _same(chosen.get("target", ""), list(names[files[0]]))
+    return tuple(sorted(absent)) if not wanted or wanted in absent else ()
+
+
+def _rows(root: Path, file: Path, separator: str, header: bool, **how: Any) -> pd.DataFrame:
+    with dialect.understood(file, root / file, csv.EXPECTED):
+        return dialect.frame(root / file, separator, header, **how)
+
+
+def _read_numbers(table: Table) -> None:
+    """Numbers such as `$1,200` in place of their text, in all columns that have only those."""
+    for name in table.rows:
+        text = table.rows[name]
+        if is_numeric_dtype(text) or text.isna().all() or look_at.kind(text) == "boolean":
+            continue
+        found = numbers.read(text, table.decimal)
+        if found is None:
+            continue
+        known = text.dropna()
+        odd = known[pd.to_numeric(known, errors="coerce") != found[known.index]]
+        if len(odd):
+            table.read_as[name] = f"`{odd.iloc[0]}` is {found[odd.index[0]]:.15g}"
+        whole = not found.isna().any() and not known.str.contains(table.decimal, regex=False).any()
+        table.rows[name] = found.astype(np.int64) if whole else found
+
+
+def _target(table: Table, chosen: dict[str, str]) -> str:
+    """The column that a person has named, or that says itself that it is the target.
+
+    Raises:
+        Question: none does.
+    """
+    if "target" in chosen:
+        found = _same(chosen["target"], table.names)
+        if not found:
+            raise UserError(
+                f"{table.file}: no column `{chosen['target']}` to be the target. It has "
+                f"{some(table.names)}. Correct --target."
+            )
+        return found
+    if len(table.absent) == 1:
+        return table.absent[0]
+    named = [name for name in table.names if name.strip().lower() in TARGETS]
+    if named:
+        return named[0]
+
+    names = list(table.absent or table.names)
+    asked = f"which column is the target? Expected --target COLUMN: {_ends(names)}."
+    if not table.header:
+        asked = (
+            f"the first line is {table.first_row[:60]}. Expected the columns' names, or, as it "
+            f"has none, --target COLUMN: {names[0]} to {names[-1]}."
         )
-    except UnicodeDecodeError as error:
-        raise _not_utf8(file, error) from None
-    except ValueError as error:
-        raise UserError(
-            f"{file} cannot be read: {str(error).strip()}. Expected {csv.EXPECTED}."
-        ) from None
+    raise Question(f"{table.file}: {asked}", "target", names)
 
 
-def _not_utf8(file: Path, error: UnicodeDecodeError) -> UserError:
-    where = f"{error.reason} at byte {error.start:,}"
-    return UserError(f"{file} is not UTF-8: {where}. Save it as UTF-8.")
+def _ends(names: list[str]) -> str:
+    """The first names and the last ones, among which a target often is."""
+    shown = names if len(names) <= 12 else [*names[:8], "...", *names[-3:]]
+    return ", ".join(shown)
 
 
-def _check_names(table: Table) -> None:
-    """Refuse a first line of values, which would be taken for names."""
-    names = table.names
-    if not names:
-        raise UserError(f"{table.file}: no column has a name. Expected {csv.EXPECTED}.")
-    if names == [str(number) for number in range(len(names))]:  # so pandas numbers them
-        return
-    numbers = _numeric(names)
-    fractions = sum("." in name for name in np.array(names)[numbers])
-    if numbers.all() or fractions > 1:
-        first = table.separator.join(names)[:60]
-        raise UserError(
-            f"{table.file}: the first line is {first}. Expected the columns' names: add them."
-        )
+def _same(wanted: str, names: list[str]) -> str | None:
+    """The column of that name, or the only one that differs in blanks and capitals alone."""
 
+    def plain(name: str) -> str:
+        return " ".join(name.split()).lower()
 
-def _target(names: list[str]) -> str:
-    """The first column that is called like a target; else the last."""
-    return next((name for name in names if name.lower() in TARGETS), names[-1])
+    alike = [name for name in names if plain(name) == plain(wanted)]
+    if wanted in names:
+        return wanted
+    return alike[0] if len(alike) == 1 else None
 
 
 def _are_classes(column: pd.Series) -> bool:
@@ -234,18 +334,14 @@ def _are_classes(column: pd.Series) -> bool:
     return bool(whole) and y.nunique() <= FEW
 
 
-def _numeric(values: Any) -> np.ndarray:
-    """Which of the values are finite numbers."""
-    numbers = pd.to_numeric(pd.Series(values), errors="coerce")
-    return np.isfinite(numbers.to_numpy(np.float64))
-
-
 def _load(path: Path, table: Table, columns: Columns) -> dict[str, Any]:
     """The section `load`, in the order of the source's parameters as people read them."""
     return {
         "source": "csv",
         "path": path.as_posix(),
         "separator": table.separator,
+        "header": table.header,
+        "decimal": table.decimal,
         "target": columns.target,
         "task": columns.task,
         "group": None,

@@ -24,6 +24,21 @@ ANCHORS = {
 }
 
 
+class Question(UserError):
+    """What the data does not tell, and a person must.
+
+    Args:
+        says: the question, and how to answer it on the command line.
+        key: of `load`.
+        answers: that are possible.
+    """
+
+    def __init__(self, says: str, key: str, answers: list[str]) -> None:
+        super().__init__(says)
+        self.key = key
+        self.answers = answers
+
+
 @dataclass(frozen=True)
 class Proposal:
     """A pipeline to begin with, and what a person should look at.

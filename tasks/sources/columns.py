@@ -11,6 +11,7 @@ import pandas as pd
 from tasks.core.step import UserError
 from tasks.sources.base import Place, some
 from tasks.sources.labels import Labels, numbered, targets
+from tasks.sources.numbers import MARKS, parsed
 
 Params = Any  # of csv.py, which imports this file
 
@@ -38,17 +39,21 @@ def features(place: Place, tables: Tables, params: Params) -> list[str]:
     return found
 
 
-def numbers(file: Place, column: pd.Series, otherwise: str) -> pd.Series:
+def numbers(file: Place, column: pd.Series, otherwise: str, decimal: str) -> pd.Series:
     """A column as numbers, NaN where it is missing.
 
     Args:
         file: that it was read from.
         column: as it was read.
         otherwise: what else a user may do than correct the value, for the message.
+        decimal: the decimal mark.
     """
-    found = pd.to_numeric(column, errors="coerce").astype(np.float64)
+    found = parsed(column, decimal)
     bad = np.flatnonzero((found.isna() & column.notna()) | np.isinf(found))
     if len(bad):
+        other = MARKS[decimal == "."]
+        if parsed(column, other).notna().sum() > found.notna().sum():
+            otherwise = f"or set `decimal: '{other}'`, {otherwise}"
         raise UserError(
             f"{file}: the column {column.name} has '{column.iloc[bad[0]]}' in "
             f"{_row(column, bad[0])}. Expected finite numbers: correct it, {otherwise}."
@@ -64,7 +69,9 @@ def labels(files: dict[str, Place], tables: Tables, params: Params) -> tuple[Lab
     columns = {split: table[params.target] for split, table in tables.items()}
     if params.task == "regression":
         way = "or set `task: classes`"
-        values = {split: numbers(files[split], y, way) for split, y in columns.items()}
+        values = {
+            split: numbers(files[split], y, way, params.decimal) for split, y in columns.items()
+        }
         return targets({split: y.to_numpy() for split, y in values.items()}, params.path), []
 
     words = pd.concat(columns.values())

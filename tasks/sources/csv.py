@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from tasks.core.folder import Folder
+from tasks.core.step import log
 from tasks.sources.base import SOURCE, SPLITS, Dataset, Labelled, Place, arranged, check_given
 
 EXPECTED = (
@@ -21,7 +22,16 @@ Kind = Annotated[str, Field(pattern=r"^(number|boolean|words|date( .*%.*)?)$")]
 
 class Params(Labelled):
     source: Literal["csv"] = SOURCE
-    separator: Literal[",", ";", "\t"] = Field(description="What stands between two values.")
+    separator: Literal[",", ";", "\t", "|", ":", "^", "~", " "] = Field(
+        description="What stands between two values; a space stands for any number of them."
+    )
+    header: bool = Field(
+        description="Whether the first row has the columns' names; false calls them column_1, "
+        "column_2 and so on."
+    )
+    decimal: Literal[".", ","] = Field(
+        description="The decimal mark of the numbers; the other one may separate thousands."
+    )
     target: Column = Field(description="The column to predict.")
     task: Literal["classes", "regression"] = Field(
         description="Whether the target is a class, which may be text, or a number."
@@ -68,7 +78,7 @@ def find(params: Params, folder: Folder) -> Dataset:
         tables[split] = missing.checked(files[split], each, features, params)
 
     of_kind = {name: params.columns.get(name, "number") for name in features}
-    x, words = kinds.arrays(files, tables, of_kind)
+    x, words = kinds.arrays(files, tables, of_kind, params.decimal)
     y, names = columns.labels(files, tables, params)
     found = {"x": x, "y": y, "from": {}, "others": columns.others(tables, features, params.target)}
     for split, each in tables.items():
@@ -89,9 +99,23 @@ def _files(params: Params, place: Place) -> dict[str, Place]:
     is_folder = place.path.is_dir()
     place.existing(EXPECTED, is_folder)
     files = {"train": place}
+    what = "test.csv in a folder"
     if is_folder:
         both = {split: place / f"{split}.csv" for split in SPLITS}
         files = {split: each for split, each in both.items() if each.path.exists()}
         files = {"train": both["train"], **files}
-    check_given(params, "test" in files, "test.csv in a folder")
+    if "test" in files and _is_new(files["test"], params):
+        what = f"test.csv has no column {params.target}: new rows to predict"
+        log.info("%s: %s", place, what)
+        del files["test"]
+    check_given(params, "test" in files, what)
     return files
+
+
+def _is_new(file: Place, params: Params) -> bool:
+    """Whether the rows have no target: they are new ones, to be predicted."""
+    from tasks.sources import dialect
+
+    with dialect.understood(file, file.path, EXPECTED):
+        names = dialect.names(file.path, params.separator, params.header)
+    return len(names) > 1 and params.target not in names

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.core.step import UserError
+from tasks.sources import columns
 from tasks.sources.base import Place
 
 BOOLEANS = {
@@ -20,7 +21,7 @@ Tables = dict[str, pd.DataFrame]  # by split
 
 
 def arrays(
-    files: Mapping[str, Place], tables: Tables, kinds: Mapping[str, str]
+    files: Mapping[str, Place], tables: Tables, kinds: Mapping[str, str], decimal: str
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Columns as numbers, NaN where a value is missing.
 
@@ -28,6 +29,7 @@ def arrays(
         files: that the tables were read from.
         tables: with these columns; those that are no numbers as text.
         kinds: of the columns, by their names.
+        decimal: the decimal mark of their numbers.
 
     Returns:
         Two things. For each table `x`, float64, (rows, columns). And the words of all columns,
@@ -47,21 +49,26 @@ def arrays(
             if kind == "words":
                 x[split][:, number] = _stripped(column).map(place)
             else:
-                x[split][:, number] = values(files[split], column, kind)
+                x[split][:, number] = values(files[split], column, kind, decimal)
     return x, words
 
 
-def values(file: Place, column: pd.Series, kind: str) -> pd.Series:
+def values(file: Place, column: pd.Series, kind: str, decimal: str) -> pd.Series:
     """A column that is no words as numbers.
 
     Args:
         file: that it was read from.
         column: as it was read.
         kind: `number`, `boolean` or `date`, perhaps with its format.
+        decimal: the decimal mark of numbers.
 
     Raises:
         UserError: a value is of another kind.
     """
+    if kind == "number":
+        otherwise = f"or set `ignore: ['{column.name}']` or `columns: {{{column.name}: words}}`"
+        return columns.numbers(file, column, otherwise, decimal)
+
     found, expected = parsed(column, kind)
     bad = np.flatnonzero((found.isna() & column.notna()) | np.isinf(found))
     if not len(bad):
@@ -79,8 +86,6 @@ def parsed(column: pd.Series, kind: str) -> tuple[pd.Series, str]:
 
     A boolean is 0 or 1, a date the seconds since 1970.
     """
-    if kind == "number":
-        return pd.to_numeric(column, errors="coerce").astype(np.float64), "finite numbers"
     if kind == "boolean":
         found = column.astype("object").map(lambda value: BOOLEANS.get(str(value).strip().lower()))
         return found.astype(np.float64), "true or false, yes or no, 1 or 0"

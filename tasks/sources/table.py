@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import warnings
 from typing import Any
 
 import pandas as pd
 
 from tasks.core.step import UserError
+from tasks.sources import dialect
 from tasks.sources.base import Place, some
 
 Params = Any  # of csv.py, which imports this file
@@ -29,22 +28,14 @@ def read(file: Place, params: Params, expected: str) -> pd.DataFrame:
     """
     file.existing(expected, folder=False)
     words = params.texts
-    try:
-        names = _names(file, params.separator)
-        with warnings.catch_warnings():
-            # More values than names: pandas would drop some.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = _read(file, params)
+    with dialect.understood(file, file.path, expected):
+        names = dialect.names(file.path, params.separator, params.header)
+        # With decimal commas pandas would take 1.234 for a number near 1.
+        table = _read(file, params, dtype=str if params.decimal == "," else None)
         _check_columns(file, names, table, params)
         written = table
         if words:
             written = _read(file, params, usecols=words, dtype=str, keep_default_na=False)
-    except UnicodeDecodeError as error:
-        why = f"{error.reason} at byte {error.start:,}"
-        raise UserError(f"{file} is not UTF-8: {why}. Save it as UTF-8.") from None
-    except (ValueError, csv.Error, pd.errors.ParserWarning) as error:
-        why = str(error).strip()
-        raise UserError(f"{file} cannot be read: {why}. Expected {expected}.") from None
 
     if not len(table):
         raise UserError(f"{file} has column names and no rows. Expected some.")
@@ -57,21 +48,8 @@ def read(file: Place, params: Params, expected: str) -> pd.DataFrame:
     return table
 
 
-def _names(file: Place, separator: str) -> list[str]:
-    """The first row that is not empty."""
-    with open(file.path, encoding="utf-8-sig", newline="") as opened:
-        return next(filter(None, csv.reader(opened, delimiter=separator)), [])
-
-
-def _read(file: Place, params: Params, **how) -> pd.DataFrame:
-    return pd.read_csv(
-        file.path,
-        sep=params.separator,
-        encoding="utf-8-sig",
-        low_memory=False,
-        index_col=False,
-        **how,
-    )
+def _read(file: Place, params: Params, **how: Any) -> pd.DataFrame:
+    return dialect.frame(file.path, params.separator, params.header, **how)
 
 
 def _check_columns(file: Place, names: list[str], table: pd.DataFrame, params: Params) -> None:

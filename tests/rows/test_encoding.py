@@ -55,7 +55,7 @@ def test_new_rows_are_read_by_the_schema_alone_to_the_bit(tmp_path):
     new = pd.read_csv(file, dtype=texts).iloc[rows[::-1]]
 
     place = Place.named(str(file), Folder(tmp_path / "out"))
-    x, words = kinds.arrays({"new": place}, {"new": new}, of_kind)
+    x, words = kinds.arrays({"new": place}, {"new": new}, of_kind, ".")
     features = Encoding.from_json(schema).apply(x["new"], words)
     scaled = Scaling.from_json(schema["scaling"]).apply(features)
     assert scaled.dtype == expected.dtype

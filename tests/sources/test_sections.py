@@ -15,6 +15,8 @@ CSV = {
     "source": "csv",
     "path": "in.csv",
     "separator": ",",
+    "header": True,
+    "decimal": ".",
     "target": "y",
     "task": "classes",
     "group": None,

@@ -121,6 +121,8 @@ def of_csv(path: Path, **how) -> csv.Params:
         "source": "csv",
         "path": str(path),
         "separator": ",",
+        "header": True,
+        "decimal": ".",
         "target": "y",
         "task": "classes",
         "group": None,

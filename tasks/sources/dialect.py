@@ -1,0 +1,191 @@
+"""The layout of a table's text: comments, what separates its values, the columns' names."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tasks.core.step import UserError
+from tasks.sources.numbers import is_plain
+
+SEPARATORS = (",", ";", "\t", "|", ":", "^", "~", " ")
+DECLARED = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # a first line that Excel understands
+COMMENT = "#"
+DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}([ T].*)?")
+WORD = re.compile(r"[^\W\d_]")  # what a word begins with
+MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "None", "null", "NULL", "-", ".")
+SEEN = 200  # rows that tell whether there are names
+RUN = 5  # names that are numbers in order: as many at least
+
+
+@contextmanager
+def understood(file: object, path: Path, expected: str) -> Iterator[None]:
+    """What Python and pandas say of a file that they cannot read becomes one line.
+
+    Args:
+        file: its name in messages.
+        path: where it is.
+        expected: what the file should be, in words.
+    """
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        why = f"{error.reason} at byte {error.start:,}"
+        raise UserError(
+            f"{file} is not UTF-8: {why}. Save it as UTF-8.{_conversion(path)}"
+        ) from None
+    except pd.errors.ParserWarning:
+        raise UserError(
+            f"{file} cannot be read: its rows have more values than there are names. Expected a "
+            "name for each column: add those that are missing to the first row."
+        ) from None
+    except (ValueError, csv.Error) as error:
+        why = " ".join(str(error).split())
+        raise UserError(f"{file} cannot be read: {why}. Expected {expected}.") from None
+
+
+def _conversion(path: Path) -> str:
+    """A command that converts a file to UTF-8, if its encoding can be told."""
+    with open(path, "rb") as opened:
+        begin = opened.read(100_000)
+    encoding = "UTF-16" if begin[:2] in (b"\xff\xfe", b"\xfe\xff") else "WINDOWS-1252"
+    try:
+        begin.decode(encoding, "ignore" if encoding == "UTF-16" else "strict")
+    except UnicodeDecodeError:
+        return ""
+    command = f"iconv -f {encoding} -t UTF-8 {path.name} > new.csv"
+    return f" If it is {encoding}: `{command}`."
+
+
+def frame(path: Path, separator: str, header: bool, **how: Any) -> pd.DataFrame:
+    """All rows, by pandas.
+
+    Args:
+        path: of the file.
+        separator: of its values; a space stands for any number of them.
+        header: whether the first row has the columns' names.
+        how: more arguments of `pandas.read_csv`.
+    """
+    if not header:
+        how.update(header=None, names=names(path, separator, header))
+    with warnings.catch_warnings():
+        # More values than names: pandas would drop some.
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        return pd.read_csv(
+            _content(path, separator),
+            sep=r"\s+" if separator == " " else separator,
+            encoding="utf-8-sig",
+            low_memory=False,
+            index_col=False,
+            **how,
+        )
+
+
+def names(path: Path, separator: str, header: bool) -> list[str]:
+    """The columns' names: the first row, or else `column_1` and so on."""
+    first = next(iter(records(path, separator, 1)), [])
+    return first if header else [f"column_{number}" for number in range(1, len(first) + 1)]
+
+
+def records(path: Path, separator: str, most: int) -> list[list[str]]:
+    """The first rows, as lists of text, the names among them."""
+    content = _content(path, separator)
+    if isinstance(content, io.StringIO):
+        return _records(content, separator, most)
+    with open(path, encoding="utf-8-sig", newline="") as text:
+        return _records(text, separator, most)
+
+
+def declared(path: Path) -> str | None:
+    """The separator that a first line such as `sep=;` declares."""
+    with open(path, encoding="utf-8-sig", newline="") as opened:
+        match = DECLARED.fullmatch(opened.readline())
+    return match[1] if match and match[1] in SEPARATORS else None
+
+
+def has_names(rows: list[list[str]]) -> bool:
+    """Whether the first of some rows has names, judged by the types of those below it."""
+    first, *below = rows
+    values, unlike = 0, 0  # cells like those below them; words unlike the few words below them
+    recurs = False  # a word of the first row is below it, too
+    for cell, column in zip(first, itertools.zip_longest(*below, fillvalue=""), strict=False):
+        there = [each for each in column if each not in MISSING]
+        kinds = {_kind(each) for each in there}
+        if len(kinds) == 1 and kinds != {"word"}:
+            if WORD.match(cell.strip()) and _kind(cell) == "word" and cell not in MISSING:
+                return True
+            values += _kind(cell) in kinds
+        elif cell in there:
+            values, recurs = values + 1, True
+        else:
+            unlike += len(set(there)) <= len(there) / 5
+
+    count_up = first == [str(number) for number in range(len(first))]  # so pandas names them
+    if count_up or not values:
+        return True
+    recurs = any(
+        cell in column for cell, *column in zip(*rows, strict=False) if _kind(cell) == "word"
+    )
+    return (unlike > 0 and not recurs) or _in_order(first, below)
+
+
+def _in_order(first: list[str], below: list[list[str]]) -> bool:
+    """Whether names are numbers that rise or fall, such as wavelengths or years."""
+
+    def run(row: list[str]) -> bool:
+        numbers = [float(cell) for cell in row if re.fullmatch(r"\d+(\.\d+)?", cell)]
+        pairs = list(itertools.pairwise(numbers))
+        rises, falls = all(a < b for a, b in pairs), all(a > b for a, b in pairs)
+        return len(numbers) >= RUN and (rises or falls)
+
+    return run(first) and sum(map(run, below)) <= len(below) / 2
+
+
+def _kind(cell: str) -> str:
+    cell = cell.strip()
+    if is_plain(cell):
+        return "number"
+    if DATE.fullmatch(cell):
+        return "date"
+    return "boolean" if cell.lower() in ("true", "false") else "word"
+
+
+def _content(path: Path, separator: str) -> Path | io.StringIO:
+    """The file; or its text, if it begins with comments or declares its separator."""
+    with open(path, encoding="utf-8-sig", newline="") as opened:
+        first = next((line for line in opened if line.strip()), "")
+    if not first.startswith(COMMENT) and not DECLARED.fullmatch(first):
+        return path
+
+    text = path.read_bytes().decode("utf-8-sig")
+    lines = [line for line in re.split(r"(?<=\n)", text) if line.strip()]
+    lines = lines[1:] if DECLARED.fullmatch(lines[0]) else lines
+    rows = [line for line in lines if not line.startswith(COMMENT)]
+    if lines and _are_names(lines[0], rows, separator):
+        rows.insert(0, lines[0])
+    return io.StringIO("".join(rows))
+
+
+def _are_names(line: str, rows: list[str], separator: str) -> bool:
+    """Whether a line that begins with `#` has the names, and not the row below it."""
+    if not line.startswith(COMMENT) or not rows:
+        return False
+    named, *below = _records(io.StringIO("".join([line, *rows[:SEEN]])), separator, SEEN)
+    return len(named) > 1 and len(named) == len(below[0]) and not has_names(below)
+
+
+def _records(text: io.TextIOBase, separator: str, most: int) -> list[list[str]]:
+    rows = csv.reader(text, delimiter=separator, skipinitialspace=separator == " ")
+    found = list(itertools.islice(filter(None, rows), most))
+    if separator == " ":  # blanks at a line's end separate nothing
+        return [row[:-1] if row[-1:] == [""] else row for row in found]
+    return found

@@ -1,0 +1,118 @@
+"""Numbers as people write them: 1.234,50 and $1,200 and (5 %) and 3 kg."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+MARKS = (".", ",")  # decimal marks
+BLANK = "[ \u00a0\u2009\u202f]"
+SIGN = "[-+\u2212\u2013]"
+CURRENCY = (
+    r"(?:[A-Z]{0,3}[$\u00a2-\u00a5\u058f\u0e3f\u20a0-\u20cf\uff04\uffe5]"
+    r"|USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|BRL|SEK|NOK|DKK|PLN|Rs\.?|kr\.?|z\u0142)"
+)
+UNIT = r"[^\d\s.,()\[\]/:_-][^\d()]{0,11}"
+
+
+class Cell(NamedTuple):
+    """A number and what is written around it: a currency, a percent sign or a unit."""
+
+    number: float
+    around: str
+
+
+def read(column: pd.Series, decimal: str = ".") -> pd.Series | None:
+    """A column as float64, NaN where a value is missing; None if a value is no number.
+
+    Args:
+        column: text as it is written, or numbers.
+        decimal: the decimal mark: `.` or `,`; the other one may separate thousands.
+    """
+    found = parsed(column, decimal)
+    return None if (found.isna() & column.notna()).any() else found
+
+
+def parsed(column: pd.Series, decimal: str = ".") -> pd.Series:
+    """A column as float64, NaN where a value is missing or is no number.
+
+    All values have one unit: where most have `kg`, those without, or with another one, are no
+    numbers of this column. A currency sign may be left out.
+
+    Args:
+        column: text as it is written, or numbers.
+        decimal: the decimal mark: `.` or `,`; the other one may separate thousands.
+    """
+    found = pd.Series(np.nan, column.index, np.float64, name=column.name)
+    if decimal == "." or pd.api.types.is_numeric_dtype(column):
+        found = pd.to_numeric(column, errors="coerce").astype(np.float64)
+    odd = found.isna() & column.notna()
+    if not odd.any():
+        return found
+
+    cells = {text: cell(str(text), decimal) for text in column[odd].unique()}
+    around = Counter(one.around for one in column[odd].map(cells) if one)
+    around[""] += int(found.notna().sum())
+    allowed = _allowed(around)
+    if "" not in allowed:
+        found[:] = np.nan
+    known = {
+        text: one.number if one and one.around in allowed else np.nan for text, one in cells.items()
+    }
+    found[odd] = column[odd].map(known).astype(np.float64)
+    return found
+
+
+def cell(text: str, decimal: str) -> Cell | None:
+    """One value; None if it is no number."""
+    match = PATTERNS[decimal].fullmatch(text.strip())
+    if not match or bool(match["open"]) != bool(match["close"]):
+        return None
+    whole, part = re.sub(r"\D", "", match["whole"] or ""), match["part"] or ""
+    if not whole + part or (match["before"] and match["after"]):
+        return None
+
+    negative = any(match[sign] in ("-", "\u2212", "\u2013") for sign in ("sign", "inner"))
+    number = float(f"{whole or 0}.{part or 0}{match['power'] or ''}")
+    around = (match["before"] or match["after"] or "").strip()
+    return Cell(-number if negative or match["open"] else number, around)
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text is a number, with either decimal mark and with nothing around it."""
+    found = [cell(text, mark) for mark in MARKS]
+    return any(one is not None and not one.around for one in found)
+
+
+def is_money(around: str) -> bool:
+    """Whether what is written around a number is a currency."""
+    return re.fullmatch(CURRENCY, around) is not None
+
+
+def _allowed(around: Counter[str]) -> set[str]:
+    """What may be written around the numbers of a column: what most have."""
+    (usual, _), *others = around.most_common()
+    if is_money(usual):
+        return {usual, ""}
+    money = [each for each, _ in others if is_money(each)]
+    return {usual, *money[:1]} if usual == "" else {usual}
+
+
+def _pattern(decimal: str) -> re.Pattern[str]:
+    """A number with this decimal mark; thousands in groups of three, or in India of two."""
+    other = MARKS[decimal == "."]
+    group = rf"(?P<group>[{other}'\u2019]|{BLANK})"
+    whole = rf"[1-9]\d{{0,2}}{group}\d{{3}}(?:(?P=group)\d{{3}})*|\d+"
+    if decimal == ".":
+        whole += r"|[1-9]\d?(?:,\d{2})+,\d{3}"
+    number = rf"(?P<whole>{whole})?(?:{re.escape(decimal)}(?P<part>\d*))?(?P<power>[eE][-+]?\d+)?"
+    before = rf"(?P<sign>{SIGN})?{BLANK}?(?P<before>{CURRENCY})?{BLANK}?(?P<inner>{SIGN})?"
+    after = rf"{BLANK}?(?P<after>{UNIT})?"
+    return re.compile(rf"(?P<open>\()?{before}{number}{after}(?P<close>\))?")
+
+
+PATTERNS = {mark: _pattern(mark) for mark in MARKS}

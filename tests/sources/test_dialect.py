@@ -1,0 +1,122 @@
+"""The layout of a table's text: comments, separators, and whether there are names."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tasks.core.step import UserError
+from tasks.sources import dialect
+from tests.support.own import ROWS, loaded, of_csv, put_csv, table
+
+# Rows of the same table, as others write it; and how params.yaml says so.
+LAYOUTS = {
+    "pipes": (lambda lines: [line.replace(",", "|") for line in lines], {"separator": "|"}),
+    "carets": (lambda lines: [line.replace(",", "^") for line in lines], {"separator": "^"}),
+    "blanks": (
+        lambda lines: ["  " + line.replace(",", "   ") + " " for line in lines],
+        {"separator": " "},
+    ),
+    "sep=": (
+        lambda lines: ["sep=;", *(line.replace(",", ";") for line in lines)],
+        {"separator": ";"},
+    ),
+    "comments": (
+        lambda lines: ["# by hand, in 2020, twice", "#", *lines[:5], "# a pause", *lines[5:]],
+        {},
+    ),
+    "decimal commas": (
+        lambda lines: [line.replace(",", ";").replace(".", ",") for line in lines],
+        {"separator": ";", "decimal": ","},
+    ),
+    "currency": (
+        lambda lines: [lines[0], *(line.replace(",", ",$ ", 1) for line in lines[1:])],
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_a_table_is_the_same_however_it_is_laid_out(tmp_path, kind):
+    change, how = LAYOUTS[kind]
+    plain = loaded(tmp_path / "plain", of_csv(put_csv(tmp_path / "plain.csv", *table())))
+    found = loaded(tmp_path / "out", of_csv(put_csv(tmp_path / "in.csv", *change(table())), **how))
+    for name in ("x_train", "x_test", "y_train", "y_test", "feature_names", "class_names"):
+        np.testing.assert_array_equal(found[name], plain[name])
+
+
+def test_without_names_no_row_is_lost(tmp_path):
+    file = put_csv(tmp_path / "in.csv", *table()[1:])
+    found = loaded(tmp_path / "out", of_csv(file, header=False, target="column_3"))
+    assert len(found["x_train"]) + len(found["x_test"]) == ROWS
+    assert found["feature_names"].tolist() == ["column_1", "column_2"]
+
+
+@pytest.mark.parametrize("names", ["#a,b,y", "# a,b,y"])
+def test_names_may_begin_like_a_comment(tmp_path, names):
+    file = put_csv(tmp_path / "in.csv", names, *table()[1:])
+    found = loaded(tmp_path / "out", of_csv(file))
+    assert found["feature_names"].tolist() == [names.split(",")[0], "b"]
+
+
+ROW = ["30", "Ulm", "2.5", "yes"]
+BELOW = [["31", "Bonn", "1.5", "no"], ["32", "Ulm", "", "yes"], ["33", "Ulm", "4.5", "no"]] * 4
+NAMES = {
+    "words above numbers": (["age", "town", "size", "kept"], BELOW, True),
+    "a word above dates": (["day", "Ulm"], [["2020-01-02", "Bonn"], ["2020-01-03", "Ulm"]], True),
+    "values": (ROW, BELOW, False),
+    "a missing value": (["?", *ROW[1:]], BELOW, False),
+    "years and a word": (["2019", "town", "2021", "kept"], BELOW, True),
+    "as pandas numbers them": (["0", "1"], [["1", "2"], ["3", "4"]], True),
+    "wavelengths": (
+        ["400.5", "410.5", "420.5", "430.5", "440.5", "class"],
+        [["3", "1", "2", "5", "4", "a"], ["1", "7", "3", "2", "9", "b"]],
+        True,
+    ),
+    "numbers in no order": (
+        ["400.5", "10.5", "420.5", "3.5", "440.5", "class"],
+        [["3", "1", "2", "5", "4", "a"], ["1", "7", "3", "2", "9", "b"]],
+        False,
+    ),
+    "words alone": (["color", "form"], [["red", "round"], ["blue", "flat"]], True),
+    "words that are below, too": (["red", "flat"], [["red", "round"], ["blue", "flat"]], False),
+    "no rows": (["a", "b"], [], True),
+}
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_names_are_told_by_the_rows_below_them(kind):
+    first, below, expected = NAMES[kind]
+    assert dialect.has_names([first, *below]) == expected
+
+
+WRONG = {
+    "windows": ("a,y\nK\u00f6ln,1\n".encode("cp1252"), r"iconv -f WINDOWS-1252 -t UTF-8 in\.csv"),
+    "utf-16": ("a,y\n1,0\n".encode("utf-16"), r"Save it as UTF-8\. If it is UTF-16: `iconv"),
+    "more values than names": (b"a,y\n1,2,0\n1,3,1\n", r"more values than there are names\. Exp"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_what_cannot_be_read_is_one_line_with_what_to_do(tmp_path, kind):
+    content, expected = WRONG[kind]
+    (tmp_path / "in.csv").write_bytes(content)
+    with pytest.raises(UserError, match=expected) as caught:
+        loaded(tmp_path / "out", of_csv(tmp_path / "in.csv"))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_decimal_comma_that_params_yaml_does_not_name_is_advised(tmp_path):
+    lines = [line.replace(",", ";").replace(".", ",") for line in table()]
+    file = put_csv(tmp_path / "in.csv", *lines)
+    with pytest.raises(UserError, match=r"'0,0' in row 1\. .* or set `decimal: ','`, or set `ig"):
+        loaded(tmp_path / "out", of_csv(file, separator=";"))
+
+
+def test_a_test_file_without_the_target_has_new_rows_to_predict(tmp_path):
+    put_csv(tmp_path / "in/train.csv", *table())
+    put_csv(tmp_path / "in/test.csv", "a,b", "1,2")
+    found = loaded(tmp_path / "out", of_csv(tmp_path / "in"))
+    assert len(found["x_train"]) + len(found["x_test"]) == ROWS
+    with pytest.raises(UserError, match=r"no test rows \(test\.csv has no column y: new rows"):
+        loaded(tmp_path / "out", of_csv(tmp_path / "in", test="given"))

@@ -1,0 +1,96 @@
+"""Numbers as people write them: what is read, and what is no number of its column."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasks.sources import numbers
+
+READ = {  # by the decimal mark
+    ".": {
+        "1,234.5": 1234.5,
+        "12,345,678": 12345678,
+        "12,34,567": 1234567,  # as in India
+        "$1,200": 1200,
+        "-$3.50": -3.5,
+        "($4.20)": -4.2,
+        "US$ 5": 5,
+        "EUR 7.25": 7.25,
+        "1'234.50": 1234.5,
+        "1 234": 1234,
+        "\u22126.5": -6.5,
+        "8.5 %": 8.5,
+        "+9 kg": 9,
+        "3.2e3": 3200,
+        "20 °C": 20,
+        "10,000+": 10000,
+    },
+    ",": {
+        "1.234,5": 1234.5,
+        "16.455": 16455,
+        "0,25 €": 0.25,
+        "1\u202f234,75": 1234.75,
+        "7,5 kr": 7.5,
+        ",5": 0.5,
+        "12%": 12,
+    },
+}
+NONE = {
+    ".": [
+        "1,5",
+        "1,23",
+        "12,3456",
+        "1.2.3",
+        "a",
+        "",
+        ".",
+        "1-2",
+        "10/2",
+        "0,123",
+        "(5",
+        "12 345 6",
+    ],
+    ",": ["1.5", "12.34", "0.123", "1,2,3", "01.02.2020", "1.2345"],
+}
+
+
+@pytest.mark.parametrize("mark", numbers.MARKS)
+def test_a_number_is_read_as_it_is_meant(mark):
+    found = {text: numbers.cell(text, mark) for text in READ[mark]}
+    assert {text: one and one.number for text, one in found.items()} == READ[mark]
+    assert [text for text in NONE[mark] if numbers.cell(text, mark)] == []
+
+
+def test_plain_numbers_have_the_bits_that_pandas_gives_them():
+    random = np.random.default_rng(0)
+    texts = [f"{value:.17g}" for value in random.normal(size=500) * 10.0 ** random.integers(-9, 9)]
+    expected = pd.to_numeric(pd.Series(texts)).to_numpy()
+    np.testing.assert_array_equal(numbers.read(pd.Series(texts)).to_numpy(), expected)
+
+
+@pytest.mark.parametrize(
+    ("values", "bad"),
+    [
+        (["3 kg", "4 kg", None], []),
+        (["3 kg", "4 kg", "5"], ["5"]),
+        (["3 kg", "4 kg", "5 lb"], ["5 lb"]),
+        (["3", "4", "5%"], ["5%"]),
+        (["$3", "$4", "5"], []),  # a currency may be left out
+        (["3", "4", "$5", "$6"], []),
+        (["$3", "$4", "€5"], ["€5"]),
+        (["1,000", "20", "?"], ["?"]),
+    ],
+)
+def test_the_values_of_a_column_have_one_unit(values, bad):
+    column = pd.Series(values, dtype=object)
+    found = numbers.parsed(column)
+    assert column[found.isna() & column.notna()].tolist() == bad
+    assert (numbers.read(column) is None) == bool(bad)
+
+
+def test_numbers_that_are_read_already_stay_as_they_are():
+    column = pd.Series([1.5, np.nan, 16.455])
+    for mark in numbers.MARKS:
+        pd.testing.assert_series_equal(numbers.read(column, mark), column)
