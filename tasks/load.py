@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import reduce
 from operator import or_
 from typing import Annotated
@@ -21,15 +22,17 @@ Params = Annotated[  # type: ignore[valid-type] # made of the table
 ]
 
 SHAREABLE = True  # the result may come from DVC's remote, if `params.shareable` is true too
+ELSEWHERE = {"path", "folder", "test", "seed", "class_names"}  # keys that are not for new rows
 IF_MEMORY_IS_SHORT = "Take fewer rows or features, or images of a smaller load.size."
 
 
 def load(folder: Folder, params: BuiltIn | Own) -> str:
     """Write `raw.npz`: `x_train y_train x_test y_test`, as in `keras.datasets`, and `class_names`.
 
-    Some data have more: `feature_names`, of a table's columns; `group_train`, a number for each
-    row's group; `given_train`, a mask of the training rows that are given for validation; and
-    `from_train` and `from_test`, where each row is from, in words.
+    `load` has the parameters with which new rows are read, as JSON, and the labels as they are in
+    the data. Some data have more: `feature_names`, of a table's columns; `group_train`, a number
+    for each row's group; `given_train`, a mask of the training rows that are given for validation;
+    and `from_train` and `from_test`, where each row is from, in words.
 
     Args:
         folder: the pipeline's folder.
@@ -50,6 +53,8 @@ def load(folder: Folder, params: BuiltIn | Own) -> str:
     names = {"class_names": np.array(named(params, found.class_names), dtype=np.str_)}
     if found.feature_names:
         names["feature_names"] = np.array(found.feature_names, dtype=np.str_)
+    reading = params.model_dump(exclude=ELSEWHERE) | {"labels": [*map(str, found.class_names)]}
+    names["load"] = np.array(json.dumps(reading, sort_keys=True))
     write_arrays(folder, "raw.npz", **found.arrays, **names)
 
     train, test = (f"{len(found.arrays[name]):,}" for name in ("x_train", "x_test"))

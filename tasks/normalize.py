@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -45,6 +46,7 @@ class Raw(NamedTuple):
     given_train: Optional = None
     from_train: Optional = None
     from_test: Optional = None
+    load: Optional = None  # how new rows are read
     # What only a table has.
     feature_kinds: Optional = None
     words: Optional = None
@@ -247,7 +249,7 @@ def _describe(
 ) -> dict[str, Any]:
     """The content of `schema.json`: what the model and new rows need to know of these data."""
     arrays = scaled.arrays
-    schema = {
+    schema: dict[str, Any] = {
         "labels": labels.kind,
         "classes": labels.classes,
         "class_names": labels.names,
@@ -260,6 +262,8 @@ def _describe(
         # The model's last layer answers in the target's own unit, whatever it is; see `build`.
         target = arrays["y_train"].astype(np.float64)
         schema["target"] = {"mean": target.mean(), "std": target.std() or 1.0}
+    if raw.load is not None:
+        schema["load"] = json.loads(str(raw.load)) | {"type": raw.x_train.dtype.str}
     if raw.feature_names is not None:
         schema["feature_names"] = raw.feature_names.tolist()
     if encoding:

@@ -44,7 +44,7 @@ def run(project: Project, name: str, pipeline: str, force: bool = False) -> tupl
     chosen = project.read(pipeline)
     sections = project.sections(pipeline)
     this, section = step(name), getattr(chosen, name)
-    folder = _folder(project, pipeline)
+    folder = folder_of(project, pipeline)
     watched = _files(project, this.watched(section))
     used = Used(sections, {path: md5(path) for path in watched})
 
@@ -62,7 +62,7 @@ def run(project: Project, name: str, pipeline: str, force: bool = False) -> tupl
     return said, used
 
 
-def _folder(project: Project, pipeline: str) -> Folder:
+def folder_of(project: Project, pipeline: str) -> Folder:
     """The pipeline's folder, which knows what `dvc.lock` records of its files."""
     path = project.data(pipeline)
     recorded = {project.root / name: digest for name, digest in outputs(project).items()}

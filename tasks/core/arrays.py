@@ -21,6 +21,9 @@ from tasks.core.step import must_stop, stop
 
 LARGE = 2**30  # bytes: a larger array stays on disk
 BLOCK = 2**25  # bytes that are worked on at once
+# At most in a batch, when a model only answers: the outputs of layers on images are large.
+ROWS = 256
+VALUES = 2**22
 ZIP_HEADER = 30  # bytes before each entry of a zip file, without its two texts
 HEADERS = {1: npy.read_array_header_1_0, 2: npy.read_array_header_2_0}  # by NumPy's format version
 
@@ -112,6 +115,11 @@ def blocks(array: np.ndarray, rows: int | None = None) -> Iterator[slice]:
         if must_stop():
             stop(f"after {begin:,} of {rows:,} rows")
         yield slice(begin, min(begin + size, rows))
+
+
+def batch_of(x: np.ndarray) -> int:
+    """Rows like these that a model answers at once."""
+    return max(1, min(ROWS, VALUES // x[:1].size))
 
 
 def classes_of(y: np.ndarray) -> np.ndarray:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from tasks.core.arrays import batch_of
 from tasks.core.step import must_stop, stop
 from tasks.network.backend import keras, tf
-
-# At most in a batch, when the model only answers: the outputs of layers on images are large.
-ROWS = 256
-VALUES = 2**22
 
 
 def in_batches(x: np.ndarray, y: np.ndarray, least: int = 1) -> tf.data.Dataset:
@@ -20,7 +17,7 @@ def in_batches(x: np.ndarray, y: np.ndarray, least: int = 1) -> tf.data.Dataset:
         least: rows in a batch at least, such as the batch size of the training.
     """
     arrays = (x, y)
-    size = max(least, min(ROWS, VALUES // x[:1].size))
+    size = max(least, batch_of(x))
     kinds = [tf.as_dtype(array.dtype) for array in arrays]
 
     def read(begin):

@@ -80,6 +80,15 @@ class Dataset(NamedTuple):
     feature_names: Sequence[str] = ()
 
 
+class New(NamedTuple):
+    """Rows to predict, read as the training rows were."""
+
+    x: np.ndarray  # as x_test in raw.npz
+    places: list[str]  # where a user finds each row
+    labels: np.ndarray | None  # text, or the numbers of a regression; None if there are none
+    words: np.ndarray | None = None  # of a table, as in raw.npz
+
+
 @dataclass(frozen=True)
 class Place:
     """A file or folder of the data: where it is, and what messages call it."""

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
 from tasks.core.folder import Folder
-from tasks.core.step import log
-from tasks.sources.base import SOURCE, SPLITS, Dataset, Labelled, Place, arranged, check_given
+from tasks.core.step import UserError, log
+from tasks.sources.base import (
+    SOURCE,
+    SPLITS,
+    Dataset,
+    Labelled,
+    New,
+    Place,
+    arranged,
+    check_given,
+    some,
+)
 
 EXPECTED = (
     "a .csv file with a row of column names, or a folder with train.csv, and perhaps val.csv and "
@@ -119,3 +130,51 @@ def _is_new(file: Place, params: Params) -> bool:
     with dialect.understood(file, file.path, EXPECTED):
         names = dialect.names(file.path, params.separator, params.header)
     return len(names) > 1 and params.target not in names
+
+
+def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:
+    """Rows to predict, some at a time. The order of the columns does not matter.
+
+    Args:
+        place: a CSV file, with the target or without it.
+        schema: the content of `schema.json`.
+        folder: the pipeline's folder.
+
+    Raises:
+        UserError: a column is missing, or has a value that it cannot have.
+    """
+    # Here, as pandas takes a second to import.
+    from tasks.sources import columns, dialect, kinds, table
+
+    load = {key: value for key, value in schema["load"].items() if key not in ("labels", "type")}
+    params = Params(**load, path=place.shown, test=0.5, seed=0, class_names=None)
+    of_kind = {column["name"]: column["kind"] for column in schema["columns"]}
+
+    place.existing("a table with the columns of the training rows", folder=False)
+    with dialect.understood(place, place.path, EXPECTED):
+        there = dialect.names(place.path, params.separator, params.header)
+    absent = [name for name in of_kind if name not in there]
+    if absent:
+        raise UserError(
+            f"{place}: no column {some(absent)}. The model was trained with the columns "
+            f"{some(list(of_kind))}. This file has {some(there)}."
+        )
+
+    labelled = params.target in there
+    classes = labelled and params.task == "classes"
+    params = params.model_copy(
+        update={
+            "target": params.target if labelled else None,
+            "task": "classes" if classes else "regression",
+            "group": None,
+            "ignore": [name or f"Unnamed: {number}" for number, name in enumerate(there)],
+            "columns": {name: kind for name, kind in params.columns.items() if name in of_kind},
+        }
+    )
+    for part in table.parts(place, params, EXPECTED, table.ROWS):
+        x, words = kinds.arrays({"new": place}, {"new": part}, of_kind, params.decimal)
+        y = part[params.target] if labelled else None
+        if labelled and not classes:
+            y = columns.numbers(place, y, "or take the column out", params.decimal)
+        labels = None if y is None else y.to_numpy()
+        yield New(x["new"], [f"row {row + 1}" for row in part.index], labels, words)

@@ -6,9 +6,10 @@ import gzip
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from math import prod
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -19,6 +20,7 @@ from tasks.sources.base import (
     SOURCE,
     Dataset,
     Labelled,
+    New,
     Place,
     arranged,
     check_given,
@@ -146,3 +148,31 @@ def _read(file: Place, dimensions: int) -> np.ndarray:
             f"but has {len(content) - header:,}: it is damaged. Get it again."
         )
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:
+    """The images of an IDX file to predict, with the labels of the file beside it, if there is one.
+
+    Args:
+        place: the file of the images.
+        schema: the content of `schema.json`.
+        folder: the pipeline's folder.
+
+    Raises:
+        UserError: the file is damaged, or its images have another size than the training rows.
+    """
+    x = _read(place.existing("an IDX file of images", folder=False), DIMENSIONS["images"])
+    if schema["load"].get("transpose"):
+        x = x.transpose(0, 2, 1)
+    if list(x.shape[1:]) != schema["input_shape"]:
+        raise UserError(
+            f"{place} has images of {x.shape[1]} x {x.shape[2]}. "
+            f"Expected the shape of the training rows, {tuple(schema['input_shape'])}."
+        )
+
+    beside = place.name.replace("images", "labels").replace("idx3", "idx1")
+    other = Place(place.path.with_name(beside), beside)
+    labels = _read(other, DIMENSIONS["labels"]).astype(str) if other.path.is_file() else None
+    if labels is not None and len(labels) != len(x):
+        raise UserError(f"{place} has {len(x):,} images, but {other} has {len(labels):,} labels.")
+    yield New(x, [f"image {row}" for row in range(len(x))], labels)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -10,7 +12,17 @@ from pydantic import Field
 from tasks.core.arrays import empty
 from tasks.core.folder import Folder
 from tasks.core.step import UserError, log, must_stop, stop
-from tasks.sources.base import SOURCE, SPLITS, Dataset, Own, Place, arranged, check_given, some
+from tasks.sources.base import (
+    SOURCE,
+    SPLITS,
+    Dataset,
+    New,
+    Own,
+    Place,
+    arranged,
+    check_given,
+    some,
+)
 from tasks.sources.labels import numbered
 
 ENDINGS = (".png", ".jpg", ".jpeg")
@@ -19,6 +31,7 @@ EXPECTED = (
     "`val` and `test`"
 )
 CHANNELS = {"gray": ("L", ()), "rgb": ("RGB", (3,))}  # Pillow's mode; what it adds to the shape
+FILES = 2**10  # at a time, of a folder of any size
 DEEP = ("I", "F")  # Pillow's modes of more than 8 bits a channel
 Side = Annotated[int, Field(gt=0)]
 
@@ -163,3 +176,45 @@ def _image(file: Place, mode: str):
     raise UserError(
         f"{file} has more than 8 bits a channel (Pillow's mode {deep}). Convert it to 8 bits."
     )
+
+
+def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:
+    """Images to predict, some at a time, in the size and colour of the training rows.
+
+    Args:
+        place: an image; or a folder of images, perhaps with a sub-folder for each class.
+        schema: the content of `schema.json`.
+        folder: the pipeline's folder.
+
+    Raises:
+        UserError: there is no image, or one cannot be read.
+    """
+    height, width, *colours = schema["input_shape"]
+    params = Params(
+        source="images",
+        path=place.shown,
+        size=[height, width],
+        color="rgb" if colours else "gray",
+        test=0.5,
+        seed=0,
+    )
+    if place.path.is_dir():
+        found = sorted(path for path in place.path.rglob("*") if _is_image(place.to(path)))
+        seen = [path for path in found if not _hidden(path.relative_to(place.path))]
+        files = [place.to(path) for path in seen]
+    else:
+        files = [place.existing("an image, or a folder of images", folder=False)]
+    if not files:
+        raise UserError(f"{place} has no image: no file ends in {', '.join(ENDINGS)}.")
+
+    names = [file.path.parent.name for file in files]
+    labelled = place.path.is_dir() and set(names) <= set(schema["load"]["labels"])
+    for begin in range(0, len(files), FILES):
+        some_files = slice(begin, begin + FILES)
+        x = _pixels(files[some_files], params, folder)
+        places = [file.shown for file in files[some_files]]
+        yield New(x, places, np.array(names[some_files]) if labelled else None)
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith((".", "__MACOSX")) for part in path.parts)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -14,6 +15,7 @@ from tasks.sources.base import (
     SPLITS,
     Dataset,
     Labelled,
+    New,
     Place,
     arranged,
     check_given,
@@ -180,3 +182,47 @@ def _one_hot(file: Place, labels: Labels) -> Labels:
             )
     distinct({split: y.argmax(axis=1) for split, y in labels.items()}, file)
     return {split: y.astype(np.uint8) for split, y in labels.items()}
+
+
+def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:
+    """Arrays to predict: `x_test` or `x` of an .npz file, perhaps with `y_test` or `y`.
+
+    Args:
+        place: the file.
+        schema: the content of `schema.json`.
+        folder: the pipeline's folder.
+
+    Raises:
+        UserError: there is no such array, or its rows have another shape than the training rows.
+    """
+    expected = "an .npz file with x, or x_test, and perhaps y, or y_test"
+    file = place.existing(expected, folder=False)
+    try:
+        with open(file.path, "rb") as opened, np.load(opened, allow_pickle=False) as content:
+            arrays = {name: content[name] for name in content.files}
+    except Exception as error:  # whatever NumPy and zipfile say of a file that is damaged
+        why = str(error).splitlines()[0][:120]
+        raise UserError(f"{file} cannot be read ({why}). Expected {expected}.") from None
+
+    name = "x_test" if "x_test" in arrays else "x"
+    _check_array(file, name, arrays, ", ".join(arrays) or "nothing")
+    x = _inputs(file, name, arrays[name]).astype(schema["load"]["type"])
+    if list(x.shape[1:]) != schema["input_shape"]:
+        raise UserError(
+            f"{file}: a row of {name} has the shape {x.shape[1:]}. "
+            f"Expected that of the training rows, {tuple(schema['input_shape'])}."
+        )
+    yield New(x, [f"row {row}" for row in range(len(x))], _labels(file, arrays, schema, len(x)))
+
+
+def _labels(
+    file: Place, arrays: dict[str, np.ndarray], schema: dict[str, Any], rows: int
+) -> np.ndarray | None:
+    y = arrays.get("y_test", arrays.get("y"))
+    if y is None:
+        return None
+    if len(y) != rows:
+        raise UserError(f"{file} has {rows:,} rows of x and {len(y):,} of y. Expected as many.")
+    if schema["labels"] == "regression":
+        return y.reshape(-1)
+    return (y.argmax(axis=1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(-1)).astype(str)

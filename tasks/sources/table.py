@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,7 @@ from tasks.sources.base import Place, some
 
 Params = Any  # of csv.py, which imports this file
 
+ROWS = 2**14  # at a time, of a file of any size
 MISSING = ("NA", "N/A", "NaN", "nan", "<NA>")  # as R, Excel and pandas write a missing value
 
 
@@ -26,20 +28,31 @@ def read(file: Place, params: Params, expected: str) -> pd.DataFrame:
     Raises:
         UserError: the file is not a table, or a column that `params` names is missing.
     """
+    (table,) = parts(file, params, expected, None)
+    return table
+
+
+def parts(file: Place, params: Params, expected: str, rows: int | None) -> Iterator[pd.DataFrame]:
+    """The same, so many rows at a time; all at once if that is None."""
     file.existing(expected, folder=False)
     words = params.texts
     with dialect.understood(file, file.path, expected):
         names = dialect.names(file.path, params.separator, params.header)
         # With decimal commas pandas would take 1.234 for a number near 1.
-        table = _read(file, params, dtype=str if params.decimal == "," else None)
-        _check_columns(file, names, table, params)
-        written = table
-        if words:
-            written = _read(file, params, usecols=words, dtype=str, keep_default_na=False)
+        tables = _read(file, params, rows, dtype=str if params.decimal == "," else None)
+        texts = _read(file, params, rows, usecols=words, dtype=str, keep_default_na=False)
+        for table in tables:
+            _check_columns(file, names, table, params)
+            yield _with_texts(file, table, next(texts) if words else table, params)
 
+
+def _with_texts(
+    file: Place, table: pd.DataFrame, written: pd.DataFrame, params: Params
+) -> pd.DataFrame:
+    """A table whose columns of words are as they are written."""
     if not len(table):
         raise UserError(f"{file} has column names and no rows. Expected some.")
-    for name in words:
+    for name in params.texts:
         absent = table[name].isna()
         if name in (params.target, params.group):
             _check_absent(file, written[name].str.strip(), absent)
@@ -48,8 +61,9 @@ def read(file: Place, params: Params, expected: str) -> pd.DataFrame:
     return table
 
 
-def _read(file: Place, params: Params, **how: Any) -> pd.DataFrame:
-    return dialect.frame(file.path, params.separator, params.header, **how)
+def _read(file: Place, params: Params, rows: int | None, **how: Any) -> Iterator[pd.DataFrame]:
+    found = dialect.frame(file.path, params.separator, params.header, chunksize=rows, **how)
+    yield from [found] if rows is None else found
 
 
 def _check_columns(file: Place, names: list[str], table: pd.DataFrame, params: Params) -> None:

@@ -1,0 +1,100 @@
+"""What a model answers to rows, and what the answers are worth where the labels are known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tasks.core.arrays import batch_of
+from tasks.core.folder import Folder
+from tasks.network.backend import keras
+from tasks.sources.base import New
+
+PLACES = ("", "second", "third")  # of the classes that are told, the most probable first
+
+
+def load(folder: Folder) -> keras.Model:
+    """The trained model.
+
+    Raises:
+        UserError: it is not there, or not what was recorded.
+    """
+    with folder.reading("model.keras") as saved:
+        return keras.models.load_model(saved)
+
+
+def ask(model: keras.Model, x: np.ndarray) -> np.ndarray:
+    """The model's output for some rows, (rows, outputs): to the bit that of `evaluate`.
+
+    Args:
+        model: see `load`.
+        x: scaled rows, in blocks of whole batches.
+    """
+    size = batch_of(x)
+    parts = [model.predict_on_batch(x[begin : begin + size]) for begin in range(0, len(x), size)]
+    return np.concatenate(parts)
+
+
+def told(output: np.ndarray, rows: New, schema: dict[str, Any]) -> pd.DataFrame:
+    """An answer for each row: where it is from, and the three most probable classes or the number.
+
+    Args:
+        output: of the model.
+        rows: as they were read.
+        schema: the content of `schema.json`.
+    """
+    found: dict[str, Any] = {"from": rows.places}
+    if schema["labels"] == "regression":
+        found["predicted"] = output.reshape(-1)
+    else:
+        found |= _classes(output, schema["class_names"])
+    if rows.labels is not None:
+        found["actual"] = _known(rows.labels, schema)
+    return pd.DataFrame(found)
+
+
+def _classes(output: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
+    chances = np.hstack([1 - output, output]) if output.shape[1] == 1 else output
+    order = np.argsort(-chances, axis=1, kind="stable")
+    found = {}
+    for number, place in enumerate(PLACES[: len(names)]):
+        chosen = order[:, number]
+        confidence = np.take_along_axis(chances, chosen[:, None], axis=1)[:, 0]
+        found[place or "predicted"] = np.array(names)[chosen]
+        found[f"{place} confidence".strip()] = confidence
+    return found
+
+
+def _known(labels: np.ndarray, schema: dict[str, Any]) -> np.ndarray:
+    """The labels by the names that the training gave them; None for one that it did not see."""
+    if schema["labels"] == "regression":
+        return labels.astype(np.float64)
+    names = dict(zip(schema["load"]["labels"], schema["class_names"], strict=True))
+    return np.array([names.get(_plain(label)) for label in labels], dtype=object)
+
+
+def _plain(label: Any) -> str:
+    """A label as the training names it: `1` for 1.0."""
+    text = str(label)
+    return text.removesuffix(".0") if text.removesuffix(".0").lstrip("-").isdigit() else text
+
+
+class Score:
+    """The score of answers whose labels are known, part by part."""
+
+    def __init__(self) -> None:
+        self.rows, self.right, self.squares, self.unknown = 0, 0, 0.0, 0
+
+    def add(self, answers: pd.DataFrame) -> None:
+        if "actual" not in answers:
+            return
+        known = answers[answers["actual"].notna()]
+        self.unknown += len(answers) - len(known)
+        self.rows += len(known)
+        if pd.api.types.is_numeric_dtype(known["predicted"]):
+            errors = known["actual"].astype(np.float64) - known["predicted"].astype(np.float64)
+            self.squares += float((errors**2).sum())
+        else:
+            self.right += int((known["actual"] == known["predicted"]).sum())

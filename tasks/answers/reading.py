@@ -1,0 +1,73 @@
+"""New rows through `schema.json` alone, by the code that read the training rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tasks.core.folder import Folder
+from tasks.core.step import UserError
+from tasks.rows.encoding import Encoding
+from tasks.rows.scaling import Scaling
+from tasks.sources import csv, idx, images, npz
+from tasks.sources.base import New, Place
+
+
+def read(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[tuple[np.ndarray, New]]:
+    """New rows, some at a time: as the model sees them, and as they were read.
+
+    Args:
+        place: a file or a folder of the kind that the training rows are from; for a model of
+            images an image, too.
+        schema: the content of `schema.json`.
+        folder: the pipeline's folder.
+
+    Raises:
+        UserError: the data cannot be read, or are no rows for this model.
+    """
+    if "load" not in schema:
+        raise UserError(
+            f"{folder.shown('schema.json')} does not say how rows are read: it was made by an "
+            "earlier version. Train again."
+        )
+    source = _source(place, schema)
+    encoding = Encoding.from_json(schema) if "columns" in schema else None
+    scaling = Scaling.from_json(schema["scaling"])
+
+    for part in source.new(place, schema, folder):
+        x = part.x
+        if encoding is not None:
+            assert part.words is not None
+            x = encoding.apply(x, part.words)
+        scaled = scaling.apply(x)
+        strange = np.flatnonzero(~np.isfinite(scaled).reshape(len(scaled), -1).all(axis=1))
+        if len(strange):
+            raise UserError(
+                f"{place}: {part.places[strange[0]]} has a value that is too large for float32, "
+                "or is no number. Correct it."
+            )
+        yield scaled, part
+
+
+def _source(place: Place, schema: dict[str, Any]) -> Any:
+    """The module that reads data of this form."""
+    if "columns" in schema:
+        return csv
+    if place.path.suffix.lower() == ".npz":
+        return npz
+    if idx.NAME.fullmatch(place.name):
+        return idx
+    if len(schema["input_shape"]) == 1:
+        raise UserError(
+            f"{place} is no .npz file. The model was trained on arrays: save the new rows as `x`, "
+            "with np.savez."
+        )
+    if schema["load"]["type"] != np.dtype(np.uint8).str:
+        kind = np.dtype(schema["load"]["type"])
+        raise UserError(
+            f"{place} is no .npz file. The model was trained on images of the type {kind}, which "
+            "no image file has: save the new ones as `x`, with np.savez."
+        )
+    return images
