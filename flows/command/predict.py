@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import shutil
 import sys
@@ -51,6 +52,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--to", metavar="FILE", help="a CSV file for all answers; - prints them")
     options = parser.parse_args(arguments)
 
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     with plain_errors() as end, _file(options.data) as data:
         Answered(options.to).show(options.pipeline, answers(Project.here(), options.pipeline, data))
     return end.code

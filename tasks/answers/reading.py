@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from tasks.core.folder import Folder
-from tasks.core.step import UserError
+from tasks.core.step import UserError, log
 from tasks.rows.encoding import Encoding
 from tasks.rows.scaling import Scaling
 from tasks.sources import csv, idx, images, npz
@@ -36,11 +37,14 @@ def read(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[tuple
     encoding = Encoding.from_json(schema) if "columns" in schema else None
     scaling = Scaling.from_json(schema["scaling"])
 
+    unknown, rows = Counter[str](), 0
     for part in source.new(place, schema, folder):
         x = part.x
         if encoding is not None:
             assert part.words is not None
+            unknown.update(_unknown(encoding, x, part.words))
             x = encoding.apply(x, part.words)
+        rows += len(x)
         scaled = scaling.apply(x)
         strange = np.flatnonzero(~np.isfinite(scaled).reshape(len(scaled), -1).all(axis=1))
         if len(strange):
@@ -49,6 +53,21 @@ def read(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[tuple
                 "or is no number. Correct it."
             )
         yield scaled, part
+
+    for name, count in unknown.items():
+        log.warning(
+            "%s: %d of %d rows have a word that few or no training rows have", name, count, rows
+        )
+
+
+def _unknown(encoding: Encoding, x: np.ndarray, words: np.ndarray) -> dict[str, int]:
+    """In how many rows each column has a word that is no feature."""
+    found = {}
+    for column, codes in zip(encoding.columns, x.T, strict=True):
+        if column.kind == "words":
+            there = words[codes[~np.isnan(codes)].astype(int)]
+            found[column.name] = int((~np.isin(there, column.words)).sum())
+    return {name: count for name, count in found.items() if count}
 
 
 def _source(place: Place, schema: dict[str, Any]) -> Any:

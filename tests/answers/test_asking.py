@@ -1,0 +1,54 @@
+"""The answers as a table, and their score."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tasks.answers.asking import Score, told
+from tasks.sources.base import New
+
+CLASSES = {
+    "labels": "classes",
+    "class_names": ["cat", "dog", "cow", "hen"],
+    "load": {"labels": ["1", "2", "3", "7"]},
+}
+
+
+def new(count: int, labels=None) -> New:
+    return New(np.zeros((count, 1)), [f"row {row}" for row in range(count)], labels)
+
+
+def test_the_three_most_probable_classes_are_told():
+    (row,) = told(np.array([[0.1, 0.6, 0.3, 0.0]]), new(1), CLASSES).to_dict("records")
+    assert (row["predicted"], row["second"], row["third"]) == ("dog", "cow", "cat")
+    assert (row["confidence"], row["second confidence"]) == (0.6, 0.3)
+
+
+def test_one_output_is_the_chance_of_the_second_class():
+    schema = {"labels": "binary", "class_names": ["no", "yes"], "load": {"labels": ["0", "1"]}}
+    answers = told(np.array([[0.25], [0.75]]), new(2), schema)
+    assert answers["predicted"].tolist() == ["no", "yes"]
+    assert answers["confidence"].tolist() == [0.75, 0.75]
+    assert "third" not in answers
+
+
+@pytest.mark.parametrize("labels", [[2, 7, 9], ["2", "7", "9"], [2.0, 7.0, np.nan]])
+def test_known_labels_have_the_names_of_the_training(labels):
+    output = np.eye(4)[[1, 0, 2]]
+    answers = told(output, new(3, np.array(labels)), CLASSES)
+    assert answers["actual"].fillna("?").tolist() == ["dog", "hen", "?"]
+
+    score = Score()
+    score.add(answers)
+    score.add(answers)
+    assert (score.right, score.rows, score.unknown) == (2, 4, 2)
+
+
+def test_a_regression_tells_a_number_and_its_squared_error():
+    schema = {"labels": "regression"}
+    answers = told(np.array([[3.0], [5.0]], np.float32), new(2, np.array([1, 5])), schema)
+    assert answers["predicted"].tolist() == [3.0, 5.0]
+    score = Score()
+    score.add(answers)
+    assert score.squares / score.rows == 2

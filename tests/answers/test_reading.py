@@ -1,0 +1,159 @@
+"""Promise 10: new rows go through the code and the numbers of the training."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tasks.answers.reading import read
+from tasks.core.folder import Folder
+from tasks.core.step import UserError
+from tasks.sources.base import Place
+from tests.support.own import (
+    loaded,
+    normalized,
+    of_csv,
+    of_idx,
+    of_images,
+    of_npz,
+    put_csv,
+    put_idx,
+    put_image,
+    put_images,
+    put_npz,
+    rows,
+)
+
+KINDS = {"sex": "words", "born": "date %d.%m.%Y", "smoker": "boolean"}
+
+
+def people(count: int = 60) -> list[str]:
+    """A table with holes, words, dates and booleans."""
+    random = np.random.default_rng(0)
+    found = ["age,sex,born,smoker,y"]
+    for row in range(count):
+        age = "" if row % 7 == 0 else f"{random.normal(40, 9):.2f}"
+        sex = "" if row % 11 == 0 else ("male", "female")[row % 2]
+        born = f"{1 + row % 28:02}.{1 + row % 12:02}.{1950 + row}"
+        found.append(f"{age},{sex},{born},{('yes', 'no')[row % 3 == 0]},{row % 2}")
+    return found
+
+
+def made(tmp_path: Path, params, scale: str) -> tuple[dict, dict, dict]:
+    """What `load` and `normalize` write: raw arrays, normalized arrays, the schema."""
+    raw = loaded(tmp_path / "out", params)
+    schema = normalized(tmp_path / "out", scale=scale, validation=0.2)
+    with np.load(tmp_path / "out/normalized.npz") as file:
+        return raw, dict(file), schema
+
+
+def again(tmp_path: Path, path: Path, schema: dict) -> tuple[np.ndarray, list[str], list | None]:
+    """New rows of a file: scaled, with their places and labels."""
+    parts = list(read(Place(path, path.as_posix()), schema, Folder(tmp_path / "out")))
+    x = np.concatenate([scaled for scaled, _ in parts])
+    places = [place for _, part in parts for place in part.places]
+    labelled = all(part.labels is not None for _, part in parts)
+    labels = [label for _, part in parts for label in part.labels] if labelled else None
+    return x, places, labels
+
+
+def test_the_rows_of_a_table_read_anew_are_those_of_the_test_to_the_bit(tmp_path, monkeypatch):
+    monkeypatch.setattr("tasks.sources.table.ROWS", 7)  # several parts
+    file = put_csv(tmp_path / "in.csv", *people())
+    params = of_csv(file, columns=KINDS, missing="median")
+    _, arrays, schema = made(tmp_path, params, "standard")
+    x, places, labels = again(tmp_path, file, schema)
+    assert labels[:3] == ["0", "1", "0"]
+
+    expected = dict(zip(arrays["from_test"], arrays["x_test"], strict=True))
+    found = {place.replace("row", "in.csv"): row for place, row in zip(places, x, strict=True)}
+    for place, row in expected.items():
+        np.testing.assert_array_equal(found[place], row)
+    assert x.dtype == arrays["x_test"].dtype
+
+
+def test_the_order_of_the_columns_and_more_of_them_do_not_matter(tmp_path):
+    lines = people()
+    file = put_csv(tmp_path / "in.csv", *lines)
+    *_, schema = made(tmp_path, of_csv(file, columns=KINDS, missing="median"), "standard")
+    turned = [",".join(reversed(line.split(","))) + ",more" for line in lines]
+    other = put_csv(tmp_path / "other.csv", *turned)
+    np.testing.assert_array_equal(
+        again(tmp_path, other, schema)[0], again(tmp_path, file, schema)[0]
+    )
+
+
+def test_a_missing_column_and_an_unknown_word_are_named(tmp_path, caplog):
+    file = put_csv(tmp_path / "in.csv", *people())
+    *_, schema = made(tmp_path, of_csv(file, columns=KINDS, missing="median"), "standard")
+    with pytest.raises(
+        UserError, match=r"no column sex, born, smoker\. The model was trained with"
+    ):
+        again(tmp_path, put_csv(tmp_path / "new.csv", "age", "3"), schema)
+
+    new = put_csv(tmp_path / "new.csv", "age,sex,born,smoker", "3,alien,01.02.2000,no")
+    with caplog.at_level(logging.WARNING):
+        x, _, labels = again(tmp_path, new, schema)
+    assert "sex: 1 of 1 rows have a word that few or no training rows have" in caplog.messages
+    assert (x.shape, labels) == ((1, schema["input_shape"][0]), None)
+
+
+def test_a_value_that_no_training_row_misses_may_not_be_missing(tmp_path):
+    file = put_csv(tmp_path / "in.csv", "a,b,y", *(f"{row},{row},{row % 2}" for row in range(20)))
+    *_, schema = made(tmp_path, of_csv(file), "standard")
+    with pytest.raises(UserError, match="The column a has 1 missing values"):
+        again(tmp_path, put_csv(tmp_path / "new.csv", "a,b", "1,2", ",3"), schema)
+
+
+@pytest.mark.parametrize("color", ["gray", "rgb"])
+def test_images_read_anew_are_those_of_the_test_to_the_bit(tmp_path, color, monkeypatch):
+    monkeypatch.setattr("tasks.sources.images.FILES", 3)  # several parts
+    folder = put_images(tmp_path / "in", "cat dog", 9)
+    _, arrays, schema = made(tmp_path, of_images(folder, color=color), "pixels")
+    x, places, labels = again(tmp_path, folder, schema)
+    assert labels == ["cat"] * 9 + ["dog"] * 9
+    found = dict(zip(places, x, strict=True))
+    for name, row in zip(arrays["from_test"], arrays["x_test"], strict=True):
+        np.testing.assert_array_equal(found[f"{folder.as_posix()}/{name}"], row)
+
+
+def test_one_image_is_a_row_without_a_label(tmp_path):
+    *_, schema = made(tmp_path, of_images(put_images(tmp_path / "in", "cat dog", 9)), "pixels")
+    x, _, labels = again(tmp_path, put_image(tmp_path / "new.png", 30, 40), schema)
+    assert (x.shape, labels) == ((1, 4, 6, 3), None)
+    with pytest.raises(UserError, match="cannot be read as an image"):
+        again(tmp_path, put_csv(tmp_path / "new.png", "no image"), schema)
+
+
+def test_files_of_idx_read_anew_are_those_of_the_test_to_the_bit(tmp_path):
+    folder = put_idx(tmp_path / "in")
+    _, arrays, schema = made(tmp_path, of_idx(folder, transpose=True), "standard")
+    x, _, labels = again(tmp_path, folder / "t10k-images-idx3-ubyte.gz", schema)
+    np.testing.assert_array_equal(x, arrays["x_test"])
+    assert labels == [str(each) for each in rows(6)[1]]
+
+
+def test_arrays_read_anew_are_those_of_the_test_to_the_bit(tmp_path):
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(40, 3)).astype(np.float32), np.arange(40) % 2
+    splits = {"x_train": x[:30], "y_train": y[:30], "x_test": x[30:], "y_test": y[30:]}
+    _, arrays, schema = made(tmp_path, of_npz(put_npz(tmp_path / "in.npz", **splits)), "standard")
+    new = put_npz(tmp_path / "new.npz", x=x[30:].astype(np.float64))
+    found, _, labels = again(tmp_path, new, schema)
+    np.testing.assert_array_equal(found, arrays["x_test"])
+    assert labels is None
+    with pytest.raises(UserError, match=r"a row of x has the shape \(2,\)\. Expected that of"):
+        again(tmp_path, put_npz(tmp_path / "narrow.npz", x=x[:, :2]), schema)
+    with pytest.raises(UserError, match=r"no \.npz file\. The model was trained on arrays"):
+        again(tmp_path, put_csv(tmp_path / "new.csv", "a"), schema)
+
+
+def test_a_schema_of_an_earlier_version_is_named(tmp_path):
+    *_, schema = made(tmp_path, of_images(put_images(tmp_path / "in", "cat dog", 9)), "pixels")
+    old = {key: value for key, value in json.loads(json.dumps(schema)).items() if key != "load"}
+    with pytest.raises(UserError, match=r"made by an earlier version\. Train again"):
+        again(tmp_path, tmp_path / "in", old)
