@@ -45,8 +45,8 @@ ui: .venv/installed ## Prefect's server with its UI, for this project: python -m
 worker: .venv/installed ## run what the UI starts and schedules (beside `make ui`): python -m flows worker
 	@python -m flows worker
 
-test: .venv/developer ## all tests: pytest -n 2 --dist loadfile
-	@python -m pytest -n 2 --dist loadfile
+test: .venv/developer ## all tests: pytest -n 3 --dist loadfile
+	@python -m pytest -n 3 --dist loadfile
 
 tools: ## what the browser's and PostgreSQL's tests need: Debian's packages chromium and postgresql (as root)
 	@command -v chromium >/dev/null && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \

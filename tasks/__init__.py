@@ -1,0 +1,1 @@
+"""The eight steps, a file for each; the folders are what they share."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -19,6 +20,13 @@ from tests.support.served import Served, eventually, free_port  # noqa: F401  # 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 
+# A worker takes a whole file, and those come in this order: one that takes minutes must not begin
+# when all the others have ended.
+SLOWEST_FIRST = (
+    *("deployments", "kill", "browser", "soak", "untold", "trouble", "one_memory", "records"),
+    *("other_data", "fashion", "user_settings", "experiments", "large", "surroundings"),
+)
+
 # Small enough that a step takes less time than the import of TensorFlow.
 TINY = {
     "linear.fit.epochs": 3,
@@ -31,6 +39,11 @@ TINY = {
     "fashion-cnn.build.hidden": [],
     "fashion-cnn.fit.epochs": 1,
 }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {f"test_{name}.py": number for number, name in enumerate(SLOWEST_FIRST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -163,24 +176,50 @@ def change(file: Path, values: dict) -> None:
     yaml.dump(content, file)
 
 
-@pytest.fixture(scope="session")
-def workspaces(tmp_path_factory):
-    """Make workspaces: `workspaces("name")`, as a clone would be, with what is not committed."""
+def copied(path: Path) -> None:
+    """Copy the project as a clone would be, with what is not committed and tiny parameters."""
+    asked = ["git", "ls-files", "-co", "--exclude-standard", "-z"]
+    listed = subprocess.run(asked, cwd=ROOT, check=True, capture_output=True, text=True)
+    for file in filter(None, listed.stdout.split("\0")):
+        if (ROOT / file).is_file():
+            (path / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / file, path / file)
+    change(path / "params.yaml", TINY)
 
-    def make(name: str, **env: str) -> Workspace:
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory) -> Path:
+    """A copy in which `linear` has run: for all workers, by the first that needs it."""
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent
+    path, done = place / "trained", place / "trained.done"
+    with open(place / "trained.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            copied(path)
+            workspace = Workspace(path)
+            workspace.run("git", "init", "-q")
+            workspace.dvc("repro", "visualize@linear", "evaluate@linear")
+            done.touch()
+    return path
+
+
+@pytest.fixture(scope="session")
+def workspaces(tmp_path_factory, request):
+    """Make workspaces: `workspaces("name")`.
+
+    With `trained=True` the pipeline `linear` has run there, and its outputs are committed.
+    """
+
+    def make(name: str, *, trained: bool = False, **env: str) -> Workspace:
         path = tmp_path_factory.mktemp(name) / "keras-flows"
-        listed = subprocess.run(
-            ["git", "ls-files", "-co", "--exclude-standard", "-z"],
-            cwd=ROOT,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        for file in filter(None, listed.stdout.split("\0")):
-            if (ROOT / file).is_file():
-                (path / file).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / file, path / file)
-        change(path / "params.yaml", TINY)
+        copied(path)
+        if trained:
+            made = request.getfixturevalue("trained")
+            for folder in (".dvc/cache", "data/linear"):
+                shutil.copytree(made / folder, path / folder, dirs_exist_ok=True)
+            shutil.copy(made / "dvc.lock", path)
         workspace = Workspace(path, env)
         for command in (
             ["init", "-q", "-b", "main"],

@@ -29,7 +29,7 @@ SHOTS = os.environ.get("SCREENSHOTS")  # a folder to keep pictures of the pages 
 @pytest.fixture(scope="module")
 def served(workspaces):
     """On another port than the one that was asked for: that is taken."""
-    made = Served(workspaces("browsed"))
+    made = Served(workspaces("browsed", trained=True))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -284,8 +284,8 @@ def test_the_ui_works_under_its_other_name(served, page):
 
 def test_the_schedule_is_turned_on_and_the_next_runs_are_there(served, page):
     go(served, page, f"/deployments/deployment/{served.deployment('fashion')['id']}")
-    page.get_by_text("At 03:00 AM").first.wait_for()
-    page.get_by_role("switch").first.click()
+    row = page.locator(".deployment-schedule-card, .p-card", has_text="At 03:00 AM").last
+    row.get_by_role("switch").click()
     eventually(lambda: served.deployment("fashion")["schedules"][0]["active"])
 
     scheduled = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}, "limit": 5}

@@ -33,7 +33,7 @@ def at_work(workspace, module: str) -> psutil.Process:
 
 
 def test_a_run_whose_server_was_killed_is_closed_as_it_ended(workspaces):
-    workspace = workspaces("unserved", PREFECT_HOME="")
+    workspace = workspaces("unserved", trained=True, PREFECT_HOME="")
     home = workspace.path / ".prefect"
     workspace.set(**LONG)
     process = workspace.start("python", "flows/linear.py")
@@ -63,9 +63,7 @@ def test_a_run_whose_server_was_killed_is_closed_as_it_ended(workspaces):
 
 @pytest.fixture(scope="module")
 def workspace(workspaces, prefect_server):
-    made = workspaces("unreported", PREFECT_API_URL=prefect_server)
-    made.flow("linear")
-    return made
+    return workspaces("unreported", trained=True, PREFECT_API_URL=prefect_server)
 
 
 def last_repro(server: str) -> dict:

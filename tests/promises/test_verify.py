@@ -7,16 +7,12 @@ import shutil
 import pytest
 
 VERIFY = ("python", "-m", "flows", "verify", "linear")
-ENDS = ("visualize@linear", "evaluate@linear")
 
 
 @pytest.fixture(scope="module")
 def workspace(workspaces):
     """A commit with a run of `linear`."""
-    made = workspaces("verified")
-    made.dvc("repro", *ENDS)
-    made.run("git", "commit", "-qam", "Record")
-    return made
+    return workspaces("verified", trained=True)
 
 
 @pytest.mark.parametrize("name", ["metrics.json", "history.csv"])
