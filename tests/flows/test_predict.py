@@ -1,0 +1,97 @@
+"""`python -m flows predict`, and the same from Python."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+
+from flows.predict import predict
+from flows.project.folder import Project
+from tasks.core.step import UserError
+from tests.support.own import put_npz
+
+PREDICT = ("python", "-m", "flows", "predict", "linear")
+
+
+@pytest.fixture(scope="module")
+def workspace(workspaces):
+    return workspaces("predicted", trained=True)
+
+
+def test_test_rows_get_the_answers_of_predictions_csv_to_the_bit(workspace):
+    folder = workspace.path / "data" / "linear"
+    with np.load(folder / "raw.npz") as raw:
+        put_npz(workspace.path / "new.npz", x=raw["x_test"], y=raw["y_test"])
+    said = workspace.run(*PREDICT, "new.npz", "--to", "answers.csv")
+    assert "6 rows" in said
+    assert "mean squared error" in said
+
+    with open(workspace.path / "answers.csv") as file:
+        answers = [row["predicted"] for row in csv.DictReader(file)]
+    with open(folder / "predictions.csv") as file:
+        assert answers == [row["predicted"] for row in csv.DictReader(file)]
+
+    found = predict("linear", workspace.path / "new.npz", Project(workspace.path))
+    assert found["predicted"].astype(str).tolist() == answers
+    assert found["actual"].tolist() == [5, 6, 7, 8, 9, 10]
+
+
+def test_rows_may_come_through_a_pipe_and_go_through_one(workspace):
+    said = workspace.run("sh", "-c", f"echo 10 | {' '.join(PREDICT)} - --to - 2> said.txt")
+    first, second = said.splitlines()
+    assert first == "from,predicted"
+    assert second.startswith("row 1,")
+    assert "1 row" in (workspace.path / "said.txt").read_text()
+
+
+def test_without_a_file_the_first_answers_are_shown(workspace):
+    (workspace.path / "many.csv").write_text("\n".join(map(str, range(30))))
+    said = workspace.run(*PREDICT, "many.csv")
+    assert said.count("row ") == 10
+    assert "20 more: --to answers.csv writes them all" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["linear", "nowhere.csv"], "There is no nowhere.csv. Expected a file or a folder"),
+        (["linear", "dvc.yaml"], "Expected a .csv file with 1 numbers in each row"),
+        (["linear", "one.csv", "--to", "no/where.csv"], "there is no folder no. Make it first."),
+        (["fashion", "one.csv"], "fashion has no trained model here. Run `python -m flows train"),
+        (["nobody", "one.csv"], "no pipeline `nobody`"),
+    ],
+)
+def test_what_cannot_be_answered_is_one_line(workspace, arguments, says):
+    (workspace.path / "one.csv").write_text("10\n")
+    said = workspace.run("python", "-m", "flows", "predict", *arguments, code=1)
+    assert says in " ".join(said.split())
+    assert "Traceback" not in said
+    assert not list(workspace.path.glob(".part*"))
+
+
+def test_a_model_that_was_changed_by_hand_is_not_asked(workspace):
+    model = workspace.path / "data/linear/model.keras"
+    content = model.read_bytes()
+    model.unlink()
+    model.write_bytes(content[:-1] + b"x")
+    with pytest.raises(UserError, match=r"model\.keras is not what dvc\.lock records\. Run"):
+        predict("linear", workspace.path / "one.csv", Project(workspace.path))
+    model.write_bytes(content)
+
+
+def test_a_model_of_other_rows_than_the_schema_is_not_asked(workspace):
+    file = workspace.path / "dvc.lock"
+    before = file.read_bytes()
+    yaml = YAML()
+    recorded = yaml.load(file)
+    for out in recorded["stages"]["normalize@linear"]["outs"]:
+        out["md5"] = "0" * 32
+    yaml.dump(recorded, file)
+    with pytest.raises(
+        UserError, match=r"schema\.json is newer than the rest of linear: a run was"
+    ):
+        predict("linear", workspace.path / "one.csv", Project(workspace.path))
+    file.write_bytes(before)
