@@ -90,8 +90,6 @@ def test_a_model_of_other_rows_than_the_schema_is_not_asked(workspace):
     for out in recorded["stages"]["normalize@linear"]["outs"]:
         out["md5"] = "0" * 32
     yaml.dump(recorded, file)
-    with pytest.raises(
-        UserError, match=r"schema\.json is newer than the rest of linear: a run was"
-    ):
+    with pytest.raises(UserError, match="is newer than the rest of linear: a run was not"):
         predict("linear", workspace.path / "one.csv", Project(workspace.path))
     file.write_bytes(before)
