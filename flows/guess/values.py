@@ -74,10 +74,8 @@ def proposal(
         values: FEATURES or IMAGES.
         notes: guesses that a person should check.
     """
-    given = arrays.get("given_train")
-    rows = len(arrays["y_train"]) * (1 - SHARE) if given is None else (~given).sum()
     fit = values["fit"]
-    updates = math.ceil(rows / fit["batch_size"])
+    updates = math.ceil(trained_on(arrays) / fit["batch_size"])
     epochs = min(MOST_EPOCHS, math.ceil(UPDATES / updates))
 
     reasons = {}
@@ -85,7 +83,10 @@ def proposal(
         fit = {**fit, "epochs": epochs}
         reasons["fit.epochs"] = f"{epochs * updates:,} updates in all, {updates:,} an epoch"
     wanted = {
-        "normalize": {"scale": scaling, "validation": SHARE if given is None else "given"},
+        "normalize": {
+            "scale": scaling,
+            "validation": "given" if "given_train" in arrays else SHARE,
+        },
         "visualize": {},
         "build": values["build"],
         "compile": values["compile"],
@@ -94,6 +95,12 @@ def proposal(
         "run": {},
     }
     return Proposal(about, load, wanted, reasons, notes)
+
+
+def trained_on(arrays: dict[str, np.ndarray]) -> float:
+    """The number of rows that no split holds out."""
+    given = arrays.get("given_train")
+    return len(arrays["y_train"]) * (1 - SHARE) if given is None else (~given).sum()
 
 
 def scale(x: np.ndarray) -> str:

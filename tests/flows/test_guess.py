@@ -108,7 +108,7 @@ FOUND = {
     ),
     "images": (
         lambda p: put_images(p / "in", count=6),
-        {"source": "images", "size": [64, 64], "color": "rgb"},
+        {"source": "images", "size": [7, 7], "color": "gray", "broken": "refuse"},
         "pixels",
         "12 images of 2 classes",
     ),
