@@ -15,7 +15,7 @@ from flows.guess.section import Proposal, Question
 from flows.project import edit
 from flows.project.folder import Project
 from tasks.core.folder import Folder
-from tasks.core.step import UserError
+from tasks.core.step import UserError, readable
 from tasks.sources.dialect import SEPARATORS
 from tasks.sources.numbers import MARKS
 
@@ -74,7 +74,7 @@ def asking(project: Project, name: str, data: str, chosen: dict[str, str]) -> Pr
 def answer(question: Question) -> str:
     """One of the answers, as a person types it: it or its number."""
     for number, each in enumerate(question.answers, start=1):
-        print(f"  {number:3}  {each}")
+        print(f"  {number:3}  {readable(each)}")
     numbers = {str(number): each for number, each in enumerate(question.answers, start=1)}
     typed = ""
     while typed not in question.answers:
@@ -148,7 +148,7 @@ def told(name: str, found: Proposal) -> str:
     lines = [
         f"{name}: {found.about}",
         f"{edit.FILE} has a new section for it, the last one. Check these guesses there:",
-        *(f"  - {note}" for note in found.notes),
+        *(f"  - {readable(note)}" for note in found.notes),
         f"python -m flows plan {name}     # what would run",
         f"python -m flows train {name}    # run it",
     ]
