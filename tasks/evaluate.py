@@ -20,6 +20,10 @@ class Params(Section):
     max_mse: Annotated[float, Field(ge=0)] | None = Field(
         description="The mean squared error that a regression may have at most to pass."
     )
+    baselines: bool = Field(
+        description="For a table: whether simpler models are trained on the same rows to compare "
+        "with: the largest class or the mean, a linear model, gradient boosting."
+    )
     predict: Annotated[list[float], Field(min_length=1)] | None = Field(
         description="Values of x to predict y for, if the regression has one feature."
     )
@@ -30,7 +34,7 @@ def evaluate(folder: Folder, params: Params) -> str:
 
     `metrics.json` has the scores, `classes.csv` those of each class, `predictions.csv` a row for
     each test row. If test rows are in the training set too (`leaked_test`), the score is also
-    given without them.
+    given without them. For a table, `metrics.json` also has the scores of simpler models.
 
     Args:
         folder: the pipeline's folder.
@@ -53,6 +57,8 @@ def evaluate(folder: Folder, params: Params) -> str:
     limit = getattr(params, criterion.key)
     if limit is not None:
         metrics["passed"] = bool(criterion.reached(metrics[f"test_{criterion.score}"], limit))
+    if params.baselines and "columns" in schema:
+        metrics["baselines"] = scores.compare(folder, verdict)
     if params.predict is not None:
         scaling = Scaling.from_json(schema["scaling"])
         metrics["predict"] = _answers(verdict.tested.model, params.predict, scaling)

@@ -11,7 +11,8 @@ from pydantic import Field
 from tasks.core.arrays import blocks, empty, read_arrays, write_arrays
 from tasks.core.folder import Folder
 from tasks.core.step import Section, UserError, log
-from tasks.rows.checks import check, finite
+from tasks.rows.checks import Table, check, finite
+from tasks.rows.encoding import Encoding
 from tasks.rows.scaling import Scaling
 from tasks.rows.splits import Amount, held_out
 
@@ -44,6 +45,12 @@ class Raw(NamedTuple):
     given_train: Optional = None
     from_train: Optional = None
     from_test: Optional = None
+    # What only a table has.
+    feature_kinds: Optional = None
+    words: Optional = None
+    fill: Optional = None
+    others_train: Optional = None
+    others_test: Optional = None
 
     @classmethod
     def read(cls, folder: Folder) -> Raw:
@@ -88,9 +95,10 @@ def normalize(folder: Folder, params: Params) -> str:
     labels = _labels(raw)
 
     held = _hold_out(params, raw, labels)
-    checks, leaked = _check(params, raw, labels, held)
-    scaled = _scale(folder, params, raw, held)
-    schema = _describe(params, raw, labels, scaled)
+    checks, leaked = _check(raw, labels, held)
+    raw, encoding = _encode(raw, held)
+    scaled = _scale(folder, params, raw, held, encoding)
+    schema = _describe(params, raw, labels, scaled, encoding)
     _write(folder, raw, scaled, leaked, schema, checks)
 
     rows = schema["rows"]
@@ -139,17 +147,28 @@ def _hold_out(params: Params, raw: Raw, labels: Labels) -> np.ndarray:
     return held_out(key, chosen, raw.y_train, params.seed, raw.group_train, labels.names)
 
 
-def _check(
-    params: Params, raw: Raw, labels: Labels, held: np.ndarray
-) -> tuple[list[dict], np.ndarray]:
+def _check(raw: Raw, labels: Labels, held: np.ndarray) -> tuple[list[dict], np.ndarray]:
     """The entries of `checks.json`, and a mask of the test rows that are training rows too."""
     x = {"train": raw.x_train, "test": raw.x_test}
     y = {"train": raw.y_train, "test": raw.y_test}
     places = None if raw.from_train is None else [*raw.from_train, *raw.from_test]
-    found = check(x, y, held, labels.names, raw.feature_names, places)
-    if params.scale == "pixels":
-        _check_pixels(raw)
-    return found
+    table = None
+    if raw.feature_kinds is not None:
+        others = {"train": raw.others_train, "test": raw.others_test}
+        table = Table(raw.feature_kinds, others)
+    return check(x, y, held, labels.names, raw.feature_names, places, table)
+
+
+def _encode(raw: Raw, held: np.ndarray) -> tuple[Raw, Encoding | None]:
+    """The data with features instead of a table's columns; all other data as they are."""
+    if raw.feature_kinds is None:
+        return raw, None
+    described = (raw.feature_names, raw.feature_kinds, raw.words, str(raw.fill))
+    encoding = Encoding.of(raw.x_train[~held], *described)
+    encoded = {
+        name: encoding.apply(getattr(raw, name), raw.words) for name in ("x_train", "x_test")
+    }
+    return raw._replace(feature_names=np.array(encoding.features), **encoded), encoding
 
 
 def _check_pixels(raw: Raw) -> None:
@@ -168,9 +187,15 @@ def _check_pixels(raw: Raw) -> None:
         )
 
 
-def _scale(folder: Folder, params: Params, raw: Raw, held: np.ndarray) -> Scaled:
+def _scale(
+    folder: Folder, params: Params, raw: Raw, held: np.ndarray, encoding: Encoding | None
+) -> Scaled:
+    if params.scale == "pixels":
+        _check_pixels(raw)
     row_train, row_val = np.flatnonzero(~held), np.flatnonzero(held)
     scaling = Scaling.of(params.scale, raw.x_train, row_train)
+    if encoding and params.scale == "standard":
+        scaling = scaling.only(encoding.scaled())
 
     # Scale the rows of each split, and refuse what does not fit into float32.
     way = "divide them" if params.scale == "standard" else "set `scale: standard`"
@@ -217,7 +242,9 @@ def _min_max(raw: Raw, scaled: list[np.ndarray]) -> dict[str, list[float]]:
     return {"before": before, "after": after}
 
 
-def _describe(params: Params, raw: Raw, labels: Labels, scaled: Scaled) -> dict[str, Any]:
+def _describe(
+    params: Params, raw: Raw, labels: Labels, scaled: Scaled, encoding: Encoding | None
+) -> dict[str, Any]:
     """The content of `schema.json`: what the model and new rows need to know of these data."""
     arrays = scaled.arrays
     schema = {
@@ -235,6 +262,8 @@ def _describe(params: Params, raw: Raw, labels: Labels, scaled: Scaled) -> dict[
         schema["target"] = {"mean": target.mean(), "std": target.std() or 1.0}
     if raw.feature_names is not None:
         schema["feature_names"] = raw.feature_names.tolist()
+    if encoding:
+        schema["columns"] = encoding.to_json()
     return schema
 
 

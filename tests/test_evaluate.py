@@ -16,7 +16,7 @@ from tasks.core.step import TimedOut, UserError, at_most
 from tasks.evaluate import Params, evaluate
 from tests.support import tiny
 
-SCORE = Params(min_accuracy=None, max_mse=None, predict=None)
+SCORE = Params(min_accuracy=None, max_mse=None, baselines=False, predict=None)
 BEST_EPOCH = 3
 HISTORY = """epoch,accuracy,loss,val_accuracy,val_loss,checkpoint
 1,0.3,1.5,0.3,1.4,1

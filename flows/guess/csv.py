@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_float_dtype, is_numeric_dtype
 
+from flows.guess import columns as look_at
 from flows.guess import layout
+from flows.guess.columns import NAMELESS
 from flows.guess.section import Proposal, Question
 from flows.guess.values import SEED, SHARE, read
 from tasks.core.folder import Folder
@@ -24,8 +26,6 @@ ENDINGS = (".csv", ".tsv")
 USUAL = (",", ";", "\t")  # separators that need no word
 OTHER_ENDINGS = (".txt", ".data", ".tab", ".psv", ".dat")  # if the text is a table
 TARGETS = ("target", "label", "labels", "class", "y", "outcome", "response")
-COUNTERS = ("id", "index", "row", "no")  # names of columns that only number the rows
-NAMELESS = "Unnamed: "  # what pandas calls a column without a name begins so
 SAMPLE = 10_000  # rows that tell the decimal mark
 FEW = 20  # whole numbers with so many values are classes
 
@@ -68,7 +68,8 @@ class Columns:
 
     target: str
     task: str
-    ignore: list[str]
+    ignore: dict[str, str]  # with the reason for each
+    kinds: dict[str, str]  # of the features that are no numbers
     missing: str
 
 
@@ -142,15 +143,21 @@ def roles(table: Table, chosen: dict[str, str]) -> Columns:
     target = _target(table, chosen)
     y = table.rows[target]
     others = table.rows.drop(columns=target)
-    ignore = [name for name in others if _is_no_feature(others, name)]
-    odd = nearly_numbers(others[ignore], table.decimal)
+    kinds = {name: look_at.kind(others[name]) for name in others}
+    reasons = {name: look_at.left_out(others[name], kinds[name], table.decimal) for name in others}
+    ignore = {name: why for name, why in reasons.items() if why}
+    odd = nearly_numbers(others[list(ignore)], table.decimal)
     if odd and len(ignore) == len(others.columns):
         raise UserError(
             f"{table.file}: no column of numbers is left as a feature: {odd[0]}. "
             "Expected numbers like 1234.5: correct the values."
         )
     task = chosen.get("task", "classes" if _are_classes(y) else "regression")
-    return Columns(target, task, ignore, _missing(y, others.drop(columns=ignore)))
+    special = {name: kind for name, kind in kinds.items() if kind != "number"}
+    special = {name: kind for name, kind in special.items() if name not in ignore}
+    features = others.drop(columns=list(ignore))
+    missing = "median" if features.isna().any(axis=None) else "refuse"
+    return Columns(target, task, ignore, special, missing)
 
 
 def notes(table: Table, columns: Columns) -> list[str]:
@@ -160,14 +167,15 @@ def notes(table: Table, columns: Columns) -> list[str]:
         f"load.task: {columns.task}, from the values of {columns.target}; --task overrides it",
         *_layout_notes(table),
     ]
-    if columns.ignore:
-        ignored = ", ".join(columns.ignore)
-        found.append(f"load.ignore: {ignored}; columns of words, or of the rows' numbers")
-    for odd in nearly_numbers(table.rows[columns.ignore], table.decimal):
+    found += [f"load.columns: {some(names)}: {kind}" for kind, names in _by_value(columns.kinds)]
+    for why, names in _by_value(columns.ignore):
+        if why != "nearly numbers":
+            found.append(f"load.ignore: {some(names)}; {why}")
+    for odd in nearly_numbers(table.rows[list(columns.ignore)], table.decimal):
         found.append(f"load.ignore: {odd}; correct that to use the column")
 
     if columns.missing != "refuse":
-        used = table.rows.drop(columns=columns.ignore)
+        used = table.rows.drop(columns=list(columns.ignore))
         holes = used.isna().any(axis=1).sum()
         rows = f"{holes:,} of {len(used):,} rows"
         found.append(f"load.missing: {columns.missing}, as {rows} have missing values")
@@ -205,15 +213,15 @@ def _layout_notes(table: Table) -> list[str]:
 
 def nearly_numbers(columns: pd.DataFrame, decimal: str = ".") -> list[str]:
     """Columns whose values mostly begin as numbers, with the first that is none, such as `3 kg`."""
-    found = []
-    for name in columns:
-        values = columns[name].dropna().astype(str)
-        wrong = numbers.parsed(values, decimal).isna().to_numpy()
-        if wrong.any() and values.str.match(r"\s*[-+]?\.?\d").mean() > 0.5:
-            first = int(np.flatnonzero(wrong)[0])
-            row = values.index[first] + 1
-            found.append(f"{name} has '{values.iloc[first][:20]}' in row {row:,}")
-    return found
+    found = {name: look_at.nearly_numbers(columns[name], decimal) for name in columns}
+    return [f"{name} has {odd}" for name, odd in found.items() if odd]
+
+
+def _by_value(of: dict[str, str]) -> list[tuple[str, list[str]]]:
+    """The columns of each kind, or left out for each reason."""
+    return [
+        (each, [name for name in of if of[name] == each]) for each in dict.fromkeys(of.values())
+    ]
 
 
 def _files(root: Path, path: Path) -> list[Path]:
@@ -254,12 +262,12 @@ def _read_numbers(table: Table) -> None:
     """Numbers such as `$1,200` in place of their text, in all columns that have only those."""
     for name in table.rows:
         text = table.rows[name]
-        if is_numeric_dtype(text) or text.isna().all():
+        known = text.dropna()
+        if not len(known) or not known.map(lambda value: isinstance(value, str)).all():
             continue
         found = numbers.read(text, table.decimal)
         if found is None:
             continue
-        known = text.dropna()
         odd = known[pd.to_numeric(known, errors="coerce") != found[known.index]]
         if len(odd):
             table.read_as[name] = f"`{odd.iloc[0]}` is {found[odd.index[0]]:.15g}"
@@ -326,20 +334,6 @@ def _are_classes(column: pd.Series) -> bool:
     return bool(whole) and y.nunique() <= FEW
 
 
-def _is_no_feature(columns: pd.DataFrame, name: str) -> bool:
-    """Whether a column is words, or only numbers the rows."""
-    if name.lower() in COUNTERS or name.startswith(NAMELESS):
-        return True
-    return not is_numeric_dtype(columns[name])
-
-
-def _missing(y: pd.Series, features: pd.DataFrame) -> str:
-    """What to do about missing values: a target cannot be made up, a feature can."""
-    if y.isna().any():
-        return "drop"
-    return "median" if features.isna().any(axis=None) else "refuse"
-
-
 def _load(path: Path, table: Table, columns: Columns) -> dict[str, Any]:
     """The section `load`, in the order of the source's parameters as people read them."""
     return {
@@ -351,7 +345,8 @@ def _load(path: Path, table: Table, columns: Columns) -> dict[str, Any]:
         "target": columns.target,
         "task": columns.task,
         "group": None,
-        "ignore": columns.ignore,
+        "ignore": list(columns.ignore),
+        "columns": columns.kinds,
         "missing": columns.missing,
         "test": "given" if table.tested else SHARE,
         "seed": SEED,

@@ -7,15 +7,23 @@ this gate.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from tasks.core.arrays import blocks, classes_of
 from tasks.core.step import UserError, log
-from tasks.rows import duplicates
+from tasks.rows import duplicates, leaks
 from tasks.rows.entry import Arrays, entry, first_names
 
 UNEVEN = 10  # times as many rows in the largest class as in the smallest draw a warning
+
+
+class Table(NamedTuple):
+    """What only a table has."""
+
+    kinds: Sequence[str]  # of its columns
+    others: Arrays  # numbers of the rows: equal ones are equal in all columns beside `x`
 
 
 def check(
@@ -25,6 +33,7 @@ def check(
     names: Sequence[str],
     features: Sequence[str] | None,
     places: Sequence[str] | None = None,
+    table: Table | None = None,
 ) -> tuple[list[dict], np.ndarray]:
     """Check the data as `load` left them.
 
@@ -34,6 +43,7 @@ def check(
         names: of the classes; none for a regression.
         features: their names, if they have any.
         places: of all rows, training rows first: where each is from, in words.
+        table: if it is one. Its inputs may be NaN where a value is missing.
 
     Returns:
         Two things. For each check a dictionary: `check`, `result` (`ok` or `warning`), `says`,
@@ -43,14 +53,18 @@ def check(
     Raises:
         UserError: nothing can be trained on these data.
     """
-    found = [_shapes(x, y), _types(x, y), *_values(x, y, features), _labels(y, names)]
+    found = [_shapes(x, y), _types(x, y), *_values(x, y, features, table), _labels(y, names)]
     if names:
         found += _classes(y, held, names)
     found.append(_constant(x["train"], features))
 
     places = places or [f"{split} {row}" for split in x for row in range(len(x[split]))]
     labels = _in_words(y, names)
-    entries, leaked = duplicates.entries(x, labels, places, classes=bool(names))
+    whole = x
+    if table and features is not None:
+        found += leaks.entries(x["train"], y["train"], features, table.kinds, bool(names))
+        whole = {split: np.column_stack([x[split], table.others[split]]) for split in x}
+    entries, leaked = duplicates.entries(whole, labels, places, bool(names), table is not None)
     found += entries
 
     for each in found:
@@ -125,11 +139,24 @@ def _types(x: Arrays, y: Arrays) -> dict:
     return entry("types", ", ".join(f"{name} {kind}" for name, kind in types.items()))
 
 
-def _values(x: Arrays, y: Arrays, features: Sequence[str] | None) -> list[dict]:
+def _values(
+    x: Arrays, y: Arrays, features: Sequence[str] | None, table: Table | None
+) -> list[dict]:
     for split in x:
-        finite(f"x_{split}", x[split], features, "Fill the values, or leave the rows out.")
+        if not table:
+            finite(f"x_{split}", x[split], features, "Fill the values, or leave the rows out.")
         finite(f"y_{split}", y[split], None, "Leave the rows out, or give them a label.")
+    if table and features is not None:
+        return [_missing(x["train"], features)]
     return [entry("NaN and infinity", "none"), entry("value range", _ranges(x))]
+
+
+def _missing(x: np.ndarray, features: Sequence[str]) -> dict:
+    """How many training rows miss a value of each column."""
+    counts = np.isnan(x).sum(axis=0)
+    missed = [f"{name} {count:,}" for name, count in zip(features, counts, strict=True) if count]
+    says = f"of {len(x):,} training rows: {first_names(missed)}" if missed else "none"
+    return entry("missing values", says, count=int(counts.sum()))
 
 
 def _ranges(of: Arrays) -> str:

@@ -50,6 +50,10 @@ class Scaling(NamedTuple):
         with np.errstate(over="ignore"):
             return values.astype(np.float32, copy=False)
 
+    def only(self, features: np.ndarray) -> Scaling:
+        """The same for some features, a mask; the others stay as they are."""
+        return Scaling(np.where(features, self.subtract, 0.0), np.where(features, self.divide, 1.0))
+
     def to_json(self) -> dict[str, list[float]]:
         return {name: values.tolist() for name, values in self._asdict().items()}
 

@@ -129,6 +129,8 @@ class Verdict:
         if limit is not None:
             passed = "passed" if metrics["passed"] else "NOT passed"
             said += f", {passed} ({self.criterion.key} {limit:g})"
+        if baselines := metrics.get("baselines"):
+            said += f"; {', '.join(f'{name} {score:.4g}' for name, score in baselines.items())}"
         return said
 
 

@@ -110,6 +110,31 @@ def groups(place: Place, tables: Tables, column: str) -> Labels:
     return {split: np.unique(names, return_inverse=True)[1] for split, names in words.items()}
 
 
+def others(tables: Tables, features: list[str], target: str) -> Labels:
+    """A number for each row: rows with the same number are equal in all columns but these.
+
+    A column that only counts the rows says nothing about them, and is left out.
+
+    Args:
+        tables: by split.
+        features, target: the columns that do not matter.
+    """
+    rows = pd.concat(tables.values())
+    left = [name for name in rows if name not in features and name != target]
+    left = [name for name in left if not any(counts(table[name]) for table in tables.values())]
+    number = rows.groupby(left, dropna=False, sort=False).ngroup().to_numpy() if left else 0
+    every = np.broadcast_to(number, len(rows)).astype(np.int64)
+    ends = np.cumsum([len(table) for table in tables.values()])
+    return dict(zip(tables, np.split(every, ends[:-1]), strict=True))
+
+
+def counts(column: pd.Series) -> bool:
+    """Whether each value is the one before it plus 1, with gaps where rows were dropped."""
+    values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
+    steps = np.diff(values - column.index.to_numpy())
+    return len(values) > 1 and bool((steps == 0).all())
+
+
 def _row(column: pd.Series, position: int) -> str:
     """A row of the file, counted from 1 below the names."""
     return f"row {column.index[position] + 1:,}"

@@ -1,4 +1,4 @@
-"""CSV: a table with a row of names, a target column, and numbers in all other columns."""
+"""CSV: a table with a row of names and a target column."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ EXPECTED = (
     "test.csv"
 )
 Column = Annotated[str, Field(min_length=1)]
+# A date may have a format, as Python's strptime takes it; without one it is ISO 8601.
+Kind = Annotated[str, Field(pattern=r"^(number|boolean|words|date( .*%.*)?)$")]
 
 
 class Params(Labelled):
@@ -40,44 +42,61 @@ class Params(Labelled):
     ignore: list[Column] = Field(
         description="Columns that are no features, such as a row's number."
     )
-    missing: Literal["refuse", "mean", "median", "drop"] = Field(
-        description="Fill with a column's mean or median over the training rows, drop the row, "
-        "or refuse."
+    columns: dict[Column, Kind] = Field(
+        description="What a feature is, if it is no number: `words`, `boolean`, `date`, or `date` "
+        "with its format, such as `date %d.%m.%Y`."
     )
+    missing: Literal["refuse", "mean", "median", "drop"] = Field(
+        description="Where a feature is missing: fill it with the column's mean or median over "
+        "the training rows, drop the row, or refuse. Rows without a target are always dropped."
+    )
+
+    @property
+    def texts(self) -> list[str]:
+        """The columns that are read as they are written."""
+        found = [name for name, kind in self.columns.items() if kind != "number"]
+        found += [self.group] if self.group else []
+        return found + ([self.target] if self.task == "classes" else [])
+
+    def kind(self, column: str) -> str:
+        """What a feature is, a number with its decimal mark if that is a comma."""
+        found = self.columns.get(column, "number")
+        return f"{found} ," if found == "number" and self.decimal == "," else found
 
 
 def find(params: Params, folder: Folder) -> Dataset:
-    """Features and target of each row; missing values are treated as `params.missing` says.
+    """Features and target of each row.
+
+    Missing features are treated as `params.missing` says; `normalize` fills them, as NaN.
 
     Raises:
         UserError: a column is missing, or has values that it cannot have.
     """
-    from tasks.sources import columns, missing, table  # here: pandas takes a second to import
+    # Here, as pandas takes a second to import.
+    from tasks.sources import columns, kinds, missing, table
 
     place = Place.named(params.path, folder)
     files = _files(params, place)
     tables = {split: table.read(file, params, EXPECTED) for split, file in files.items()}
     features = columns.features(place, tables, params)
-    needed = [params.target, *([params.group] if params.group else [])]
-
     for split, each in tables.items():
-        for name in features:
-            otherwise = f"or set `ignore: ['{name}']`"
-            each[name] = columns.numbers(files[split], each[name], otherwise, params.decimal)
-        tables[split] = missing.checked(files[split], each, needed, features, params.missing)
+        tables[split] = missing.checked(files[split], each, features, params)
 
+    of_kind = {name: params.kind(name) for name in features}
+    x, words = kinds.arrays(files, tables, of_kind)
     y, names = columns.labels(files, tables, params)
-    found = {"x": {}, "y": y, "from": {}}
+    found = {"x": x, "y": y, "from": {}, "others": columns.others(tables, features, params.target)}
     for split, each in tables.items():
-        found["x"][split] = each[features].to_numpy(np.float64, copy=True)
         found["from"][split] = np.array([f"{files[split].name} {row + 1}" for row in each.index])
     if params.group:
         found["group"] = columns.groups(place, tables, params.group)
 
-    arrays = arranged(params, found, names)
-    if params.missing in ("mean", "median"):
-        missing.fill(place, arrays["x_train"], arrays["x_test"], features, params.missing)
-    return Dataset(arrays, params.path, names, features)
+    told = {
+        "feature_kinds": np.array(list(of_kind.values()), dtype=np.str_),
+        "words": words,
+        "fill": np.array(params.missing if params.missing in ("mean", "median") else ""),
+    }
+    return Dataset(arranged(params, found, names) | told, params.path, names, features)
 
 
 def _files(params: Params, place: Place) -> dict[str, Place]:

@@ -1,36 +1,39 @@
-"""Missing values of a table: refused with a count by column, dropped, or filled."""
+"""Missing values of a table: rows without a target are dropped; features are as `load` says."""
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
 from tasks.core.step import UserError, log
 from tasks.sources.base import Place
 
+Params = Any  # of csv.py, which imports this file
 
-def checked(file: Place, table, needed: list[str], features: list[str], how: str):
+
+def checked(file: Place, table, features: list[str], params: Params):
     """The table without the rows that are to be dropped.
 
     Args:
         file: that it was read from.
         table: a data frame.
-        needed: columns in which no value can be filled.
         features: the columns to predict from.
-        how: `refuse`, `mean`, `median` or `drop`.
+        params: the section `load`.
 
     Raises:
-        UserError: values are missing that are neither dropped nor filled later.
+        UserError: no row has a target, or values are missing that are neither dropped nor filled.
     """
-    looked_at = needed if how in ("mean", "median") else needed + features
+    table = _with_target(file, table, params.target)
+    looked_at = [params.group] if params.group else []
+    looked_at += [] if params.missing in ("mean", "median") else features
     empty = table[looked_at].isna()
     rows = empty.any(axis=1).to_numpy()
     if not rows.any():
         return table
 
-    if how != "drop":
+    if params.missing != "drop":
         counts = ", ".join(f"{name} {count:,}" for name, count in empty.sum().items() if count)
         ways = "`missing: mean`, `median` or `drop`"
-        if empty[needed].any(axis=None):
+        if params.group and empty[params.group].any():
             ways = "`missing: drop`"
         first = table.index[rows.argmax()] + 1
         raise UserError(
@@ -45,17 +48,16 @@ def checked(file: Place, table, needed: list[str], features: list[str], how: str
     return table[~rows]
 
 
-def fill(
-    place: Place, x_train: np.ndarray, x_test: np.ndarray, features: list[str], how: str
-) -> None:
-    """Fill missing features, in place, with their mean or median over the training rows."""
-    for column, name in enumerate(features):
-        known = x_train[:, column][~np.isnan(x_train[:, column])]
-        if not len(known):
-            raise UserError(
-                f"{place}: the column {name} has no value in any training row. "
-                "Put it into load.ignore."
-            )
-        usual = known.mean() if how == "mean" else np.median(known)
-        for values in (x_train, x_test):
-            values[np.isnan(values[:, column]), column] = usual
+def _with_target(file: Place, table, target: str):
+    empty = table[target].isna().to_numpy()
+    if not empty.any():
+        return table
+    if empty.all():
+        raise UserError(
+            f"{file}: the column {target} is empty in every row. Expected the target: set another "
+            "column as load.target, or fill it."
+        )
+    log.warning(
+        "%s: dropped %d of %d rows, which have no %s", file, empty.sum(), len(empty), target
+    )
+    return table[~empty]

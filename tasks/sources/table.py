@@ -12,6 +12,8 @@ from tasks.sources.base import Place, some
 
 Params = Any  # of csv.py, which imports this file
 
+MISSING = ("NA", "N/A", "NaN", "nan", "<NA>")  # as R, Excel and pandas write a missing value
+
 
 def read(file: Place, params: Params, expected: str) -> pd.DataFrame:
     """All columns of a file; group and classes as text, and None where they are empty.
@@ -25,8 +27,7 @@ def read(file: Place, params: Params, expected: str) -> pd.DataFrame:
         UserError: the file is not a table, or a column that `params` names is missing.
     """
     file.existing(expected, folder=False)
-    words = [params.group] if params.group else []
-    words += [params.target] if params.task == "classes" else []
+    words = params.texts
     with dialect.understood(file, file.path, expected):
         names = dialect.names(file.path, params.separator, params.header)
         # With decimal commas pandas would take 1.234 for a number near 1.
@@ -39,7 +40,11 @@ def read(file: Place, params: Params, expected: str) -> pd.DataFrame:
     if not len(table):
         raise UserError(f"{file} has column names and no rows. Expected some.")
     for name in words:
-        table[name] = _words(file, written[name], table[name].isna())
+        absent = table[name].isna()
+        if name in (params.target, params.group):
+            _check_absent(file, written[name].str.strip(), absent)
+        table[name] = written[name].str.strip().where(~absent)
+        table[name] = table[name].mask(table[name] == "")
     return table
 
 
@@ -57,6 +62,7 @@ def _check_columns(file: Place, names: list[str], table: pd.DataFrame, params: P
 
     named = [("target", params.target), ("group", params.group)]
     named += [("ignore", column) for column in params.ignore]
+    named += [("columns", column) for column in params.columns]
     for key, column in named:
         if column is not None and column not in table:
             alone = f" Is `separator: '{params.separator}'` right?" if len(names) == 1 else ""
@@ -74,22 +80,20 @@ def _check_columns(file: Place, names: list[str], table: pd.DataFrame, params: P
         )
 
 
-def _words(file: Place, written: pd.Series, absent: pd.Series) -> pd.Series:
-    """A column as it is written, as `01` is not `1`, but without blanks at its ends.
+def _check_absent(file: Place, text: pd.Series, absent: pd.Series) -> None:
+    """Refuse what pandas takes for a missing value and may be a word: among words, `None`.
 
     Args:
         file: that it was read from.
-        written: the column as text.
-        absent: what pandas takes for a missing value. Among words, `None` may also be a word.
+        text: the column as it is written, as `01` is not `1`.
+        absent: what pandas takes for a missing value.
     """
-    text = written.str.strip()
-    unsure = text[absent & (text != "")]
+    unsure = text[absent & ~text.isin(("", *MISSING))]
     others = text[~absent & (text != "")]
     if len(unsure) and pd.to_numeric(others, errors="coerce").isna().any():
         first = unsure.index[0] + 1
         raise UserError(
-            f"{file}: the column {written.name} has `{unsure.iloc[0]}` in {len(unsure):,} rows, "
+            f"{file}: the column {text.name} has `{unsure.iloc[0]}` in {len(unsure):,} rows, "
             f"the first in row {first:,}: is that a word, or a missing value? "
             "Write the word otherwise, or leave the cell empty."
         )
-    return text.mask(absent | (text == ""), None)

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from flows import guess
 from flows.command.new import new, told
-from flows.guess import csv, section
+from flows.guess import columns, csv, section
 from flows.project.steps import STEPS, step
 from tasks import fit, normalize, sources
 from tasks.core.folder import Folder
@@ -132,9 +132,9 @@ FOUND = {
     ),
     "csv of prices": (
         lambda p: put_csv(p / "in.csv", *PRICES),
-        {"separator": ";", "task": "regression", "ignore": ["id", "town"]},
+        {"separator": ";", "task": "regression", "ignore": ["a", "id", "town"]},
         "standard",
-        "ignore: id, town",
+        "ignore: a, id; numbers of the rows",
     ),
     "csv with holes": (
         lambda p: put_csv(p / "in.csv", *HOLES),
@@ -238,31 +238,31 @@ def test_roles_follow_from_names_and_values(tmp_path, lines, target, task):
 def test_roles_ignore_words_and_row_numbers(tmp_path):
     table = sniffed(tmp_path, ",No,town,a,y", "0,1,Ulm,2,0", "1,2,Bonn,,1")
     found = csv.roles(table, {})
-    assert found.ignore == ["Unnamed: 0", "No", "town"]
+    assert list(found.ignore) == ["Unnamed: 0", "No", "town"]
     assert found.missing == "median"
-    assert csv.roles(table, {"target": "a"}).missing == "drop"  # a target cannot be made up
+    assert csv.roles(table, {"target": "a"}).missing == "refuse"  # rows without one are dropped
     assert csv.roles(table, {"task": "regression"}).task == "regression"
 
 
 @pytest.mark.parametrize("odd", ["?", "1,00", "5%", "3 kg"])
 def test_a_column_that_is_left_out_though_it_is_nearly_numbers_is_told(project, odd):
-    columns = {
+    more = {
         "c": lambda row: f'"{odd}"' if row == 4 else row,
         "d": lambda row: f"word {row}",
     }
-    file = put_csv(project.root / "own/IN.CSV", *table(30, **columns))
+    file = put_csv(project.root / "own/IN.CSV", *table(30, **more))
     notes = [note for note in new(project, "mine", str(file)).notes if "correct that" in note]
     assert notes == [f"load.ignore: c has '{odd}' in row 5; correct that to use the column"]
 
 
 def test_values_that_mostly_begin_as_numbers_are_nearly_numbers():
-    columns = pd.DataFrame({"a": ["1", "2", "n/a"], "b": ["x", "1", "y"], "c": ["1", "2", "3"]})
-    assert csv.nearly_numbers(columns) == ["a has 'n/a' in row 3"]
+    rows = pd.DataFrame({"a": ["1", "2", "n/a"], "b": ["x", "1", "y"], "c": ["1", "2", "3"]})
+    assert csv.nearly_numbers(rows) == ["a has 'n/a' in row 3"]
 
 
 def test_a_person_may_name_the_target_and_the_task(project):
-    columns = {"name": lambda row: f"wine {row}", "target": lambda row: f"2020-01-{row}"}
-    file = str(put_csv(project.root / "own/in.csv", *table(30, **columns)))
+    more = {"name": lambda row: f"wine {row}", "target": lambda row: f"2020-01-{row}"}
+    file = str(put_csv(project.root / "own/in.csv", *table(30, **more)))
     with pytest.raises(UserError, match="y was taken for the target: --target names another"):
         new(project, "mine", file)
     with pytest.raises(UserError, match=r"no column `z` to be the target\. It has a, b, name, y"):
@@ -290,3 +290,62 @@ def test_every_parameter_has_a_meaning_of_one_sentence():
                 said = section.meaning(name, kinds[0], key)
                 assert 5 < len(said) < 200, (name, key, said)
                 assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["1", "2.5", ""], "number"),
+        (["True", "False", ""], "boolean"),
+        (["y", "N"], "boolean"),
+        (["yes", "no", "maybe"], "words"),
+        (["2021-03-04", "2020-12-31"], "date"),
+        (["2021-03-04 05:06", "2020-12-31 00:00"], "date"),
+        (["31.12.2020", "01.02.2021"], "date %d.%m.%Y"),
+        (["01/31/2012 10:00", "12/01/2013 11:30"], "date %m/%d/%Y %H:%M"),
+        (["Jan 1 2000", "Feb 1 2000"], "date %b %d %Y"),
+        (["1-Jan-85", "15-Feb-99"], "date %d-%b-%y"),
+        (["red", "green"], "words"),
+    ],
+)
+def test_the_kind_of_a_column_follows_from_its_values(tmp_path, values, kind):
+    lines = [f'"{value}",{row}' for row, value in enumerate(values * 9)]
+    assert columns.kind(sniffed(tmp_path, "c,y", *lines).rows["c"]) == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "why"),
+    [
+        ("id", [3, 1, 2], "numbers of the rows"),
+        ("PassengerId", [3, 1, 2], "numbers of the rows"),
+        ("sample", [1000, 1002, 1007], "numbers of the rows"),
+        ("Year", [1990, 1991, 1992], ""),
+        ("paid", [3, 1, 2], ""),
+        ("x", [1.5, 2.5, 3.5], ""),
+        ("x", [1, 1, 2], ""),
+        ("town", [f"town {row}" for row in range(30)], "a word of its own in nearly every row"),
+        ("town", ["Ulm", "Bonn"] * 10, ""),
+        ("town", ["Ulm"] * 9, "the same word in every row"),
+        ("size", [f"{row} - {row + 9}" for row in range(30)], "nearly numbers"),
+        ("size", ["3 kg", "4 kg"] * 10, ""),
+    ],
+)
+def test_a_column_that_says_nothing_of_new_rows_is_left_out(name, values, why):
+    column = pd.Series(values, name=name)
+    assert columns.left_out(column, columns.kind(column)) == why
+
+
+def test_words_and_dates_become_features_and_the_person_is_told(project):
+    more = {
+        "sex": lambda row: ("male", "female")[row % 2],
+        "born": lambda row: f"{1 + row % 28:02}.03.{1950 + row}",
+        "name": lambda row: f"name {row}",
+    }
+    file = put_csv(project.root / "own/in.csv", *table(40, **more))
+    said = told("mine", new(project, "mine", str(file)))
+    assert "load.columns: sex: words" in said
+    assert "load.columns: born: date %d.%m.%Y" in said
+    assert "load.ignore: name; a word of its own in nearly every row" in said
+    found = project.read("mine").load
+    assert found.columns == {"sex": "words", "born": "date %d.%m.%Y"}
+    assert found.ignore == ["a", "name"]

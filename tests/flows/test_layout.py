@@ -103,7 +103,7 @@ def test_a_table_without_names_gets_some(project):
     with pytest.raises(Question, match=r"as it has none, --target COLUMN: column_1 to column_3\."):
         new(project, "mine", file)
     found = new(project, "mine", file, target="column_3")
-    assert found.about.startswith("30 rows of 2 features")
+    assert found.about.startswith("30 rows of 1 features")
     assert any("the columns are called column_1 to column_3" in note for note in found.notes)
 
 
@@ -141,7 +141,9 @@ def test_on_a_terminal_a_person_may_give_up(project, monkeypatch):
 
 
 def test_new_rows_to_predict_are_left_out_and_tell_the_target(project):
-    put_csv(project.root / "own/train.csv", "a,kept,b", *(f"{n},{n % 2},{n}" for n in range(30)))
+    put_csv(
+        project.root / "own/train.csv", "a,kept,b", *(f"{n % 7},{n % 2},{n}" for n in range(30))
+    )
     put_csv(project.root / "own/test.csv", "a,b", "1,2")
     found = new(project, "mine", str(project.root / "own"))
     assert (found.load["target"], found.load["test"]) == ("kept", 0.2)

@@ -33,6 +33,7 @@ TABLE = {
     "task": "regression",
     "group": None,
     "ignore": [],
+    "columns": {},
     "missing": "refuse",
     "test": 0.2,
     "seed": 0,

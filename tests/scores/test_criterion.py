@@ -13,7 +13,7 @@ from tasks.scores.criterion import ACCURACY, ERROR, check_criterion
 from tests.conftest import ROOT
 from tests.support import tiny
 
-NOTHING = Params(min_accuracy=None, max_mse=None, predict=None)
+NOTHING = Params(min_accuracy=None, max_mse=None, baselines=False, predict=None)
 CLASSES = tiny.changed(NOTHING, min_accuracy=0.5)
 REGRESSION = tiny.changed(NOTHING, max_mse=0.5)
 

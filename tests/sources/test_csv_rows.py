@@ -12,16 +12,20 @@ from tests.support.own import ROWS, loaded, normalized, of_csv, put_csv, table
 @pytest.mark.parametrize("how", ["mean", "median"])
 def test_missing_values_are_filled_from_the_training_rows_alone(tmp_path, how):
     lines = table(c=lambda row: "" if row in (1, 2, 5) else row * row)
-    found = loaded(
-        tmp_path / "out", of_csv(put_csv(tmp_path / "in.csv", *lines), missing=how, test=0.5)
-    )
-    empty = {split: np.isin(found[f"x_{split}"][:, 0], (1, 2, 5)) for split in ("train", "test")}
+    file = put_csv(tmp_path / "in.csv", *lines)
+    loaded(tmp_path / "out", of_csv(file, missing=how, test=0.5))
+    normalized(tmp_path / "out", validation=2)
+    with np.load(tmp_path / "out/normalized.npz") as found:
+        x = {split: found[f"x_{split}"] for split in ("train", "val", "test")}
+    empty = {split: np.isin(rows[:, 0], (1, 2, 5)) for split, rows in x.items()}
     assert any(empty["train"])
     assert any(empty["test"])
-    known = found["x_train"][~empty["train"], 2]
-    for split in ("train", "test"):
-        np.testing.assert_allclose(found[f"x_{split}"][empty[split], 2], getattr(np, how)(known))
-    other = np.concatenate([known, found["x_test"][~empty["test"], 2]])
+
+    known = x["train"][~empty["train"], 2]
+    for split, rows in x.items():
+        np.testing.assert_allclose(rows[empty[split], 2], getattr(np, how)(known))
+        np.testing.assert_array_equal(rows[:, 3], empty[split])
+    other = np.concatenate([known, x["val"][~empty["val"], 2]])
     assert getattr(np, how)(known) != getattr(np, how)(other)  # else this test could not fail
 
 
@@ -29,8 +33,11 @@ def test_missing_values_of_the_only_feature_are_filled_in_two_files_too(tmp_path
     put_csv(tmp_path / "in/train.csv", "a,y", "1,0", ",1", "3,0", "5,1")
     put_csv(tmp_path / "in/test.csv", "a,y", ",0", "9,1")
     found = loaded(tmp_path / "out", of_csv(tmp_path / "in", test="given", missing="mean"))
-    assert found["x_train"][:, 0].tolist() == [1, 3, 3, 5]
-    assert found["x_test"][:, 0].tolist() == [3, 9]
+    np.testing.assert_array_equal(found["x_train"][:, 0], [1, np.nan, 3, 5])
+    normalized(tmp_path / "out")
+    with np.load(tmp_path / "out/normalized.npz") as file:
+        assert file["x_train"].tolist() == [[1, 0], [3, 1], [3, 0], [5, 0]]
+        assert file["x_test"].tolist() == [[3, 1], [9, 0]]
 
 
 def test_rows_with_missing_values_can_be_dropped(tmp_path, caplog):
@@ -40,7 +47,8 @@ def test_rows_with_missing_values_can_be_dropped(tmp_path, caplog):
     found = loaded(tmp_path / "out", of_csv(put_csv(tmp_path / "in.csv", *lines), missing="drop"))
     kept = sorted(np.concatenate([found["x_train"], found["x_test"]])[:, 0])
     assert kept == [row for row in range(ROWS) if row not in (3, 4)]
-    assert "dropped 2 of 12 rows, which have missing values" in caplog.text
+    assert "dropped 1 of 12 rows, which have no y" in caplog.text
+    assert "dropped 1 of 11 rows, which have missing values" in caplog.text
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -126,6 +126,7 @@ def of_csv(path: Path, **how) -> csv.Params:
         "task": "classes",
         "group": None,
         "ignore": [],
+        "columns": {},
         "missing": "refuse",
         **SHARE,
         **NAMELESS,

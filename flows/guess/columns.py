@@ -1,0 +1,100 @@
+"""What each column of a table is, by its values: number, boolean, words, date, or no feature."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+from tasks.rows.encoding import RARE
+from tasks.sources import numbers
+from tasks.sources.kinds import BOOLEANS, parsed
+
+COUNTERS = ("id", "index", "row", "no")  # names of columns that only number the rows
+NAMELESS = "Unnamed: "  # what pandas calls a column without a name begins so
+IDENTIFIER = re.compile(r"(?i:(^|[ _.-])id)$|(?<=[a-z])(Id|ID)$")  # how such names end
+TIMES = re.compile(
+    r"year|month|week|day|date|time", re.IGNORECASE
+)  # these rise, and mean something
+MANY = 0.5  # of the rows: more different words than this are names of the rows
+FEW = 20  # words that look like numbers are words, if there are at most so many different ones
+
+DAYS = (
+    *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d"),
+    *("%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y"),
+    *("%b %d %Y", "%b %d, %Y", "%B %d, %Y", "%b %Y", "%B %Y", "%b-%Y", "%b-%y"),
+)
+TIMES_OF_DAY = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+FORMATS = ["", *(day + time for time in TIMES_OF_DAY for day in DAYS), "%H:%M", "%H:%M:%S"]
+TRIED = 50  # values on which a format is tried before it is on all
+
+
+def kind(column: pd.Series) -> str:
+    """What a column is, as `load.columns` says it."""
+    if is_bool_dtype(column):
+        return "boolean"
+    if is_numeric_dtype(column):
+        return "number"
+
+    values = pd.Series(column.dropna().astype(str).str.strip().unique())
+    if len(values) > 1 and values.str.lower().isin(list(BOOLEANS)).all():
+        return "boolean"
+    form = date_format(values)
+    return "words" if form is None else f"date {form}".strip()
+
+
+def date_format(values: pd.Series) -> str | None:
+    """The first format in which all values are dates; empty for ISO 8601, None if there is none."""
+    if not values.str.contains(r"\d").mean() > 0.9:
+        return None
+    for form in FORMATS:
+        if all(_all_dates(part, form) for part in (values[:TRIED], values)):
+            return form
+    return None
+
+
+def _all_dates(values: pd.Series, form: str) -> bool:
+    return bool(parsed(values, f"date {form}".strip())[0].notna().all())
+
+
+def left_out(column: pd.Series, kind: str, decimal: str = ".") -> str:
+    """Why a column is no feature; empty if it may be one."""
+    name, values = str(column.name), column.dropna()
+    if name.lower() in COUNTERS or name.startswith(NAMELESS):
+        return "numbers of the rows"
+    if kind == "number":
+        numbered = _rises(column) and not TIMES.search(name)
+        named = IDENTIFIER.search(name) and values.nunique() == len(column)
+        return "numbers of the rows" if numbered or named else ""
+    if kind != "words":
+        return ""
+
+    counts = values.value_counts()
+    if nearly_numbers(values, decimal) and len(counts) > FEW:
+        return "nearly numbers"
+    if len(counts) < 2:
+        return "the same word in every row"
+    if len(counts) > MANY * len(values) or counts.iloc[0] < RARE:
+        return "a word of its own in nearly every row"
+    return ""
+
+
+def nearly_numbers(values: pd.Series, decimal: str = ".") -> str:
+    """The first value that is none, such as `3 kg`, if most begin as numbers; else nothing."""
+    values = values.dropna().astype(str)
+    wrong = ~np.isfinite(numbers.parsed(values, decimal).to_numpy())
+    if not wrong.any() or values.str.match(r"\s*[-+]?\.?\d").mean() <= 0.5:
+        return ""
+    first = int(np.flatnonzero(wrong)[0])
+    return f"'{values.iloc[first][:20]}' in row {values.index[first] + 1:,}"
+
+
+def _rises(column: pd.Series) -> bool:
+    """Whether whole numbers rise, or fall, from each row to the next."""
+    values = column.to_numpy(np.float64)
+    if len(values) < 2 or not (values == np.round(values)).all():
+        return False
+    steps = np.diff(values)
+    return bool((steps > 0).all() or (steps < 0).all())

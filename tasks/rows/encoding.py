@@ -1,0 +1,225 @@
+"""The columns of a table as features: fitted to the training rows, kept in `schema.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tasks.core.step import UserError
+
+RARE = 5  # training rows: a word that has fewer is no feature of its own
+MOST = 64  # words of a column that are features: the most frequent ones
+DAY, YEAR = 86_400, 365.2425  # in seconds, in days
+WEEKDAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+PARTS = ("time", "season", "weekday", "hour")  # of a date
+
+
+class Column(NamedTuple):
+    """How one column becomes features."""
+
+    name: str
+    kind: str  # number or date, perhaps with its format, boolean or words
+    fill: float | None  # what stands for a missing value; None: there may be none
+    missing: bool  # whether a feature tells that the value is missing
+    words: list[str]  # each is a feature
+    parts: list[str]  # of a date
+
+    @property
+    def features(self) -> list[str]:
+        if self.kind == "words":
+            found = [f"{self.name} = {word}" for word in self.words]
+        elif self.kind.startswith("date"):
+            found = [f"{self.name}: {each}" for part in self.parts for each in _PARTS[part].names]
+        else:
+            found = [self.name]
+        return found + [f"{self.name} is missing"] * self.missing
+
+    def scaled(self) -> list[bool]:
+        """For each feature, whether it is a number that may lie anywhere."""
+        if self.kind.startswith("number"):
+            return [True] + [False] * self.missing
+        return [feature == f"{self.name}: time" for feature in self.features]
+
+    def apply(self, x: np.ndarray, words: np.ndarray) -> np.ndarray:
+        """The features of each row, (rows, features).
+
+        Args:
+            x: the column's values, NaN where they are missing.
+            words: that places in `x` stand for, if the column is of words.
+        """
+        empty = np.isnan(x)
+        if empty.any() and self.fill is None:
+            raise UserError(
+                f"The column {self.name} has {empty.sum():,} missing values, the first in row "
+                f"{int(empty.argmax()):,}, counted from 0, and the training rows have none. "
+                "Fill them, or set `load.missing: median` and train again."
+            )
+
+        if self.kind == "words":
+            found = self._one_hot(x, words)
+        elif self.kind.startswith("date"):
+            seconds = np.where(empty, self.fill or 0, x)
+            found = np.column_stack([_PARTS[part].of(seconds) for part in self.parts])
+        else:
+            found = np.where(empty, self.fill or 0, x)[:, None]
+        return np.column_stack([found, empty]) if self.missing else found
+
+    def _one_hot(self, x: np.ndarray, words: np.ndarray) -> np.ndarray:
+        place = {word: number for number, word in enumerate(self.words)}
+        # The last entry is for missing words; -1 is no feature.
+        known = np.array([*(place.get(str(word), -1) for word in words), -1])
+        codes = known[np.where(np.isnan(x), -1, x).astype(int)]
+        return (codes[:, None] == np.arange(len(self.words))).astype(np.float64)
+
+
+class Encoding(NamedTuple):
+    """How the columns of a table become features."""
+
+    columns: list[Column]
+
+    @classmethod
+    def of(
+        cls,
+        x: np.ndarray,
+        names: Sequence[str],
+        kinds: Sequence[str],
+        words: np.ndarray,
+        fill: str,
+    ) -> Encoding:
+        """Fit to the training rows.
+
+        Args:
+            x: their values, float64, (rows, columns), NaN where they are missing.
+            names, kinds: of the columns.
+            words: a word in `x` is its place in this list.
+            fill: what fills missing values, `mean` or `median`; empty: there may be none.
+
+        Raises:
+            UserError: a column has nothing to learn from.
+        """
+        columns = zip(x.T, map(str, names), map(str, kinds), strict=True)
+        return cls([_fitted(values, name, kind, words, fill) for values, name, kind in columns])
+
+    @property
+    def features(self) -> list[str]:
+        return [feature for column in self.columns for feature in column.features]
+
+    def scaled(self) -> np.ndarray:
+        """A mask of the features that scaling is for; the others are small by themselves."""
+        return np.array([each for column in self.columns for each in column.scaled()])
+
+    def apply(self, x: np.ndarray, words: np.ndarray) -> np.ndarray:
+        """The features of any rows, before scaling: float64, (rows, features).
+
+        Args:
+            x: float64, (rows, columns), NaN where a value is missing.
+            words: a word in `x` is its place in this list.
+
+        Raises:
+            UserError: a value is missing in a column that may miss none.
+        """
+        parts = zip(x.T, self.columns, strict=True)
+        return np.concatenate([column.apply(values, words) for values, column in parts], axis=1)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        return [column._asdict() for column in self.columns]
+
+    @classmethod
+    def from_json(cls, schema: dict[str, Any]) -> Encoding:
+        """The encoding that `schema.json` describes."""
+        return cls([Column(**column) for column in schema["columns"]])
+
+
+def _fitted(x: np.ndarray, name: str, kind: str, words: np.ndarray, fill: str) -> Column:
+    empty = np.isnan(x)
+    known = x[~empty]
+    if not len(known):
+        raise UserError(
+            f"The column {name} has no value in any training row. Put it into load.ignore."
+        )
+
+    column = Column(name, kind, None, bool(empty.any()), [], [])
+    if fill:
+        usual = float(np.mean(known) if fill == "mean" else np.median(known))
+        column = column._replace(fill=0.0 if kind == "words" else usual)
+    if kind == "words":
+        column = column._replace(words=_frequent(known.astype(int), words))
+    if kind.startswith("date"):
+        column = column._replace(parts=[part for part in PARTS if _PARTS[part].varies(known)])
+    if not column.features:
+        raise UserError(
+            f"The column {name} has no word that {RARE} training rows share, so there is nothing "
+            "to learn from it. Put it into load.ignore."
+        )
+    return column
+
+
+def _frequent(codes: np.ndarray, words: np.ndarray) -> list[str]:
+    """The most frequent words that are not rare, sorted."""
+    counts = np.bincount(codes, minlength=len(words))
+    order = np.argsort(-counts, kind="stable")[:MOST]
+    return [str(words[code]) for code in np.sort(order) if counts[code] >= RARE]
+
+
+# The parts of a date, which is in seconds since 1970: a Thursday.
+
+
+class Part(NamedTuple):
+    """A part of a date: its features, and whether the training rows vary in it."""
+
+    names: list[str]
+    of: Any  # from the seconds to the features, (rows, features)
+    varies: Any  # from the seconds to a bool
+
+
+def _circle(share: np.ndarray) -> np.ndarray:
+    """Sine and cosine of a share of a turn, so that its end is near its beginning."""
+    turn = 2 * np.pi * (share % 1)
+    return np.column_stack([np.sin(turn), np.cos(turn)])
+
+
+def _weekday(seconds: np.ndarray) -> np.ndarray:
+    return (np.floor(seconds / DAY) + 3) % 7
+
+
+def _days(seconds: np.ndarray) -> np.ndarray:
+    return seconds / DAY
+
+
+def _several(values: np.ndarray) -> bool:
+    return len(np.unique(values)) > 1
+
+
+def _season_varies(seconds: np.ndarray) -> bool:
+    """From month to month, not from year to year alone."""
+    months = seconds.astype("datetime64[s]").astype("datetime64[M]").astype(int)
+    return _several(months % 12)
+
+
+def _weekday_varies(seconds: np.ndarray) -> bool:
+    """From day to day, not because months begin on other weekdays."""
+    days = seconds.astype("datetime64[s]").astype("datetime64[D]")
+    in_month = (days - days.astype("datetime64[M]")).astype(int)
+    return _several(_weekday(seconds)) and len(np.unique(in_month)) > 7
+
+
+_PARTS = {
+    "time": Part(["time"], lambda seconds: _days(seconds)[:, None], lambda seconds: True),
+    "season": Part(
+        ["season (sine)", "season (cosine)"],
+        lambda seconds: _circle(_days(seconds) / YEAR),
+        _season_varies,
+    ),
+    "weekday": Part(
+        WEEKDAYS,
+        lambda seconds: (_weekday(seconds)[:, None] == np.arange(7)).astype(np.float64),
+        _weekday_varies,
+    ),
+    "hour": Part(
+        ["hour (sine)", "hour (cosine)"],
+        lambda seconds: _circle(_days(seconds)),
+        lambda seconds: _several(seconds % DAY // 3600),
+    ),
+}

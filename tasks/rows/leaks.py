@@ -1,0 +1,89 @@
+"""Features of a table that a model should not have: row numbers, and what gives the target away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tasks.core.arrays import classes_of
+from tasks.rows.entry import entry, first_names
+
+FEW = 40  # rows: with less, a feature may look so by chance
+GIVEN_AWAY = 0.99  # of the classes right, or of the variance explained, by one feature
+ONE_CLASS = 0.95  # of the rows: then one class is right so often that no feature stands out
+TINY = 1e-300  # for a variance of 0
+
+
+def entries(
+    x: np.ndarray, y: np.ndarray, names: Sequence[str], kinds: Sequence[str], classes: bool
+) -> list[dict]:
+    """The checks for such features.
+
+    Args:
+        x, y: the training rows, in the order of the file; NaN where a value is missing.
+        names, kinds: of the columns of `x`.
+        classes: whether `y` are classes.
+    """
+    enough = len(x) >= FEW and x.shape[1] > 1
+    columns = list(zip(x.T, names, kinds, strict=True)) if enough else []
+    counting = [
+        str(name) for values, name, kind in columns if kind.startswith("number") and counts(values)
+    ]
+    telling = [
+        f"{name} ({share:.3f})"
+        for values, name, _ in columns
+        if (share := _told(values, y, classes)) >= GIVEN_AWAY
+    ]
+
+    of = "of the labels right" if classes else "of the variance"
+    return [
+        _entry("row numbers as features", counting, "rises or falls with the row's number", ""),
+        _entry(
+            "features that give the target away",
+            telling,
+            f"alone tells nearly all {of}",
+            ", unless it is known before the target is",
+        ),
+    ]
+
+
+def _entry(check: str, found: list[str], does: str, unless: str) -> dict:
+    says = "none"
+    if found:
+        says = (
+            f"{first_names(found)} {does}: new rows will have nothing like it{unless}. "
+            "Put it into load.ignore and compare the score"
+        )
+    return entry(check, says, bool(found), count=len(found))
+
+
+def counts(values: np.ndarray) -> bool:
+    """Whether whole numbers rise, or fall, from each row to the next."""
+    if np.isnan(values).any() or (values != np.round(values)).any():
+        return False
+    steps = np.diff(values)
+    return bool((steps > 0).all() or (steps < 0).all())
+
+
+def _told(x: np.ndarray, y: np.ndarray, classes: bool) -> float:
+    """How much of `y` a column tells: learned from one half of the rows, measured on the other.
+
+    A row is told by the one with the nearest value. Missing values are near to each other alone.
+    """
+    low, high = np.nanmin(x, initial=0), np.nanmax(x, initial=0)
+    x = np.where(np.isnan(x), low - (high - low) - 1, x)
+    half = np.random.default_rng(0).permutation(len(x)) < len(x) / 2
+    order = np.argsort(x[half], kind="stable")
+    known = x[half][order]
+
+    if classes:
+        labels = classes_of(y)
+        if np.bincount(labels).max() > ONE_CLASS * len(y):
+            return 0.0
+        nearest = np.searchsorted((known[1:] + known[:-1]) / 2, x[~half])
+        return float((labels[half][order][nearest] == labels[~half]).mean())
+
+    targets = y.reshape(-1).astype(np.float64)
+    error = np.interp(x[~half], known, targets[half][order]) - targets[~half]
+    return float(1 - (error**2).mean() / max(targets[~half].var(), TINY))

@@ -1,0 +1,97 @@
+"""What simpler models score on the same rows of a table: is the network any good?
+
+A baseline is a line in CLASSES or REGRESSION.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from scipy.stats import binomtest, ttest_1samp
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Ridge
+from threadpoolctl import threadpool_limits
+
+from tasks.core.arrays import classes_of, read_arrays
+from tasks.core.folder import Folder
+from tasks.core.step import log
+from tasks.scores.base import Verdict
+from tasks.scores.criterion import ACCURACY
+
+CHANCE = 0.05  # how often a difference between equal models may be taken for a real one
+
+# By their names in metrics.json. The first of each knows the labels alone.
+CLASSES: dict[str, Any] = {
+    "largest class": DummyClassifier(),
+    "linear model": LogisticRegression(max_iter=1000),
+    "gradient boosting": HistGradientBoostingClassifier(random_state=0),
+}
+REGRESSION: dict[str, Any] = {
+    "mean": DummyRegressor(),
+    "linear model": Ridge(),
+    "gradient boosting": HistGradientBoostingRegressor(random_state=0),
+}
+NOTHING_LEARNED = ("largest class", "mean")
+SAID = {"linear model": "a linear model", "gradient boosting": "gradient boosting"}
+
+
+def compare(folder: Folder, verdict: Verdict) -> dict[str, float]:
+    """The score of each baseline on the test rows; a warning where the network is no better.
+
+    Baselines learn from the training rows, as the network does.
+
+    Args:
+        folder: the pipeline's folder.
+        verdict: on the network.
+    """
+    x, y = read_arrays(folder, "normalized.npz", "x_train", "y_train")
+    scores = {}
+    classes = verdict.criterion is ACCURACY
+    for name, model in (CLASSES if classes else REGRESSION).items():
+        answers = _answers(model, x, classes_of(y) if classes else y.reshape(-1), verdict.tested.x)
+        each = _each_row(verdict, answers)
+        scores[name] = float(each.mean())
+        _warn(verdict, name, each)
+    return scores
+
+
+def _answers(model: Any, x: np.ndarray, y: np.ndarray, x_test: np.ndarray) -> np.ndarray:
+    """Train, and predict: in one thread, so that the bits are the same anywhere."""
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # it is good enough to compare with
+        return model.fit(x, y).predict(x_test)
+
+
+def _each_row(verdict: Verdict, answers: np.ndarray) -> np.ndarray:
+    """What each answer scores, as `Verdict.each_row` says it of the network's."""
+    y = verdict.tested.y
+    if verdict.criterion is ACCURACY:
+        return answers == classes_of(y)
+    return (answers.astype(np.float64) - y.reshape(-1)) ** 2
+
+
+def _warn(verdict: Verdict, name: str, each: np.ndarray) -> None:
+    """Say so if a baseline is better; by more than chance, if it has learned from the features."""
+    criterion, own = verdict.criterion, verdict.each_row()
+    if not criterion.reached(each.mean(), own.mean()):
+        return
+    scores = f"test {criterion.score} {own.mean():.4g} against {each.mean():.4g}"
+    if name in NOTHING_LEARNED:
+        log.warning("The network is no better than always answering the %s: %s", name, scores)
+    elif _differ(own, each):
+        log.warning("The network is worse than %s: %s on the same rows", SAID[name], scores)
+
+
+def _differ(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether the scores of the same rows differ by more than chance, in a paired test."""
+    difference = one.astype(np.float64) - other
+    if not difference.any() or len(difference) < 2:
+        return False
+    if one.dtype == bool:  # McNemar's test
+        better, changed = int((difference > 0).sum()), int((difference != 0).sum())
+        return bool(binomtest(better, changed).pvalue < CHANCE)
+    return bool(ttest_1samp(difference, 0).pvalue < CHANCE)

@@ -1,0 +1,119 @@
+"""What a column of a table is: its text as numbers, in one way for `load` and for new rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from tasks.core.step import UserError
+from tasks.sources import numbers
+from tasks.sources.base import Place
+
+BOOLEANS = {
+    word: value
+    for words, value in (("true yes t y 1 1.0 on", 1.0), ("false no f n 0 0.0 off", 0.0))
+    for word in words.split()
+}
+
+Tables = dict[str, pd.DataFrame]  # by split
+
+
+def arrays(
+    files: Mapping[str, Place], tables: Tables, kinds: Mapping[str, str]
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Columns as numbers, NaN where a value is missing.
+
+    Args:
+        files: that the tables were read from.
+        tables: with these columns; those that are no numbers as text.
+        kinds: of the columns, by their names.
+
+    Returns:
+        Two things. For each table `x`, float64, (rows, columns). And the words of all columns,
+        sorted: a word in `x` is its place among them.
+
+    Raises:
+        UserError: a value is not of its column's kind.
+    """
+    texts = [name for name, kind in kinds.items() if kind == "words"]
+    words = _words(tables, texts)
+    place = pd.Series(np.arange(len(words), dtype=np.float64), index=words)
+
+    x = {split: np.empty((len(table), len(kinds))) for split, table in tables.items()}
+    for split, table in tables.items():
+        for number, (name, kind) in enumerate(kinds.items()):
+            column = table[name]
+            if kind == "words":
+                x[split][:, number] = _stripped(column).map(place)
+            else:
+                x[split][:, number] = values(files[split], column, kind)
+    return x, words
+
+
+def values(file: Place, column: pd.Series, kind: str) -> pd.Series:
+    """A column that is no words as numbers.
+
+    Args:
+        file: that it was read from.
+        column: as it was read.
+        kind: `number`, perhaps with its decimal mark, `boolean`, or `date`, perhaps with its
+            format.
+
+    Raises:
+        UserError: a value is of another kind.
+    """
+    found, expected = parsed(column, kind)
+    bad = np.flatnonzero((found.isna() & column.notna()) | np.isinf(found))
+    if not len(bad):
+        return found
+
+    expected += _other_decimal(column, kind, len(bad))
+    value, row = column.iloc[bad[0]], column.index[bad[0]] + 1
+    raise UserError(
+        f"{file}: the column {column.name} has '{value}' in row {row:,}. Expected {expected}: "
+        f"correct it, or set `ignore: ['{column.name}']` or `columns: {{{column.name}: words}}`."
+    )
+
+
+def parsed(column: pd.Series, kind: str) -> tuple[pd.Series, str]:
+    """A column as numbers, NaN where a value is missing or of another kind; and what is expected.
+
+    A boolean is 0 or 1, a date the seconds since 1970.
+    """
+    if kind.startswith("number"):
+        return numbers.parsed(column, _decimal(kind)), "finite numbers"
+    if kind == "boolean":
+        found = column.astype("object").map(lambda value: BOOLEANS.get(str(value).strip().lower()))
+        return found.astype(np.float64), "true or false, yes or no, 1 or 0"
+
+    form = kind.removeprefix("date").strip() or "ISO8601"
+    dates = pd.to_datetime(column, format=form, errors="coerce", utc=True)
+    seconds = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+    expected = "dates such as 2024-12-31" if form == "ISO8601" else f"dates of the form {form}"
+    return seconds.astype(np.float64), expected
+
+
+def _decimal(kind: str) -> str:
+    """The decimal mark of `number` or `number ,`."""
+    return kind.removeprefix("number").strip() or "."
+
+
+def _other_decimal(column: pd.Series, kind: str, bad: int) -> str:
+    """Advice, if fewer values are bad with the other decimal mark."""
+    if not kind.startswith("number"):
+        return ""
+    other = "," if _decimal(kind) == "." else "."
+    fewer = (numbers.parsed(column, other).isna() & column.notna()).sum() < bad
+    return f" (`decimal: '{other}'` reads more of them)" if fewer else ""
+
+
+def _words(tables: Tables, names: list[str]) -> np.ndarray:
+    found = [_stripped(table[name].dropna()) for table in tables.values() for name in names]
+    texts = [column.to_numpy(str) for column in found if len(column)]
+    return np.unique(np.concatenate(texts)) if texts else np.array([], dtype=np.str_)
+
+
+def _stripped(column: pd.Series) -> pd.Series:
+    return column.map(str.strip, na_action="ignore")

@@ -1,0 +1,121 @@
+"""What `load.columns` says of a CSV file: words, booleans, dates, and holes in each of them."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.support.own import loaded, normalized, of_csv, put_csv, table
+from tests.support.wrong import refused
+
+
+def column(tmp_path, kind: str, *values: str, **how) -> np.ndarray:
+    """The training rows of a column as `load` writes them, each value once."""
+    put_csv(tmp_path / "in/train.csv", "c,y", *(f"{each},{n % 2}" for n, each in enumerate(values)))
+    put_csv(tmp_path / "in/test.csv", "c,y", f"{values[0]},0")
+    params = of_csv(tmp_path / "in", columns={"c": kind}, test="given", missing="median", **how)
+    found = loaded(tmp_path / "out", params)
+    assert found["feature_kinds"].tolist() == [kind]
+    x = found["x_train"][:, 0]
+    return found["words"][x.astype(int)] if kind == "words" and not np.isnan(x).any() else x
+
+
+@pytest.mark.parametrize(
+    "pair", ["true false", "TRUE FALSE", "Yes no", "t f", "Y N", "1 0", "on off"]
+)
+def test_booleans_are_read_in_the_usual_ways_with_holes(tmp_path, pair):
+    yes, no = pair.split()
+    np.testing.assert_array_equal(column(tmp_path, "boolean", yes, no, "", yes), [1, 0, np.nan, 1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("date", "2021-03-04"),
+        ("date", "2021-03-04T00:00:00Z"),
+        ("date %d.%m.%Y", "04.03.2021"),
+        ("date %m/%d/%y", "03/04/21"),
+        ("date %b %d %Y", "Mar 4 2021"),
+    ],
+)
+def test_dates_are_seconds_since_1970(tmp_path, kind, text):
+    found = column(tmp_path, kind, text, "", text)
+    np.testing.assert_array_equal(found, [1_614_816_000, np.nan, 1_614_816_000])
+
+
+def test_words_are_read_as_they_are_written(tmp_path):
+    assert column(tmp_path, "words", "01", "1", " Ulm ", "é").tolist() == ["01", "1", "Ulm", "é"]
+    np.testing.assert_array_equal(column(tmp_path, "words", "a", "NA", ""), [0, np.nan, np.nan])
+
+
+def test_words_of_all_rows_are_kept(tmp_path):
+    put_csv(tmp_path / "in/train.csv", "c,d,y", "b,x,0", "a,y,1")
+    put_csv(tmp_path / "in/test.csv", "c,d,y", "z,b,0")
+    kinds = {"c": "words", "d": "words"}
+    found = loaded(tmp_path / "out", of_csv(tmp_path / "in", columns=kinds, test="given"))
+    assert found["words"].tolist() == ["a", "b", "x", "y", "z"]
+    assert found["x_test"].tolist() == [[4, 1]]
+
+
+def test_rows_without_a_target_are_dropped_whatever_missing_says(tmp_path, caplog):
+    lines = table(20, target=lambda row: "NA" if row in (3, 4) else ("no", "yes")[row % 2])
+    for missing in ("refuse", "median", "drop"):
+        caplog.clear()
+        file = put_csv(tmp_path / "in.csv", *lines)
+        found = loaded(tmp_path / "out", of_csv(file, missing=missing))
+        assert found["class_names"].tolist() == ["no", "yes"]
+        assert len(found["y_train"]) + len(found["y_test"]) == 18
+        assert "dropped 2 of 20 rows, which have no y" in caplog.text
+
+
+def duplicates(tmp_path, name, different: int = 20) -> int | None:
+    """Training rows that equal an earlier one, where a column is no feature."""
+    lines = ["a,name,y", *(f"{row % different},{name(row)},{row % 2}" for row in range(60))]
+    loaded(tmp_path / "out", of_csv(put_csv(tmp_path / "in.csv", *lines), ignore=["name"], test=10))
+    normalized(tmp_path / "out")
+    checks = json.loads((tmp_path / "out/checks.json").read_text())
+    counts = {each["check"]: each.get("count") for each in checks}
+    return counts.get("duplicates in train")
+
+
+def test_rows_that_differ_in_an_ignored_column_are_no_duplicates(tmp_path):
+    assert duplicates(tmp_path, lambda row: f"person {row}") == 0
+    assert duplicates(tmp_path, lambda row: "one") > 20
+
+
+def test_where_few_rows_are_different_equal_ones_are_no_copies(tmp_path):
+    assert duplicates(tmp_path, lambda row: "one", different=5) is None
+    with np.load(tmp_path / "out/normalized.npz") as found:
+        assert not found["leaked_test"].any()
+
+
+def test_a_row_number_makes_no_difference(tmp_path):
+    assert duplicates(tmp_path, lambda row: 100 + row) > 20
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "says"),
+    [
+        ("boolean", "maybe", r"column c has 'maybe' in row 4\. Expected true or false, yes or no"),
+        ("date", "4.3.21", r"column c has '4\.3\.21' in row 4\. Expected dates such as 2024-12-31"),
+        ("date %d.%m.%Y", "2021-03-04", r"Expected dates of the form %d\.%m\.%Y: correct it, or"),
+        ("number", "tall", r"or set `ignore: \['c'\]` or `columns: \{c: words\}`"),
+    ],
+)
+def test_a_value_of_another_kind_is_named(tmp_path, kind, value, says):
+    usual = {"boolean": "yes", "date": "2021-03-04", "number": 1}.get(kind, "04.03.2021")
+    lines = table(c=lambda row: value if row == 3 else usual)
+
+    def make(path):
+        return of_csv(put_csv(path / "in.csv", *lines), columns={"c": kind})
+
+    refused(tmp_path, make, says)
+
+
+def test_a_column_that_is_not_there_is_named(tmp_path):
+    def make(path):
+        return of_csv(put_csv(path / "in.csv", *table()), columns={"c": "words"})
+
+    refused(tmp_path, make, r"no column c, which load\.columns names\. It has a, b, y")
