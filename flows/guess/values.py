@@ -14,6 +14,7 @@ from tasks.sources.base import Dataset, some
 
 SHARE, SEED = 0.2, 0  # rows to test on, and to validate on, where the data has none for that
 UPDATES, MOST_EPOCHS = 1000, 200  # so many updates at least, unless that takes more epochs
+SMALL = 1000  # rows of a table, which are then seen in smaller batches
 
 # What suits features and what suits images; everything else is left to `defaults:`.
 FEATURES: dict[str, dict[str, Any]] = {
@@ -21,6 +22,13 @@ FEATURES: dict[str, dict[str, Any]] = {
     "compile": {},
     "fit": {"epochs": 20, "batch_size": 32},
 }
+# For a table, by its rows: measured on public tables, see docs/benchmarks.md.
+SMALL_TABLE: dict[str, dict[str, Any]] = {
+    "build": {"family": "table"},
+    "compile": {"learning_rate": 0.003},
+    "fit": {"epochs": 40, "batch_size": 32, "schedule": "one_cycle"},
+}
+TABLE = {**SMALL_TABLE, "fit": {**SMALL_TABLE["fit"], "batch_size": 128}}
 IMAGES: dict[str, dict[str, Any]] = {
     "build": {"family": "cnn"},
     "compile": {"learning_rate": 0.003},
@@ -53,7 +61,10 @@ def read(folder: Folder, source: ModuleType, load: dict[str, Any], notes: list[s
     what = "features" if x.ndim == 2 else "pixels"
     target = f"{len(names)} classes" if names else "a regression target"
     about = f"{len(x) + len(x_test):,} rows of {shape} {what}, {target}"
-    return proposal(load, about, found.arrays, scale(x), FEATURES if x.ndim == 2 else IMAGES, notes)
+    values = FEATURES if x.ndim == 2 else IMAGES
+    if "feature_kinds" in found.arrays:
+        values = SMALL_TABLE if len(x) < SMALL else TABLE
+    return proposal(load, about, found.arrays, scale(x), values, notes)
 
 
 def proposal(
@@ -71,7 +82,7 @@ def proposal(
         about: one line: what the data is.
         arrays: `y_train`, and `given_train` if the data has validation rows.
         scaling: a value for `normalize.scale`.
-        values: FEATURES or IMAGES.
+        values: FEATURES, TABLE, SMALL_TABLE or IMAGES.
         notes: guesses that a person should check.
     """
     fit = values["fit"]

@@ -9,6 +9,8 @@ import numpy as np
 
 from tasks.core.step import UserError
 
+BINS = 16  # of the quantiles, at most
+IN_A_BIN = 10  # training rows, at least
 RARE = 5  # training rows: a word that has fewer is no feature of its own
 MOST = 64  # words of a column that are features: the most frequent ones
 DAY, YEAR = 86_400, 365.2425  # in seconds, in days
@@ -130,6 +132,22 @@ class Encoding(NamedTuple):
     def from_json(cls, schema: dict[str, Any]) -> Encoding:
         """The encoding that `schema.json` describes."""
         return cls([Column(**column) for column in schema["columns"]])
+
+
+def quantiles(x: np.ndarray, names: Sequence[str]) -> dict[str, list[float]]:
+    """The quantiles of each feature that has more than two values, without repetition.
+
+    Args:
+        x: the training rows as the model sees them, (rows, features).
+        names: of the features.
+    """
+    bins = max(2, min(BINS, len(x) // IN_A_BIN))
+    found = {}
+    for name, values in zip(names, x.T.astype(np.float64), strict=True):
+        ends = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)))
+        if len(ends) > 2:
+            found[name] = ends.tolist()
+    return found
 
 
 def _fitted(x: np.ndarray, name: str, kind: str, words: np.ndarray, fill: str) -> Column:

@@ -164,8 +164,8 @@ def test_what_is_proposed_can_be_run(project, kind):
     assert note in said
 
     found = project.read("mine")
-    images = "features" not in said
-    assert found.build.family == ("cnn" if images else "mlp")
+    family = "table" if keys.get("source") == "csv" or "csv" in kind else "mlp"
+    assert found.build.family == (family if "features" in said else "cnn")
     assert {key: getattr(found.load, key) for key in keys} == keys
     assert found.load.path.startswith("own/")
     assert found.normalize.scale == scale
@@ -192,10 +192,20 @@ def test_images_begin_with_a_cnn_that_can_be_trained(project):
 
 def test_few_rows_are_seen_often(project):
     """800 rows are 20 batches of the 640 that remain for training: 50 epochs are 1,000 updates."""
-    put_csv(project.root / "own/in.csv", *table(1000))
-    new(project, "mine", str(project.root / "own/in.csv"))
+    random = np.random.default_rng(0)
+    npz(project.root / "own", random.normal(size=(1000, 3)), np.arange(1000) % 2)
+    new(project, "mine", str(project.root / "own/in.npz"))
     assert project.read("mine").fit.epochs == 50
     assert "epochs: 50 # 1,000 updates in all, 20 an epoch" in project.params_file.read_text()
+
+
+@pytest.mark.parametrize(("rows", "batch"), [(200, 32), (2000, 128)])
+def test_a_table_begins_with_its_own_family_and_small_batches_if_it_is_small(project, rows, batch):
+    put_csv(project.root / "own/in.csv", *table(rows))
+    new(project, "mine", str(project.root / "own/in.csv"))
+    found = project.read("mine")
+    assert found.build.family == "table"
+    assert (found.fit.batch_size, found.fit.schedule) == (batch, "one_cycle")
 
 
 def test_each_format_is_called_like_the_source_that_reads_it():
