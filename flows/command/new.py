@@ -32,6 +32,7 @@ OPTIONS = (
     ("decimal", "MARK", "of a table: . or ,"),
     ("broken", "HOW", "images that cannot be read: refuse or skip"),
 )
+SHOWN = 20  # answers in a list
 CHOICES = {"task": ("classes", "regression"), "decimal": MARKS, "broken": ("refuse", "skip")}
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 # DVC's own words in dvc.yaml, and the folder in data/ of what comes with the project.
@@ -73,13 +74,16 @@ def asking(project: Project, name: str, data: str, chosen: dict[str, str]) -> Pr
 
 def answer(question: Question) -> str:
     """One of the answers, as a person types it: it or its number."""
-    for number, each in enumerate(question.answers, start=1):
-        print(f"  {number:3}  {readable(each)}")
-    numbers = {str(number): each for number, each in enumerate(question.answers, start=1)}
+    numbered = dict(enumerate(question.answers, start=1))
+    for number, each in numbered.items():
+        if number <= SHOWN or number == len(numbered):
+            print(f"  {number:3}  {readable(each)}")
+
     typed = ""
     while typed not in question.answers:
-        typed = input(f"load.{question.key}: ").strip()
-        typed = typed if typed in question.answers else numbers.get(typed, "")
+        typed = input(f"load.{question.key}, or its number: ").strip()
+        if typed.isdecimal() and typed not in question.answers:
+            typed = numbered.get(int(typed), "")
     return typed
 
 
