@@ -68,7 +68,7 @@ def asking(project: Project, name: str, data: str, chosen: dict[str, str]) -> Pr
         except Question as question:
             if not sys.stdin.isatty():
                 raise
-            print(question)
+            print(str(question).partition(" Expected")[0])
             chosen[question.key] = answer(question)
 
 

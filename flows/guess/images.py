@@ -21,16 +21,24 @@ LARGEST = 64  # height and width of images that are not made smaller
 LOOKED_AT = 50  # files that tell size and colours
 SECONDS = 20  # for looking at all others: reading a large folder would take minutes
 GRAY = 4  # colours that differ by less are gray, as JPEG saves it
-DEEP = ("I", "F")  # Pillow's modes of more than 8 bits a channel
 
 
 class Seen(NamedTuple):
-    """One image: height, width, whether it has colours and more than 8 bits."""
+    """What images are like.
 
-    height: int
-    width: int
+    Args:
+        sizes: height and width of some.
+        colored: whether any of these has colours.
+        deep: whether any image has more than 8 bits.
+        broken: why, for each that cannot be read.
+        looked_at: how many images.
+    """
+
+    sizes: list[tuple[int, int]]
     colored: bool
     deep: bool
+    broken: dict[str, str]
+    looked_at: int
 
 
 def look(folder: Folder, path: Path, chosen: dict[str, str]) -> Proposal | None:
@@ -54,15 +62,15 @@ def look(folder: Folder, path: Path, chosen: dict[str, str]) -> Proposal | None:
     }
     arrays, names = images.listed(images.Params(**load), folder)
     files = [*arrays["from_train"].tolist(), *arrays["from_test"].tolist()]
-    seen, broken, looked_at = _seen(place, files)
-    if (broken and load["broken"] == "refuse") or not seen:
-        raise images.refusal(place, broken, len(files), "add `--broken skip`")
+    seen = _seen(place, files)
+    if seen.broken and (load["broken"] == "refuse" or not seen.sizes):
+        raise images.refusal(place, seen.broken, len(files), "add `--broken skip`")
 
-    sides = ([each.height for each in seen], [each.width for each in seen])
-    load["size"] = [min(LARGEST, int(np.median(side))) for side in sides]
-    load["color"] = _color(seen)
-    arrays, names = images.listed(images.Params(**load), folder, broken)
-    return _proposed(load, arrays, names, _notes(load, seen, broken, looked_at, len(files)))
+    medians = np.median(seen.sizes, axis=0).astype(int).tolist()
+    load["size"] = [min(LARGEST, side) for side in medians]
+    load["color"] = "gray16" if seen.deep else "rgb" if seen.colored else "gray"
+    arrays, names = images.listed(images.Params(**load), folder, seen.broken)
+    return _proposed(load, arrays, names, _notes(load, seen, len(files)))
 
 
 def _proposed(
@@ -92,60 +100,63 @@ def _check_near_miss(place: Place) -> None:
         )
 
 
-def _color(seen: list[Seen]) -> str:
-    if any(each.deep for each in seen):
-        return "gray16"
-    return "rgb" if any(each.colored for each in seen) else "gray"
-
-
-def _notes(
-    load: dict[str, Any], seen: list[Seen], broken: dict[str, str], looked_at: int, count: int
-) -> list[str]:
+def _notes(load: dict[str, Any], seen: Seen, count: int) -> list[str]:
     height, width = load["size"]
-    sizes = {(each.height, each.width) for each in seen}
     found = [
-        f"load.size: {height} x {width}, from files of {_span(sizes)}; larger images show more, "
-        "and take more memory and time"
+        f"load.size: {height} x {width}, from files of {_span(seen.sizes)}; larger images show "
+        "more, and take more memory and time"
     ]
     if load["color"] == "gray":
         found.append("load.color: gray, as the files that were looked at have no colours")
     if load["color"] == "gray16":
         found.append("load.color: gray16, as files have 16 bits a pixel")
-    if broken:
-        named = some(list(broken))
-        found.append(f"load.broken: skip, which leaves out {len(broken):,} images: {named}")
-    if looked_at < count:
-        found.append(f"{looked_at:,} of {count:,} files were looked at; load reads all of them")
+    if seen.broken:
+        named = some(list(seen.broken))
+        found.append(f"load.broken: skip, which leaves out {len(seen.broken):,} images: {named}")
+    if seen.looked_at < count:
+        found.append(
+            f"{seen.looked_at:,} of {count:,} files were looked at; load reads all of them"
+        )
     return found
 
 
-def _span(sizes: set[tuple[int, int]]) -> str:
+def _span(sizes: list[tuple[int, int]]) -> str:
     """The smallest and the largest size."""
-    ordered = sorted(sizes, key=lambda size: size[0] * size[1])
+    ordered = sorted(sizes, key=lambda size: (size[0] * size[1], size))
     low, high = (f"{height} x {width}" for height, width in (ordered[0], ordered[-1]))
     return low if low == high else f"{low} to {high}"
 
 
-def _seen(place: Place, files: list[str]) -> tuple[list[Seen], dict[str, str], int]:
-    """What some images are like, why others cannot be read, and how many were looked at."""
-    step = -(-len(files) // LOOKED_AT)
-    first, seen, broken = files[::step], [], {}
-    until, count = time.monotonic() + SECONDS, 0
-    for name in [*first, *(file for file in files if file not in set(first))]:
+def _seen(place: Place, files: list[str]) -> Seen:
+    """Look at some images for all there is to see, and at the others for as long as is allowed.
+
+    Raises:
+        UserError: one has more bits than can be read.
+    """
+    first = files[:: -(-len(files) // LOOKED_AT)]
+    others = sorted({*files} - {*first})
+    sizes, broken, colored, deep, count = [], {}, False, False, 0
+    until = time.monotonic() + SECONDS
+    for name in [*first, *others]:
         if count >= len(first) and time.monotonic() > until:
             break
+        count += 1
         try:
             image = images.opened(place / name)
         except images.Unreadable as why:
             broken[name] = str(why)
-        else:
-            seen += [_of(image)] if count < len(first) else []
-        count += 1
-    return seen, dict(sorted(broken.items())), count
+            continue
+        if image.mode.startswith(images.DEEP):
+            images.of_16_bits(place / name, image, "gray16")
+            deep = True
+        if count <= len(first):
+            sizes.append((image.height, image.width))
+            colored = colored or _has_colors(image)
+    return Seen(sizes, colored, deep, dict(sorted(broken.items())), count)
 
 
-def _of(image) -> Seen:
-    deep = image.mode.startswith(DEEP)
-    colors = np.asarray(image.convert("RGB" if not deep else "L"), np.int16)
-    colored = colors.ndim == 3 and np.ptp(colors, axis=2).max() >= GRAY
-    return Seen(image.height, image.width, bool(colored), deep)
+def _has_colors(image) -> bool:
+    if image.mode.startswith(images.DEEP):
+        return False
+    pixels = np.asarray(image.convert("RGB"), np.int16)
+    return bool(np.ptp(pixels, axis=2).max() >= GRAY)

@@ -322,7 +322,7 @@ def _read(file: Place, color: str):
     """An image in one of `COLORS`, on white, as on paper; gray16 is in Pillow's mode F."""
     image = opened(file)
     if image.mode.startswith(DEEP):
-        return _deep(file, image, color)
+        return of_16_bits(file, image, color)
     try:
         return _flat(image, color)
     except Exception as error:
@@ -341,8 +341,12 @@ def _flat(image, color: str):
     return image.convert("RGB" if color == "rgb" else "L")
 
 
-def _deep(file: Place, image, color: str):
-    """An image of 16 bits, which only gray ones have."""
+def of_16_bits(file: Place, image, color: str):
+    """An image with more than 8 bits a channel, which only gray ones have, in Pillow's mode F.
+
+    Raises:
+        UserError: it has more bits than `color`.
+    """
     low, high = image.getextrema()
     if color == "gray16" and image.mode != "F" and low >= 0 and high <= MOST:
         return image.convert("I").convert("F")

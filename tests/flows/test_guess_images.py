@@ -78,6 +78,13 @@ def test_what_load_would_refuse_new_refuses_with_all_broken_files(project):
     load(Folder(project.data("mine")), project.read("mine").load)
 
 
+def test_images_that_load_cannot_read_are_refused_by_new(project):
+    folder = put_images(project.root / "own")
+    Image.fromarray(np.ones((4, 4), np.float32)).save(folder / "cat/9.tif")
+    with pytest.raises(UserError, match=r"own/cat/9\.tif has more than 16 bits .*save it as \.npz"):
+        new(project, "mine", str(folder))
+
+
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
