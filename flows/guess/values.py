@@ -14,7 +14,9 @@ from tasks.sources.base import Dataset, some
 
 SHARE, SEED = 0.2, 0  # rows to test on, and to validate on, where the data has none for that
 UPDATES, MOST_EPOCHS = 1000, 200  # so many updates at least, unless that takes more epochs
-SMALL = 1000  # rows of a table, which are then seen in smaller batches
+SMALL = 300  # rows of a table: with fewer, the inputs of `family: table` are too many to learn
+MANY = 1000  # rows of a table, which are then seen in larger batches
+MOST_OF_A_TABLE = 100  # epochs: a small one is learned by then, and its training takes seconds
 
 # What suits features and what suits images; everything else is left to `defaults:`.
 FEATURES: dict[str, dict[str, Any]] = {
@@ -22,13 +24,6 @@ FEATURES: dict[str, dict[str, Any]] = {
     "compile": {},
     "fit": {"epochs": 20, "batch_size": 32},
 }
-# For a table, by its rows: measured on public tables, see docs/benchmarks.md.
-SMALL_TABLE: dict[str, dict[str, Any]] = {
-    "build": {"family": "table"},
-    "compile": {"learning_rate": 0.003},
-    "fit": {"epochs": 40, "batch_size": 32, "schedule": "one_cycle"},
-}
-TABLE = {**SMALL_TABLE, "fit": {**SMALL_TABLE["fit"], "batch_size": 128}}
 IMAGES: dict[str, dict[str, Any]] = {
     "build": {"family": "cnn"},
     "compile": {"learning_rate": 0.003},
@@ -61,10 +56,24 @@ def read(folder: Folder, source: ModuleType, load: dict[str, Any], notes: list[s
     what = "features" if x.ndim == 2 else "pixels"
     target = f"{len(names)} classes" if names else "a regression target"
     about = f"{len(x) + len(x_test):,} rows of {shape} {what}, {target}"
-    values = FEATURES if x.ndim == 2 else IMAGES
     if "feature_kinds" in found.arrays:
-        values = SMALL_TABLE if len(x) < SMALL else TABLE
-    return proposal(load, about, found.arrays, scale(x), values, notes)
+        values, most = of_table(len(x)), MOST_OF_A_TABLE
+    else:
+        values, most = FEATURES if x.ndim == 2 else IMAGES, MOST_EPOCHS
+    return proposal(load, about, found.arrays, scale(x), values, notes, most)
+
+
+def of_table(rows: int) -> dict[str, dict[str, Any]]:
+    """What suits a table, by its rows: measured on public ones, see docs/benchmarks.md."""
+    return {
+        "build": {"family": "mlp" if rows < SMALL else "table"},
+        "compile": {"learning_rate": 0.003},
+        "fit": {
+            "epochs": 40,
+            "batch_size": 32 if rows < MANY else 128,
+            "schedule": "one_cycle",
+        },
+    }
 
 
 def proposal(
@@ -74,6 +83,7 @@ def proposal(
     scaling: str,
     values: dict[str, dict[str, Any]],
     notes: list[str],
+    most: int = MOST_EPOCHS,
 ) -> Proposal:
     """The sections behind `load`.
 
@@ -82,12 +92,13 @@ def proposal(
         about: one line: what the data is.
         arrays: `y_train`, and `given_train` if the data has validation rows.
         scaling: a value for `normalize.scale`.
-        values: FEATURES, TABLE, SMALL_TABLE or IMAGES.
+        values: FEATURES, IMAGES, or those of a table.
         notes: guesses that a person should check.
+        most: epochs.
     """
     fit = values["fit"]
     updates = math.ceil(trained_on(arrays) / fit["batch_size"])
-    epochs = min(MOST_EPOCHS, math.ceil(UPDATES / updates))
+    epochs = min(most, math.ceil(UPDATES / updates))
 
     reasons = {}
     if epochs > fit["epochs"]:  # few rows are few updates an epoch

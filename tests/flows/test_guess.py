@@ -164,8 +164,7 @@ def test_what_is_proposed_can_be_run(project, kind):
     assert note in said
 
     found = project.read("mine")
-    family = "table" if keys.get("source") == "csv" or "csv" in kind else "mlp"
-    assert found.build.family == (family if "features" in said else "cnn")
+    assert found.build.family == ("mlp" if "features" in said else "cnn")
     assert {key: getattr(found.load, key) for key in keys} == keys
     assert found.load.path.startswith("own/")
     assert found.normalize.scale == scale
@@ -176,7 +175,7 @@ def test_what_is_proposed_can_be_run(project, kind):
     normalize.normalize(folder, found.normalize)
     counts = folder.read_json("schema.json")["rows"]
     assert counts["train"] > counts["val"] >= 1
-    assert found.fit.epochs * -(-counts["train"] // found.fit.batch_size) >= 200
+    assert found.fit.epochs * -(-counts["train"] // found.fit.batch_size) >= 100
 
 
 def test_images_begin_with_a_cnn_that_can_be_trained(project):
@@ -199,12 +198,14 @@ def test_few_rows_are_seen_often(project):
     assert "epochs: 50 # 1,000 updates in all, 20 an epoch" in project.params_file.read_text()
 
 
-@pytest.mark.parametrize(("rows", "batch"), [(200, 32), (2000, 128)])
-def test_a_table_begins_with_its_own_family_and_small_batches_if_it_is_small(project, rows, batch):
+@pytest.mark.parametrize(
+    ("rows", "family", "batch"), [(300, "mlp", 32), (1000, "table", 32), (2000, "table", 128)]
+)
+def test_a_table_begins_with_what_suits_its_rows(project, rows, family, batch):
     put_csv(project.root / "own/in.csv", *table(rows))
     new(project, "mine", str(project.root / "own/in.csv"))
     found = project.read("mine")
-    assert found.build.family == "table"
+    assert found.build.family == family
     assert (found.fit.batch_size, found.fit.schedule) == (batch, "one_cycle")
 
 
