@@ -86,7 +86,7 @@ def visualize(folder: Folder, params: Params) -> str:
     listed = _listed(found, rows, y_train, schema)
 
     if listed:
-        pairs.draw(folder, listed, x_train, rows.x_test, schema.get("feature_names"))
+        pairs.draw(folder, listed, x_train, rows.x_test, schema)
     else:
         pairs.draw_text(folder, f"{CHECK}: {says}")
     _write(folder, "warning" if listed else "ok", says, len(found.test), listed)
