@@ -127,7 +127,7 @@ def measure(folder: Path, name: str, seed: int, changes: dict[str, Any]) -> dict
         "own": own,
         **baselines,
         "epochs": history.size,
-        "best": int(np.argmax(np.atleast_1d(history["checkpoint"])[::-1] > 0)),
+        "best": np.max(history["epoch"][history["checkpoint"] == 1]),
         "seconds": seconds,
     }
 
@@ -146,7 +146,7 @@ def main() -> None:
         fetch(options.folder)
 
     gaps = []
-    print("table  rows features  network  trivial linear boosting  gap  epochs seconds")
+    print("table, rows, features; network, trivial, linear, boosting; gap; epochs, best, seconds")
     for name in options.only:
         found = [measure(options.folder, name, seed, changes) for seed in range(options.splits)]
         mean = {key: float(np.mean([each[key] for each in found])) for key in found[0]}

@@ -13,7 +13,7 @@ from tasks.core.arrays import blocks, empty, read_arrays, write_arrays
 from tasks.core.folder import Folder
 from tasks.core.step import Section, UserError, log
 from tasks.rows.checks import Table, check, finite
-from tasks.rows.encoding import Encoding
+from tasks.rows.encoding import Encoding, quantiles
 from tasks.rows.scaling import Scaling
 from tasks.rows.splits import Amount, held_out
 
@@ -268,6 +268,7 @@ def _describe(
         schema["feature_names"] = raw.feature_names.tolist()
     if encoding:
         schema["columns"] = encoding.to_json()
+        schema["quantiles"] = quantiles(arrays["x_train"], encoding.features)
     return schema
 
 

@@ -80,11 +80,13 @@ def visualize(folder: Folder, params: Params) -> str:
 
     x_train, y_train = _as_in_raw(folder, rows)
     found = near_duplicates.find(x_train, rows.x_test, params.near)
+    if "columns" in schema:  # a table: `normalize` counts equal rows, and looks at all columns
+        found = found.apart()
     says = _in_words(found, len(rows.x_test), params.near)
     listed = _listed(found, rows, y_train, schema)
 
     if listed:
-        pairs.draw(folder, listed, x_train, rows.x_test, schema.get("feature_names"))
+        pairs.draw(folder, listed, x_train, rows.x_test, schema)
     else:
         pairs.draw_text(folder, f"{CHECK}: {says}")
     _write(folder, "warning" if listed else "ok", says, len(found.test), listed)

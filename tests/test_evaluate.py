@@ -299,6 +299,22 @@ def test_error_passes_when_it_is_not_above_the_criterion(evaluated, tmp_path):
         assert metrics(folder)["passed"] is passed
 
 
+def test_a_table_is_compared_with_simpler_models(tmp_path, caplog):
+    folder = ready(tmp_path, "regression")
+    params = tiny.changed(SCORE, baselines=True, max_mse=9.0)
+    evaluate(folder, params)
+    assert "baselines" not in metrics(folder)  # these rows are of no table
+
+    folder.write_json("schema.json", {**folder.read_json("schema.json"), "columns": []})
+    said = evaluate(folder, params)
+    found = metrics(folder)["baselines"]
+    assert list(found) == ["gradient boosting", "linear model", "mean"]
+    assert found["linear model"] < found["mean"]
+    names = ("mean", "linear model", "gradient boosting")
+    assert said.endswith("; " + ", ".join(f"{name} {found[name]:.4g}" for name in names))
+    assert "The network is worse than a linear model: test mse" in caplog.text
+
+
 def test_without_a_criterion_nothing_is_said_of_passing(evaluated):
     assert "passed" not in metrics(evaluated("classes"))
 

@@ -329,3 +329,17 @@ def test_a_long_search_tells_its_progress_and_can_be_stopped(tmp_path, monkeypat
             visualize(folder, Params(near=2.0))
     finally:
         stopping.clear()
+
+
+def test_equal_rows_of_a_table_are_left_to_the_check_that_knows_all_columns(tmp_path):
+    folder = tiny.normalized(tmp_path, "regression")
+    with np.load(folder.path / "normalized.npz") as file:
+        arrays = dict(file)
+    arrays["x_test"][0] = arrays["x_train"][0]
+    arrays["x_test"][1] = arrays["x_train"][1] + np.float32(0.001)
+    tiny.write_arrays(folder, "normalized.npz", **arrays)
+    folder.write_json("schema.json", {**folder.read_json("schema.json"), "columns": []})
+    visualize(folder, Params(near=0.002))
+    found = folder.read_json("near_duplicates.json")["rows"]
+    assert 0 not in [each["test"] for each in found]
+    assert 1 in [each["test"] for each in found]

@@ -15,7 +15,7 @@ from flows.guess.section import Proposal, Question
 from flows.project import edit
 from flows.project.folder import Project
 from tasks.core.folder import Folder
-from tasks.core.step import UserError
+from tasks.core.step import UserError, readable
 from tasks.sources.dialect import SEPARATORS
 from tasks.sources.numbers import MARKS
 
@@ -32,6 +32,7 @@ OPTIONS = (
     ("decimal", "MARK", "of a table: . or ,"),
     ("broken", "HOW", "images that cannot be read: refuse or skip"),
 )
+SHOWN = 20  # answers in a list
 CHOICES = {"task": ("classes", "regression"), "decimal": MARKS, "broken": ("refuse", "skip")}
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 # DVC's own words in dvc.yaml, and the folder in data/ of what comes with the project.
@@ -67,19 +68,22 @@ def asking(project: Project, name: str, data: str, chosen: dict[str, str]) -> Pr
         except Question as question:
             if not sys.stdin.isatty():
                 raise
-            print(question)
+            print(str(question).partition(" Expected")[0])
             chosen[question.key] = answer(question)
 
 
 def answer(question: Question) -> str:
     """One of the answers, as a person types it: it or its number."""
-    for number, each in enumerate(question.answers, start=1):
-        print(f"  {number:3}  {each}")
-    numbers = {str(number): each for number, each in enumerate(question.answers, start=1)}
+    numbered = dict(enumerate(question.answers, start=1))
+    for number, each in numbered.items():
+        if number <= SHOWN or number == len(numbered):
+            print(f"  {number:3}  {readable(each)}")
+
     typed = ""
     while typed not in question.answers:
-        typed = input(f"load.{question.key}: ").strip()
-        typed = typed if typed in question.answers else numbers.get(typed, "")
+        typed = input(f"load.{question.key}, or its number: ").strip()
+        if typed.isdecimal() and typed not in question.answers:
+            typed = numbered.get(int(typed), "")
     return typed
 
 
@@ -148,7 +152,7 @@ def told(name: str, found: Proposal) -> str:
     lines = [
         f"{name}: {found.about}",
         f"{edit.FILE} has a new section for it, the last one. Check these guesses there:",
-        *(f"  - {note}" for note in found.notes),
+        *(f"  - {readable(note)}" for note in found.notes),
         f"python -m flows plan {name}     # what would run",
         f"python -m flows train {name}    # run it",
     ]

@@ -6,11 +6,13 @@ import argparse
 
 import rich
 from rich.table import Table
+from rich.text import Text
 
 from flows.command.terminal import plain_errors
 from flows.engine import witness
 from flows.memory.lock import lost
 from flows.project.folder import Project
+from tasks.core.step import readable
 
 WORDS = {
     "run": "[yellow]run[/]",
@@ -40,8 +42,8 @@ def show(project: Project, pipeline: str, force: bool) -> None:
     for title in ("step", "would", "because"):
         table.add_column(title, no_wrap=title != "because")
     for planned in plan(project, pipeline, force):
-        reasons = "\n".join(planned.reasons) or "nothing has changed"
-        table.add_row(planned.step, WORDS[planned.action], reasons)
+        reasons = "\n".join(map(readable, planned.reasons)) or "nothing has changed"
+        table.add_row(planned.step, WORDS[planned.action], Text(reasons))
     rich.print(table)
 
 

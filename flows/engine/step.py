@@ -18,7 +18,7 @@ from flows.project.params import FILE
 from flows.project.steps import Step, step
 from tasks.core.code import ROOT, code, md5_of
 from tasks.core.folder import Damaged, Folder, Identity, identity, md5
-from tasks.core.step import UserError, at_most, stopping
+from tasks.core.step import UserError, at_most, readable, stopping
 from tasks.training import environment
 
 # When it ends, Python would look through half a million objects for garbage, for a second.
@@ -59,7 +59,7 @@ def run(project: Project, name: str, pipeline: str, force: bool = False) -> tupl
     used.files |= _code(project)
     if this.trains:
         _environment_as_recorded(project, folder, f"{name}@{pipeline}")
-    return said, used
+    return readable(said), used
 
 
 def folder_of(project: Project, pipeline: str) -> Folder:

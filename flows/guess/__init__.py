@@ -8,7 +8,7 @@ from flows.guess import csv, idx, images, npz
 from flows.guess.section import Proposal
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
-from tasks.sources.base import Place, identities
+from tasks.sources.base import Place, identities, some
 
 # In the order in which they are asked. Each has `look(folder, path, chosen) -> Proposal | None`
 # and says in LOOKED_FOR what it recognizes.
@@ -42,4 +42,16 @@ def guess(folder: Folder, path: str, **chosen: str) -> Proposal:
         found = module.look(folder, Path(path), chosen)
         if found:
             return found
-    raise UserError(f"{path} is in no format that load can read. Expected {looked_for}.")
+    raise UserError(
+        f"{path} is in no format that load can read. Expected {looked_for}.{_near_miss(place)}"
+    )
+
+
+def _near_miss(place: Path) -> str:
+    """What to do about tables in a folder that are called otherwise."""
+    tables = sorted(file.name for file in place.glob("*") if file.suffix.lower() in csv.ENDINGS)
+    if not tables:
+        return ""
+    return (
+        f" It has {some(tables)}: name one file, or rename that of the training rows to train.csv."
+    )

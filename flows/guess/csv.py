@@ -20,6 +20,7 @@ from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.sources import csv, dialect, numbers
 from tasks.sources.base import SPLITS, some
+from tasks.sources.columns import EXACT
 
 LOOKED_FOR = "a .csv or .tsv file, or a folder with train.csv and test.csv"
 ENDINGS = (".csv", ".tsv")
@@ -165,7 +166,7 @@ def notes(table: Table, columns: Columns) -> list[str]:
     found = [
         f"load.target: {columns.target}; --target names another",
         f"load.task: {columns.task}, from the values of {columns.target}; --task overrides it",
-        *_layout_notes(table),
+        *_layout_notes(table, columns),
     ]
     found += [f"load.columns: {some(names)}: {kind}" for kind, names in _by_value(columns.kinds)]
     for why, names in _by_value(columns.ignore):
@@ -186,11 +187,12 @@ def notes(table: Table, columns: Columns) -> list[str]:
     return found
 
 
-def _layout_notes(table: Table) -> list[str]:
+def _layout_notes(table: Table, columns: Columns) -> list[str]:
     """How the text was read, where it is not plain."""
     found = []
     if table.separator not in USUAL:
-        found.append(f"load.separator: `{table.separator}`; --separator names another")
+        shown = "a space" if table.separator == " " else f"`{table.separator}`"
+        found.append(f"load.separator: {shown}; --separator names another")
     if not table.header:
         first = f"{table.names[0]} to {table.names[-1]}"
         found.append(
@@ -199,8 +201,9 @@ def _layout_notes(table: Table) -> list[str]:
         )
     if table.decimal != ".":
         found.append("load.decimal: a comma; with --decimal . it separates thousands")
-    if table.read_as:
-        read = [f"{said} in {name}" for name, said in table.read_as.items()]
+    text = [*columns.ignore, *([columns.target] if columns.task == "classes" else [])]
+    read = [f"{said} in {name}" for name, said in table.read_as.items() if name not in text]
+    if read:
         more = f"; and so on in {len(read) - 3} more columns" if len(read) > 3 else ""
         found.append(f"numbers: {'; '.join(read[:3])}{more}")
     if table.absent:
@@ -262,17 +265,22 @@ def _read_numbers(table: Table) -> None:
     """Numbers such as `$1,200` in place of their text, in all columns that have only those."""
     for name in table.rows:
         text = table.rows[name]
-        if is_numeric_dtype(text) or text.isna().all() or look_at.kind(text) == "boolean":
+        known = text.dropna()
+        if not len(known) or not known.map(lambda value: isinstance(value, str)).all():
             continue
         found = numbers.read(text, table.decimal)
         if found is None:
             continue
-        known = text.dropna()
         odd = known[pd.to_numeric(known, errors="coerce") != found[known.index]]
         if len(odd):
             table.read_as[name] = f"`{odd.iloc[0]}` is {found[odd.index[0]]:.15g}"
-        whole = not found.isna().any() and not known.str.contains(table.decimal, regex=False).any()
-        table.rows[name] = found.astype(np.int64) if whole else found
+        table.rows[name] = found.astype(np.int64) if _are_whole(found, known, table) else found
+
+
+def _are_whole(found: pd.Series, text: pd.Series, table: Table) -> bool:
+    """Whether numbers are whole and were written so: 500,00 was not."""
+    written = not text.str.contains(table.decimal, regex=False).any()
+    return written and bool((found == found.round()).all() and (found.abs() < EXACT).all())
 
 
 def _target(table: Table, chosen: dict[str, str]) -> str:

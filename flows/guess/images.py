@@ -1,33 +1,54 @@
-"""A folder of images for each class: their size, and whether they have colours."""
+"""A folder of images for each class: their size, their colours, and which cannot be read."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from PIL import Image
+import numpy as np
 
+from flows.guess import effort
 from flows.guess.section import Proposal
-from flows.guess.values import IMAGES, SEED, SHARE, proposal
+from flows.guess.values import IMAGES, SEED, SHARE, proposal, trained_on
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.sources import images
-from tasks.sources.base import SPLITS
+from tasks.sources.base import Place, some
 
-LOOKED_FOR = "a folder with a sub-folder of PNG or JPEG files for each class"
+LOOKED_FOR = "a folder with a sub-folder of PNG, JPEG, WebP, BMP or TIFF files for each class"
 LARGEST = 64  # height and width of images that are not made smaller
-LOOKED_AT = 50  # reading all of a large folder would take minutes
-GRAY = ("L", "LA", "1", "I;16", "I")  # Pillow's modes
+LOOKED_AT = 50  # files that tell size and colours
+SECONDS = 20  # for looking at all others: reading a large folder would take minutes
+GRAY = 4  # colours that differ by less are gray, as JPEG saves it
+
+
+class Seen(NamedTuple):
+    """What images are like.
+
+    Args:
+        sizes: height and width of some.
+        colored: whether any of these has colours.
+        deep: whether any image has more than 8 bits.
+        broken: why, for each that cannot be read.
+        looked_at: how many images.
+    """
+
+    sizes: list[tuple[int, int]]
+    colored: bool
+    deep: bool
+    broken: dict[str, str]
+    looked_at: int
 
 
 def look(folder: Folder, path: Path, chosen: dict[str, str]) -> Proposal | None:
     """A section for a folder of images; None if there are none."""
-    place = folder.root / path
-    if not place.is_dir():
+    place = Place(folder.root / path, path.as_posix())
+    if not place.path.is_dir():
         return None
-    divided, tested = _splits(place)
-    classes = place / SPLITS[0] if divided else place
-    if not any(file.suffix.lower() in images.ENDINGS for file in classes.glob("*/*")):
+    splits = images.splits_of(place)
+    if not any(images.has_images(each) for each in images.folders(splits["train"])):
+        _check_near_miss(place)
         return None
 
     load: dict[str, Any] = {
@@ -35,40 +56,107 @@ def look(folder: Folder, path: Path, chosen: dict[str, str]) -> Proposal | None:
         "path": path.as_posix(),
         "size": [LARGEST, LARGEST],
         "color": "rgb",
-        "test": "given" if tested else SHARE,
+        "broken": chosen.get("broken", "refuse"),
+        "test": "given" if "test" in splits else SHARE,
         "seed": SEED,
     }
     arrays, names = images.listed(images.Params(**load), folder)
-    files = [*arrays["from_train"], *arrays["from_test"]]
-    sizes, colored = _seen(folder, path, files)
-    if len(sizes) == 1 and max(*sizes[0]) <= LARGEST:
-        load["size"] = list(sizes[0])
-    load["color"] = "rgb" if colored else "gray"
+    files = [*arrays["from_train"].tolist(), *arrays["from_test"].tolist()]
+    seen = _seen(place, files)
+    if seen.broken and (load["broken"] == "refuse" or not seen.sizes):
+        raise images.refusal(place, seen.broken, len(files), "add `--broken skip`")
 
-    about = f"{len(files):,} images of {len(names)} classes"
-    notes = ["load.size: height and width; larger images show more, and take more memory and time"]
-    return proposal(load, about, arrays, "pixels", IMAGES, notes)
-
-
-def _splits(place: Path) -> tuple[bool, bool]:
-    """Whether the folder is divided into train and others, and whether there is a test folder."""
-    train, *others = [(place / split).is_dir() for split in SPLITS]
-    divided = train and any(others)
-    return divided, divided and others[-1]
+    medians = np.median(seen.sizes, axis=0).astype(int).tolist()
+    load["size"] = [min(LARGEST, side) for side in medians]
+    load["color"] = "gray16" if seen.deep else "rgb" if seen.colored else "gray"
+    arrays, names = images.listed(images.Params(**load), folder, seen.broken)
+    return _proposed(load, arrays, names, _notes(load, seen, len(files)))
 
 
-def _seen(folder: Folder, path: Path, files: list[str]) -> tuple[list[tuple[int, int]], bool]:
-    """Height and width of some images, each size once, and whether any has colours."""
-    sizes, colored = set(), False
-    step = -(-len(files) // LOOKED_AT)
-    for name in files[::step]:
+def _proposed(
+    load: dict[str, Any], arrays: dict[str, np.ndarray], names: list[str], notes: list[str]
+) -> Proposal:
+    rows = len(arrays["y_train"]) + len(arrays["y_test"])
+    about = f"{rows:,} images of {len(names)} classes"
+    scaling = "standard" if load["color"] == "gray16" else "pixels"
+    shape = (*load["size"], *images.COLORS[load["color"]][0])
+    notes = [*notes, effort.note(shape, trained_on(arrays))]
+    return proposal(load, about, arrays, scaling, IMAGES, notes)
+
+
+def _check_near_miss(place: Place) -> None:
+    """Refuse images that are not where they are looked for, and say where they should be."""
+    if images.has_images(place):
+        raise UserError(
+            f"{place} has images and no sub-folder with images. Expected {images.EXPECTED}: move "
+            "those of each class into one."
+        )
+    deeper = [each for each in sorted(place.path.glob("*/*/*")) if images.is_image(each)]
+    if deeper:
+        above = place.to(deeper[0].parents[1])
+        raise UserError(
+            f"{place} has no images, but {above} has a folder {deeper[0].parent.name} with some. "
+            f"Expected {images.EXPECTED}: give the path {above}, or move the images up."
+        )
+
+
+def _notes(load: dict[str, Any], seen: Seen, count: int) -> list[str]:
+    height, width = load["size"]
+    found = [
+        f"load.size: {height} x {width}, from files of {_span(seen.sizes)}; larger images show "
+        "more, and take more memory and time"
+    ]
+    if load["color"] == "gray":
+        found.append("load.color: gray, as the files that were looked at have no colours")
+    if load["color"] == "gray16":
+        found.append("load.color: gray16, as files have 16 bits a pixel")
+    if seen.broken:
+        named = some(list(seen.broken))
+        found.append(f"load.broken: skip, which leaves out {len(seen.broken):,} images: {named}")
+    if seen.looked_at < count:
+        found.append(
+            f"{seen.looked_at:,} of {count:,} files were looked at; load reads all of them"
+        )
+    return found
+
+
+def _span(sizes: list[tuple[int, int]]) -> str:
+    """The smallest and the largest size."""
+    ordered = sorted(sizes, key=lambda size: (size[0] * size[1], size))
+    low, high = (f"{height} x {width}" for height, width in (ordered[0], ordered[-1]))
+    return low if low == high else f"{low} to {high}"
+
+
+def _seen(place: Place, files: list[str]) -> Seen:
+    """Look at some images for all there is to see, and at the others for as long as is allowed.
+
+    Raises:
+        UserError: one has more bits than can be read.
+    """
+    first = files[:: -(-len(files) // LOOKED_AT)]
+    others = sorted({*files} - {*first})
+    sizes, broken, colored, deep, count = [], {}, False, False, 0
+    until = time.monotonic() + SECONDS
+    for name in [*first, *others]:
+        if count >= len(first) and time.monotonic() > until:
+            break
+        count += 1
         try:
-            with Image.open(folder.root / path / name) as image:
-                sizes.add((image.height, image.width))
-                colored = colored or image.mode not in GRAY
-        except Exception as error:  # Pillow raises many kinds for a damaged file
-            why = (str(error) or type(error).__name__).replace(f" {folder.root}/", " ")
-            raise UserError(
-                f"{path / name} cannot be read as an image: {why}. Replace it, or take it away."
-            ) from None
-    return sorted(sizes), colored
+            image = images.opened(place / name)
+        except images.Unreadable as why:
+            broken[name] = str(why)
+            continue
+        if image.mode.startswith(images.DEEP):
+            images.of_16_bits(place / name, image, "gray16")
+            deep = True
+        if count <= len(first):
+            sizes.append((image.height, image.width))
+            colored = colored or _has_colors(image)
+    return Seen(sizes, colored, deep, dict(sorted(broken.items())), count)
+
+
+def _has_colors(image) -> bool:
+    if image.mode.startswith(images.DEEP):
+        return False
+    pixels = np.asarray(image.convert("RGB"), np.int16)
+    return bool(np.ptp(pixels, axis=2).max() >= GRAY)

@@ -14,6 +14,9 @@ from tasks.sources.base import Dataset, some
 
 SHARE, SEED = 0.2, 0  # rows to test on, and to validate on, where the data has none for that
 UPDATES, MOST_EPOCHS = 1000, 200  # so many updates at least, unless that takes more epochs
+SMALL = 300  # rows of a table: with fewer, the inputs of `family: table` are too many to learn
+MANY = 1000  # rows of a table, which are then seen in larger batches
+MOST_OF_A_TABLE = 100  # epochs: a small one is learned by then, and its training takes seconds
 
 # What suits features and what suits images; everything else is left to `defaults:`.
 FEATURES: dict[str, dict[str, Any]] = {
@@ -53,7 +56,24 @@ def read(folder: Folder, source: ModuleType, load: dict[str, Any], notes: list[s
     what = "features" if x.ndim == 2 else "pixels"
     target = f"{len(names)} classes" if names else "a regression target"
     about = f"{len(x) + len(x_test):,} rows of {shape} {what}, {target}"
-    return proposal(load, about, found.arrays, scale(x), FEATURES if x.ndim == 2 else IMAGES, notes)
+    if "feature_kinds" in found.arrays:
+        values, most = of_table(len(x)), MOST_OF_A_TABLE
+    else:
+        values, most = FEATURES if x.ndim == 2 else IMAGES, MOST_EPOCHS
+    return proposal(load, about, found.arrays, scale(x), values, notes, most)
+
+
+def of_table(rows: int) -> dict[str, dict[str, Any]]:
+    """What suits a table, by its rows: measured on public ones, see docs/benchmarks.md."""
+    return {
+        "build": {"family": "mlp" if rows < SMALL else "table"},
+        "compile": {"learning_rate": 0.003},
+        "fit": {
+            "epochs": 40,
+            "batch_size": 32 if rows < MANY else 128,
+            "schedule": "one_cycle",
+        },
+    }
 
 
 def proposal(
@@ -63,6 +83,7 @@ def proposal(
     scaling: str,
     values: dict[str, dict[str, Any]],
     notes: list[str],
+    most: int = MOST_EPOCHS,
 ) -> Proposal:
     """The sections behind `load`.
 
@@ -71,21 +92,23 @@ def proposal(
         about: one line: what the data is.
         arrays: `y_train`, and `given_train` if the data has validation rows.
         scaling: a value for `normalize.scale`.
-        values: FEATURES or IMAGES.
+        values: FEATURES, IMAGES, or those of a table.
         notes: guesses that a person should check.
+        most: epochs.
     """
-    given = arrays.get("given_train")
-    rows = len(arrays["y_train"]) * (1 - SHARE) if given is None else (~given).sum()
     fit = values["fit"]
-    updates = math.ceil(rows / fit["batch_size"])
-    epochs = min(MOST_EPOCHS, math.ceil(UPDATES / updates))
+    updates = math.ceil(trained_on(arrays) / fit["batch_size"])
+    epochs = min(most, math.ceil(UPDATES / updates))
 
     reasons = {}
     if epochs > fit["epochs"]:  # few rows are few updates an epoch
         fit = {**fit, "epochs": epochs}
         reasons["fit.epochs"] = f"{epochs * updates:,} updates in all, {updates:,} an epoch"
     wanted = {
-        "normalize": {"scale": scaling, "validation": SHARE if given is None else "given"},
+        "normalize": {
+            "scale": scaling,
+            "validation": "given" if "given_train" in arrays else SHARE,
+        },
         "visualize": {},
         "build": values["build"],
         "compile": values["compile"],
@@ -94,6 +117,12 @@ def proposal(
         "run": {},
     }
     return Proposal(about, load, wanted, reasons, notes)
+
+
+def trained_on(arrays: dict[str, np.ndarray]) -> float:
+    """The number of rows that no split holds out."""
+    given = arrays.get("given_train")
+    return len(arrays["y_train"]) * (1 - SHARE) if given is None else (~given).sum()
 
 
 def scale(x: np.ndarray) -> str:

@@ -81,7 +81,7 @@ def _source(place: Place, schema: dict[str, Any]) -> Any:
         return idx
     if len(schema["input_shape"]) == 1:
         return plain
-    if schema["load"]["type"] != np.dtype(np.uint8).str:
+    if schema["load"]["source"] != "images" and schema["load"]["type"] != "|u1":
         kind = np.dtype(schema["load"]["type"])
         raise UserError(
             f"{place} is no .npz file. The model was trained on images of the type {kind}, which "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,10 +14,35 @@ from typing import NoReturn
 from pydantic import BaseModel, ConfigDict
 
 log = logging.getLogger("tasks")  # the drivers show these lines in the terminal and in Prefect's UI
+# What moves a terminal's cursor, turns its colors or the direction of its text, or ends a line.
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+def readable(text: str) -> str:
+    """Text as one line that a terminal shows as it is: names in a user's data may be anything."""
+    return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def _in_one_line(record: logging.LogRecord) -> bool:
+    record.msg, record.args = readable(record.getMessage()), None
+    return True
+
+
+log.addFilter(_in_one_line)
 
 
 class UserError(Exception):
-    """A mistake that the reader can put right: what was found, what was expected, what to do."""
+    """A mistake that the reader can put right: what was found, what was expected, what to do.
+
+    Args:
+        lines: one for each mistake.
+    """
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__(*map(readable, lines))
+
+    def __str__(self) -> str:
+        return "\n".join(self.args)
 
 
 class TryAgain(UserError):

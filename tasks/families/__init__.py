@@ -16,9 +16,11 @@ from tasks.families.cnn import Cnn
 from tasks.families.function import Function
 from tasks.families.linear import Linear
 from tasks.families.mlp import Mlp
+from tasks.families.table import Table
 
 FAMILIES: dict[str, type[Family]] = {
     "mlp": Mlp,
+    "table": Table,
     "cnn": Cnn,
     "linear": Linear,
     "function": Function,

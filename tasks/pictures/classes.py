@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.metrics import confusion_matrix as count_pairs
 
 from tasks.core.folder import Folder
-from tasks.pictures.style import figure, label, limits, picture, save
+from tasks.pictures.style import figure, labels, limits, picture, save
 
 MISTAKES = 10
 MOST_NAMES = 100  # on an axis
@@ -43,7 +43,7 @@ def confusion_matrix(
     """
     count = count_pairs(actual, guess, labels=range(len(class_names)))
     share = count / np.maximum(count.sum(axis=1, keepdims=True), 1)
-    names = [label(name) for name in class_names]
+    names = labels(class_names)
     every = -(-len(names) // MOST_NAMES)  # of more classes not all are named
     cells = next(sizes for sizes in CELLS if len(names) <= sizes.classes * every)
 

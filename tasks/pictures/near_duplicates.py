@@ -14,6 +14,7 @@ from tasks.pictures.style import (
     ORANGE,
     figure,
     label,
+    labels,
     limits,
     picture,
     plain,
@@ -33,7 +34,7 @@ def draw(
     pairs: Pairs,
     x_train: np.ndarray,
     x_test: np.ndarray,
-    features: Sequence[str] | None,
+    schema: dict[str, Any],
 ) -> None:
     """Draw the first pairs.
 
@@ -41,14 +42,22 @@ def draw(
         folder: the pipeline's folder.
         pairs: the rows of `near_duplicates.json`, the closest first.
         x_train, x_test: the rows that they number.
-        features: their names, if they have any.
+        schema: the content of `schema.json`.
     """
-    shown = pairs[:PAIRS]
+    names = schema.get("class_names") or []
+    drawn = dict(zip(names, labels(names), strict=True))
+    shown = [_with_titles(pair, drawn) for pair in pairs[:PAIRS]]
     rows = [(x_train[pair["train"]], x_test[pair["test"]]) for pair in shown]
     if x_train.ndim > 2:
         _images(folder, shown, rows)
     else:
-        _features(folder, shown, rows, features)
+        _features(folder, shown, rows, schema.get("feature_names"))
+
+
+def _with_titles(pair: dict[str, Any], drawn: dict[str, str]) -> dict[str, Any]:
+    """A pair with its labels as they are drawn."""
+    written = {f"{split} label": pair[f"{split} label"] for split in SPLITS}
+    return pair | {key: drawn.get(text) or label(text) for key, text in written.items()}
 
 
 def draw_text(folder: Folder, text: str) -> None:
@@ -70,7 +79,7 @@ def _images(folder: Folder, pairs: Pairs, rows: list[tuple]) -> None:
     for pair, images, column in zip(pairs, rows, grid.T, strict=False):
         for split, image, axes in zip(SPLITS, images, column, strict=True):
             picture(axes, image, between)
-            title = f"{label(pair[f'{split} label'])}\n{split} {pair[split]:,}"
+            title = f"{pair[f'{split} label']}\n{split} {pair[split]:,}"
             axes.set_title(title, fontsize=10)
         apart = f"{pair['distance']:.2g} apart"
         column[0].set_title(f"{apart}\n{column[0].get_title()}", fontsize=10)
@@ -91,7 +100,7 @@ def _features(
     for pair, (train, test), axes in zip(pairs, rows, panels, strict=True):
         axes.barh(place - 0.2, train[shown], 0.4, color=BLUE, label="train")
         axes.barh(place + 0.2, test[shown], 0.4, color=ORANGE, label="test")
-        titles = [f"{split} {pair[split]:,}: {label(pair[f'{split} label'])}" for split in SPLITS]
+        titles = [f"{split} {pair[split]:,}: {pair[f'{split} label']}" for split in SPLITS]
         axes.set_title("\n".join([f"{pair['distance']:.2g} apart", *titles]), fontsize=9)
         axes.set_yticks(place, names)
         plain(axes)

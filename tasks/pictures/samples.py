@@ -9,7 +9,7 @@ import numpy as np
 from tasks.core.arrays import classes_of
 from tasks.core.folder import Folder
 from tasks.pictures import tables
-from tasks.pictures.style import BLUE, figure, label, limits, picture, plain, save
+from tasks.pictures.style import BLUE, figure, label, labels, limits, picture, plain, save
 
 ROWS, COLUMNS = 2, 5
 TITLE = 11  # points
@@ -66,5 +66,5 @@ def _titles(y: np.ndarray, schema: dict[str, Any]) -> list[str]:
     """A class's name and number, or a target."""
     if schema["labels"] == "regression":
         return [f"{value:g}" for value in y.reshape(-1)]
-    names = schema["class_names"]
-    return [f"{label(names[k])} ({k})" for k in classes_of(y)]
+    labels(schema["class_names"])  # says which names cannot be drawn
+    return [f"{label(schema['class_names'][k])} ({k})" for k in classes_of(y)]

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
+
 import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, fontManager, get_font
+from matplotlib.text import Text
 from PIL import Image
 
 from tasks.core.folder import Folder
+from tasks.core.step import log
 
 matplotlib.rcdefaults()  # a matplotlibrc of the user's, or of this folder, may have other values
 
 BLUE, ORANGE, GRAY = "#2f6f9f", "#d9772b", "#8a8f98"
 DOTS_PER_INCH = 100
 COLORS = 64  # of a picture with `few_colors`
+FONT = "DejaVu Sans"  # which Matplotlib brings
+UNKNOWN = "□"  # in place of a letter that no font has
 LONGEST, BEGIN, END = 18, 10, 7  # letters of a label; of a longer name the first and the last
 
 
@@ -51,8 +59,64 @@ def picture(axes, row: np.ndarray, between: tuple[float, float]) -> None:
 
 def label(name: str) -> str:
     """A name as short as there is room for. A dollar sign in it begins no formula."""
+    name = " ".join(name.split())
     short = name if len(name) <= LONGEST else f"{name[:BEGIN]}…{name[-END:]}"
-    return short.replace("$", r"\$")
+    drawn = "".join(letter if _has(letter) else UNKNOWN for letter in short)
+    # A legend leaves out what begins with an underscore.
+    drawn = f"\u200a{drawn}" if drawn.startswith("_") else drawn
+    return drawn.replace("$", r"\$")
+
+
+def labels(class_names: Sequence[str]) -> list[str]:
+    """The names of all classes; a number follows where no font has all letters of a name."""
+    found = [label(name) for name in class_names]
+    strange = [k for k, drawn in enumerate(found) if UNKNOWN in drawn]
+    if strange:
+        _tell(len(strange), class_names[strange[0]])
+    return [f"{drawn} ({k})" if k in strange else drawn for k, drawn in enumerate(found)]
+
+
+@cache  # every picture asks
+def _tell(count: int, first: str) -> None:
+    log.warning(
+        "no font here has all letters of %d class names, such as `%s`: pictures show %s and the "
+        "number of the class. Install a font that has them, such as Noto Sans.",
+        count,
+        first,
+        UNKNOWN,
+    )
+
+
+def _has(letter: str) -> bool:
+    return (letter.isascii() and letter.isprintable()) or _font(letter) is not None
+
+
+@cache
+def _font(letter: str) -> str | None:
+    """The first font that has a letter: Matplotlib's own, or else one of the system."""
+    others = sorted(
+        (font.name, str(font.fname))
+        for font in fontManager.ttflist
+        if not font.name.startswith("Last Resort")  # boxes, one for each script
+    )
+    for name, path in [(FONT, str(findfont(FONT))), *others]:
+        if get_font(path).get_char_index(ord(letter)):
+            return name
+    return None
+
+
+def _use_fonts(drawn: Figure) -> None:
+    """Let all texts of a figure have the letters that only other fonts have."""
+    texts = drawn.findobj(Text)
+    letters = sorted({letter for text in texts for letter in text.get_text()})
+    fonts = [_font(letter) for letter in letters if not letter.isascii()]
+    others = dict.fromkeys(font for font in fonts if font and font != FONT)
+    if not others:
+        return
+    for text in texts:
+        text.set_fontfamily([FONT, *others])
+    for axes in drawn.axes:
+        axes.tick_params(labelfontfamily=[FONT, *others])
 
 
 def save(folder: Folder, name: str, drawn: Figure, *, few_colors: bool = False) -> None:
@@ -64,6 +128,7 @@ def save(folder: Folder, name: str, drawn: Figure, *, few_colors: bool = False) 
         drawn: the figure.
         few_colors: 64 colors, which makes a picture with many words a third as large.
     """
+    _use_fonts(drawn)
     with folder.write(name) as path:
         if not few_colors:
             drawn.savefig(path, format="png", metadata={"Software": None})

@@ -9,6 +9,7 @@ import numpy as np
 from tasks.core.arrays import classes_of
 from tasks.core.folder import Folder
 from tasks.pictures.style import BLUE, GRAY, ORANGE, figure, label, plain, save
+from tasks.pictures.style import labels as shown_as
 
 COLUMNS = 5
 FEATURES = 10  # that are drawn
@@ -123,10 +124,8 @@ def _parts(labels: np.ndarray, class_names: list[str]) -> list[tuple[str, np.nda
     """Name, rows (a mask) and color of the largest classes, and of all others together."""
     each, count = np.unique(labels, return_counts=True)
     largest = np.sort(each[np.argsort(-count, kind="stable")[: len(NAMED)]])
-    parts = [
-        (label(class_names[one]), labels == one, color)
-        for one, color in zip(largest, NAMED, strict=False)
-    ]
+    names = shown_as(class_names)
+    parts = [(names[one], labels == one, color) for one, color in zip(largest, NAMED, strict=False)]
     others = len(each) - len(largest)
     if others:
         parts.append((f"{others} other{'s' * (others > 1)}", ~np.isin(labels, largest), GRAY))

@@ -64,7 +64,7 @@ def check(
     if table and features is not None:
         found += leaks.entries(x["train"], y["train"], features, table.kinds, bool(names))
         whole = {split: np.column_stack([x[split], table.others[split]]) for split in x}
-    entries, leaked = duplicates.entries(whole, labels, places, classes=bool(names))
+    entries, leaked = duplicates.entries(whole, labels, places, bool(names), table is not None)
     found += entries
 
     for each in found:

@@ -9,6 +9,8 @@ import numpy as np
 
 from tasks.core.step import UserError
 
+BINS = 16  # of the quantiles, at most
+IN_A_BIN = 10  # training rows, at least
 RARE = 5  # training rows: a word that has fewer is no feature of its own
 MOST = 64  # words of a column that are features: the most frequent ones
 DAY, YEAR = 86_400, 365.2425  # in seconds, in days
@@ -20,7 +22,7 @@ class Column(NamedTuple):
     """How one column becomes features."""
 
     name: str
-    kind: str  # number, boolean, words, or date with or without a format
+    kind: str  # number or date, perhaps with its format, boolean or words
     fill: float | None  # what stands for a missing value; None: there may be none
     missing: bool  # whether a feature tells that the value is missing
     words: list[str]  # each is a feature
@@ -38,7 +40,7 @@ class Column(NamedTuple):
 
     def scaled(self) -> list[bool]:
         """For each feature, whether it is a number that may lie anywhere."""
-        if self.kind == "number":
+        if self.kind.startswith("number"):
             return [True] + [False] * self.missing
         return [feature == f"{self.name}: time" for feature in self.features]
 
@@ -130,6 +132,22 @@ class Encoding(NamedTuple):
     def from_json(cls, schema: dict[str, Any]) -> Encoding:
         """The encoding that `schema.json` describes."""
         return cls([Column(**column) for column in schema["columns"]])
+
+
+def quantiles(x: np.ndarray, names: Sequence[str]) -> dict[str, list[float]]:
+    """The quantiles of each feature that has more than two values, without repetition.
+
+    Args:
+        x: the training rows as the model sees them, (rows, features).
+        names: of the features.
+    """
+    bins = max(2, min(BINS, len(x) // IN_A_BIN))
+    found = {}
+    for name, values in zip(names, x.T.astype(np.float64), strict=True):
+        ends = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)))
+        if len(ends) > 2:
+            found[name] = ends.tolist()
+    return found
 
 
 def _fitted(x: np.ndarray, name: str, kind: str, words: np.ndarray, fill: str) -> Column:

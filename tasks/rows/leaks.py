@@ -27,7 +27,9 @@ def entries(
     """
     enough = len(x) >= FEW and x.shape[1] > 1
     columns = list(zip(x.T, names, kinds, strict=True)) if enough else []
-    counting = [str(name) for values, name, kind in columns if kind == "number" and counts(values)]
+    counting = [
+        str(name) for values, name, kind in columns if kind.startswith("number") and counts(values)
+    ]
     telling = [
         f"{name} ({share:.3f})"
         for values, name, _ in columns

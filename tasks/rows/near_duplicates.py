@@ -26,6 +26,11 @@ class NearDuplicates(NamedTuple):
     distance: np.ndarray  # root mean square of the differences of their values
     step: int  # only every n-th test row was compared; 1 unless all would take minutes
 
+    def apart(self) -> NearDuplicates:
+        """Those that are not equal."""
+        rows = self.distance > 0
+        return NearDuplicates(self.test[rows], self.train[rows], self.distance[rows], self.step)
+
 
 class _Bounds(NamedTuple):
     """Training rows in the order of a direction, and the part of it where a test row's may lie."""

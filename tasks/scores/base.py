@@ -126,11 +126,11 @@ class Verdict:
             rows = metrics["leaked_rows"]
             without = metrics[f"{name}_without_leaked"]
             said += f", {without:.4g} without {rows:,} leaked row{'s' * (rows > 1)}"
-        if baselines := metrics.get("baselines"):
-            said += f" ({', '.join(f'{name} {score:.4g}' for name, score in baselines.items())})"
         if limit is not None:
             passed = "passed" if metrics["passed"] else "NOT passed"
             said += f", {passed} ({self.criterion.key} {limit:g})"
+        if baselines := metrics.get("baselines"):
+            said += f"; {', '.join(f'{name} {score:.4g}' for name, score in baselines.items())}"
         return said
 
 

@@ -19,7 +19,7 @@ from tasks.core.arrays import classes_of, read_arrays
 from tasks.core.folder import Folder
 from tasks.pictures import calibration, tables
 from tasks.pictures import classes as pictures
-from tasks.pictures.style import label
+from tasks.pictures.style import label, labels
 from tasks.scores.base import COLUMNS, Bins, Interval, Score, Tested, Verdict, in_bins
 from tasks.scores.criterion import ACCURACY
 
@@ -111,7 +111,8 @@ class Classes(Verdict):
         calibration.of_classes(folder, _bins(self.actual, self.chances), ece(*self.pair()))
 
         wrong = pictures.most_confident(self.actual, self.guess, self.confidence)
-        titles = [self._title(row) for row in wrong]
+        names = labels(self.names)
+        titles = [self._title(row, names) for row in wrong]
         if tested.x.ndim == 2 and len(wrong):
             x_train, y_train = read_arrays(folder, "normalized.npz", "x_train", "y_train")
             given = tables.Mistakes(tested.x[wrong], self.actual[wrong], self.guess[wrong], titles)
@@ -119,9 +120,9 @@ class Classes(Verdict):
         else:
             pictures.mistakes(folder, tested.x, wrong, titles)
 
-    def _title(self, row: int) -> str:
+    def _title(self, row: int, names: list[str]) -> str:
         """A mistake in two or three lines: what the model said, what is right, where it is from."""
-        guess, actual = (label(self.names[of[row]]) for of in (self.guess, self.actual))
+        guess, actual = (names[of[row]] for of in (self.guess, self.actual))
         said = f"{guess}, {self.confidence[row]:.0%} sure\nis {actual}"
         if self.tested.places is None:
             return said

@@ -69,6 +69,11 @@ class Params(Labelled):
         found += [self.group] if self.group else []
         return found + ([self.target] if self.task == "classes" else [])
 
+    def kind(self, column: str) -> str:
+        """What a feature is, a number with its decimal mark if that is a comma."""
+        found = self.columns.get(column, "number")
+        return f"{found} ," if found == "number" and self.decimal == "," else found
+
 
 def find(params: Params, folder: Folder) -> Dataset:
     """Features and target of each row.
@@ -88,8 +93,8 @@ def find(params: Params, folder: Folder) -> Dataset:
     for split, each in tables.items():
         tables[split] = missing.checked(files[split], each, features, params)
 
-    of_kind = {name: params.columns.get(name, "number") for name in features}
-    x, words = kinds.arrays(files, tables, of_kind, params.decimal)
+    of_kind = {name: params.kind(name) for name in features}
+    x, words = kinds.arrays(files, tables, of_kind)
     y, names = columns.labels(files, tables, params)
     found = {"x": x, "y": y, "from": {}, "others": columns.others(tables, features, params.target)}
     for split, each in tables.items():
@@ -172,7 +177,7 @@ def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:
         }
     )
     for part in table.parts(place, params, EXPECTED, table.ROWS):
-        x, words = kinds.arrays({"new": place}, {"new": part}, of_kind, params.decimal)
+        x, words = kinds.arrays({"new": place}, {"new": part}, of_kind)
         y = part[params.target] if labelled else None
         if labelled and not classes:
             y = columns.numbers(place, y, "or take the column out", params.decimal)

@@ -29,7 +29,8 @@ from tasks.sources.base import (
 from tasks.sources.labels import numbered
 
 NAME = re.compile(
-    r"(?P<prefix>.*?)(?P<split>train|t10k|test)-(?P<kind>images|labels)[-.]idx[13]-ubyte(\.gz)?"
+    r"(?P<prefix>.*?)((?P<split>train|t10k|test)[-_.])?(?P<kind>images|labels)"
+    r"[-_.]idx[13][-_.]ubyte(\.gz)?"
 )
 EXPECTED = "IDX files such as train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz"
 DIMENSIONS = {"images": 3, "labels": 1}
@@ -73,13 +74,18 @@ def find(params: Params, folder: Folder) -> Dataset:
 
 
 def sets(folder: Path) -> dict[str, Files]:
-    """The files that are there: by prefix, then by split and kind."""
+    """The files that are there: by prefix, then by split and kind.
+
+    A file may lie in a folder of its own name. Names without a split are training rows.
+    """
     found: dict[str, Files] = {}
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.iterdir(), key=lambda path: (path.is_file(), path)):
         match = NAME.fullmatch(path.name)
-        if match:
-            split = "train" if match["split"] == "train" else "test"
-            found.setdefault(match["prefix"], {})[split, match["kind"]] = path
+        inner = path / path.name
+        file = inner if path.is_dir() and inner.is_file() else path
+        if match and file.is_file():
+            split = "test" if match["split"] in ("t10k", "test") else "train"
+            found.setdefault(match["prefix"], {})[split, match["kind"]] = file
     return found
 
 
@@ -108,7 +114,7 @@ def _missing(place: Place, prefix: str, kind: str, there: dict[str, Files]) -> s
 
 def _pair(place: Place, files: Files, split: str) -> tuple[np.ndarray, np.ndarray]:
     """The images and the labels of a split, one label an image."""
-    images, labels = (place / files[split, kind].name for kind in ("images", "labels"))
+    images, labels = (place.to(files[split, kind]) for kind in ("images", "labels"))
     x = _read(images, DIMENSIONS["images"])
     y = _read(labels, DIMENSIONS["labels"])
     if not x.size:

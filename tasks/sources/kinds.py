@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tasks.core.step import UserError
-from tasks.sources import columns
+from tasks.sources import numbers
 from tasks.sources.base import Place
 
 BOOLEANS = {
@@ -21,7 +21,7 @@ Tables = dict[str, pd.DataFrame]  # by split
 
 
 def arrays(
-    files: Mapping[str, Place], tables: Tables, kinds: Mapping[str, str], decimal: str
+    files: Mapping[str, Place], tables: Tables, kinds: Mapping[str, str]
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Columns as numbers, NaN where a value is missing.
 
@@ -29,7 +29,6 @@ def arrays(
         files: that the tables were read from.
         tables: with these columns; those that are no numbers as text.
         kinds: of the columns, by their names.
-        decimal: the decimal mark of their numbers.
 
     Returns:
         Two things. For each table `x`, float64, (rows, columns). And the words of all columns,
@@ -49,31 +48,28 @@ def arrays(
             if kind == "words":
                 x[split][:, number] = _stripped(column).map(place)
             else:
-                x[split][:, number] = values(files[split], column, kind, decimal)
+                x[split][:, number] = values(files[split], column, kind)
     return x, words
 
 
-def values(file: Place, column: pd.Series, kind: str, decimal: str) -> pd.Series:
+def values(file: Place, column: pd.Series, kind: str) -> pd.Series:
     """A column that is no words as numbers.
 
     Args:
         file: that it was read from.
         column: as it was read.
-        kind: `number`, `boolean` or `date`, perhaps with its format.
-        decimal: the decimal mark of numbers.
+        kind: `number`, perhaps with its decimal mark, `boolean`, or `date`, perhaps with its
+            format.
 
     Raises:
         UserError: a value is of another kind.
     """
-    if kind == "number":
-        otherwise = f"or set `ignore: ['{column.name}']` or `columns: {{{column.name}: words}}`"
-        return columns.numbers(file, column, otherwise, decimal)
-
     found, expected = parsed(column, kind)
     bad = np.flatnonzero((found.isna() & column.notna()) | np.isinf(found))
     if not len(bad):
         return found
 
+    expected += _other_decimal(column, kind, len(bad))
     value, row = column.iloc[bad[0]], column.index[bad[0]] + 1
     raise UserError(
         f"{file}: the column {column.name} has '{value}' in row {row:,}. Expected {expected}: "
@@ -86,6 +82,8 @@ def parsed(column: pd.Series, kind: str) -> tuple[pd.Series, str]:
 
     A boolean is 0 or 1, a date the seconds since 1970.
     """
+    if kind.startswith("number"):
+        return numbers.parsed(column, _decimal(kind)), "finite numbers"
     if kind == "boolean":
         found = column.astype("object").map(lambda value: BOOLEANS.get(str(value).strip().lower()))
         return found.astype(np.float64), "true or false, yes or no, 1 or 0"
@@ -95,6 +93,20 @@ def parsed(column: pd.Series, kind: str) -> tuple[pd.Series, str]:
     seconds = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
     expected = "dates such as 2024-12-31" if form == "ISO8601" else f"dates of the form {form}"
     return seconds.astype(np.float64), expected
+
+
+def _decimal(kind: str) -> str:
+    """The decimal mark of `number` or `number ,`."""
+    return kind.removeprefix("number").strip() or "."
+
+
+def _other_decimal(column: pd.Series, kind: str, bad: int) -> str:
+    """Advice, if fewer values are bad with the other decimal mark."""
+    if not kind.startswith("number"):
+        return ""
+    other = "," if _decimal(kind) == "." else "."
+    fewer = (numbers.parsed(column, other).isna() & column.notna()).sum() < bad
+    return f" (`decimal: '{other}'` reads more of them)" if fewer else ""
 
 
 def _words(tables: Tables, names: list[str]) -> np.ndarray:

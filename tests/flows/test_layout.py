@@ -103,7 +103,7 @@ def test_a_table_without_names_gets_some(project):
     with pytest.raises(Question, match=r"as it has none, --target COLUMN: column_1 to column_3\."):
         new(project, "mine", file)
     found = new(project, "mine", file, target="column_3")
-    assert found.about.startswith("30 rows of 2 features")
+    assert found.about.startswith("30 rows of 1 features")
     assert any("the columns are called column_1 to column_3" in note for note in found.notes)
 
 
@@ -141,11 +141,32 @@ def test_on_a_terminal_a_person_may_give_up(project, monkeypatch):
 
 
 def test_new_rows_to_predict_are_left_out_and_tell_the_target(project):
-    put_csv(project.root / "own/train.csv", "a,kept,b", *(f"{n},{n % 2},{n}" for n in range(30)))
+    put_csv(
+        project.root / "own/train.csv", "a,kept,b", *(f"{n % 7},{n % 2},{n}" for n in range(30))
+    )
     put_csv(project.root / "own/test.csv", "a,b", "1,2")
     found = new(project, "mine", str(project.root / "own"))
     assert (found.load["target"], found.load["test"]) == ("kept", 0.2)
     assert any("test.csv has no column kept" in note for note in found.notes)
+
+
+def test_a_folder_of_tables_with_other_names_is_a_near_miss(project):
+    put_csv(project.root / "own/rents.csv", *table(30))
+    with pytest.raises(UserError, match=r"It has rents\.csv: name one file, or call that of the"):
+        new(project, "mine", str(project.root / "own"))
+
+
+@pytest.mark.parametrize("texts", [["1e-3", "2,5"], ["1e300", "2"], ["1", "2"]])
+def test_numbers_are_whole_only_where_they_are_written_so(project, texts):
+    lines = [f"{text};{row % 7};{row % 5},5" for row, text in enumerate(texts * 15)]
+    file = str(put_csv(project.root / "own/in.csv", "t;a;b", *lines))
+    whole = texts == ["1", "2"]
+    expected = "classes" if whole else "regression"
+    if "1e300" in texts:
+        with pytest.raises(UserError, match=r"a regression target is 1e\+300 in size"):
+            new(project, "mine", file, target="t")
+    else:
+        assert new(project, "mine", file, target="t").load["task"] == expected
 
 
 def test_a_separator_that_a_person_names_is_taken(project, capsys):

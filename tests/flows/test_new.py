@@ -41,7 +41,7 @@ def test_a_section_is_appended_and_every_byte_before_it_stays(project, capsys):
     assert "\npython -m flows plan mine " in said
 
     text = project.params_file.read_text()
-    assert text.startswith(PARAMS + "\n  mine: # 30 rows of 2 features, 2 classes\n    load:\n")
+    assert text.startswith(PARAMS + "\n  mine: # 30 rows of 1 features, 2 classes\n    load:\n")
     assert project.pipelines() == ["fashion", "fashion-cnn", "linear", "mine"]
     assert sorted(path.name for path in project.root.iterdir()) == ["own", "params.yaml"]
 

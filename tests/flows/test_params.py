@@ -250,14 +250,14 @@ MISTAKES = {
         "family: mlp",
         "family: mpl",
         [
-            r"fashion\.build\.family: got 'mpl', expected `mlp`, `cnn`, `linear`, "
-            r"`function`\. Did you mean `mlp`\?"
+            r"fashion\.build\.family: got 'mpl', expected `mlp`, `table`, `cnn`, "
+            r"`linear`, `function`\. Did you mean `mlp`\?"
         ],
     ),
     "no family": (
         "family: mlp",
         "#",
-        [r"fashion\.build\.family: missing\. Expected `mlp`, `cnn`, `linear`, `func"],
+        [r"fashion\.build\.family: missing\. Expected `mlp`, `table`, `cnn`, `linear`, `func"],
     ),
     "family without its keys": (
         "family: mlp",

@@ -33,7 +33,13 @@ def photographs(path: Path, count: int, side: int = SIDE) -> images.Params:
         )
         Image.fromarray(pixels).save(place / f"{number:05}.png", compress_level=0)
     return images.Params(
-        source="images", path=str(path), size=[side, side], color="rgb", test=0.125, seed=0
+        source="images",
+        path=str(path),
+        size=[side, side],
+        color="rgb",
+        broken="refuse",
+        test=0.125,
+        seed=0,
     )
 
 
@@ -128,7 +134,7 @@ def watch():
 place = Path(sys.argv[1])
 data = test_large.images.Params(
     source="images", path=str(place / "in"), size=[test_large.BIG] * 2, color="rgb",
-    test=0.125, seed=0,
+    broken="refuse", test=0.125, seed=0,
 )
 training = changed(tiny.FIT, epochs=1, steps_per_execution="auto")
 few = changed(data, size=[16, 16])

@@ -109,7 +109,7 @@ def test_what_cannot_be_read_is_one_line_with_what_to_do(tmp_path, kind):
 def test_a_decimal_comma_that_params_yaml_does_not_name_is_advised(tmp_path):
     lines = [line.replace(",", ";").replace(".", ",") for line in table()]
     file = put_csv(tmp_path / "in.csv", *lines)
-    with pytest.raises(UserError, match=r"'0,0' in row 1\. .* or set `decimal: ','`, or set `ig"):
+    with pytest.raises(UserError, match=r"'0,0' in row 1\. .* \(`decimal: ','` reads more of them"):
         loaded(tmp_path / "out", of_csv(file, separator=";"))
 
 

@@ -47,6 +47,34 @@ def test_idx_without_test_files_is_split(tmp_path):
     assert sorted(np.concatenate([found["x_train"], found["x_test"]])[:, 0, 0]) == list(range(ROWS))
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "{split}-{kind}-idx{n}-ubyte/{split}-{kind}-idx{n}-ubyte",
+        "{split}-{kind}.idx{n}-ubyte",
+        "{split}_{kind}_idx{n}_ubyte",
+    ],
+)
+def test_idx_files_may_be_called_as_others_pack_them(tmp_path, name):
+    before = loaded(tmp_path / "out", of_idx(put_idx(tmp_path / "in", zipped=False)))
+    for split in ("train", "t10k"):
+        for kind, number in (("images", 3), ("labels", 1)):
+            file = tmp_path / "in" / f"{split}-{kind}-idx{number}-ubyte"
+            other = tmp_path / "other" / name.format(split=split, kind=kind, n=number)
+            other.parent.mkdir(parents=True, exist_ok=True)
+            other.write_bytes(file.read_bytes())
+    found = loaded(tmp_path / "out", of_idx(tmp_path / "other"))
+    np.testing.assert_array_equal(found["x_train"], before["x_train"])
+    np.testing.assert_array_equal(found["y_test"], before["y_test"])
+
+
+def test_idx_files_whose_names_have_no_split_are_training_rows(tmp_path):
+    folder = put_idx(tmp_path / "in", test=None)
+    for kind in ("images-idx3", "labels-idx1"):
+        (folder / f"train-{kind}-ubyte.gz").rename(folder / f"{kind.replace('-', '.')}-ubyte.gz")
+    assert len(loaded(tmp_path / "out", of_idx(folder, **SHARE))["x_train"]) == 9
+
+
 X, Y = rows()
 IMAGES, LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
 

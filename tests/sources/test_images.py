@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks.core.step import Stopped, stopping
+from tasks.core.step import Stopped, UserError, stopping
 from tests.support.own import loaded, of_images, put_csv, put_image, put_images
 from tests.support.wrong import cut, emptied, refused
 
@@ -86,10 +86,108 @@ def test_other_files_beside_images_are_told_and_left_out(tmp_path, caplog):
 
 
 def test_a_folder_beside_train_and_test_is_told_and_left_out(tmp_path, caplog):
-    for split in ("train", "test", "valid"):
+    for split in ("train", "test", "more"):
         put_images(tmp_path / "in" / split, count=1)
     assert len(loaded(tmp_path / "out", of_images(tmp_path / "in", test="given"))["x_train"]) == 2
-    assert "/in: left out valid. Expected a folder with" in caplog.text
+    assert "/in: left out more. Expected a folder with" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "train validation",
+        "train valid test",
+        "Training Validation Testing",
+        "archive/train archive/test",
+        "seg_train/seg_train seg_test/seg_test",
+        "training_set test_set",
+    ],
+)
+def test_folders_of_splits_have_the_names_that_people_give_them(tmp_path, names):
+    colors = {"train": 10, "val": 50, "test": 90}
+    splits = [next(s for s in colors if s[:2] in name.lower()) for name in names.split()]
+    for name, split in zip(names.split(), splits, strict=True):
+        for animal in ("cat", "dog"):
+            for number in range(4):
+                file = tmp_path / "in" / name / animal / f"{number}.png"
+                put_image(file, mode="L", color=colors[split])
+    (tmp_path / "in/__MACOSX/train").mkdir(parents=True)
+    (tmp_path / "in/Thumbs.db").write_text("x")
+
+    test = "given" if "test" in splits else 0.25
+    found = loaded(tmp_path / "out", of_images(tmp_path / "in", color="gray", test=test))
+    assert found["class_names"].tolist() == ["cat", "dog"]
+    if "test" in splits:
+        assert set(found["x_test"].flat) == {90}
+    if "val" in splits:
+        assert set(found["x_train"][found["given_train"]].flat) == {50}
+        assert set(found["x_train"][~found["given_train"]].flat) == {10}
+
+
+def test_test_images_in_no_class_are_new_ones_to_predict(tmp_path, caplog):
+    put_images(tmp_path / "in/train")
+    put_image(tmp_path / "in/test/1.png")
+    with caplog.at_level("INFO", "tasks"):
+        found = loaded(tmp_path / "out", of_images(tmp_path / "in"))
+    assert len(found["x_train"]) + len(found["x_test"]) == 10
+    assert "/in/test has no sub-folders: new images to predict, left out" in caplog.text
+
+
+@pytest.mark.parametrize("ending", ["webp", "bmp", "tif", "TIFF"])
+def test_other_kinds_of_images_are_read(tmp_path, ending):
+    for name, color in (("a", (10, 20, 30)), ("b", (200, 210, 220))):
+        for number in range(3):
+            how = {"lossless": True} if ending == "webp" else {}
+            put_image(tmp_path / "in" / name / f"{number}.{ending}", color=color, **how)
+    found = loaded(tmp_path / "out", of_images(tmp_path / "in", test=2))
+    assert set(map(tuple, found["x_train"].reshape(-1, 3).tolist())) == {
+        (10, 20, 30),
+        (200, 210, 220),
+    }
+
+
+def test_gray16_keeps_16_bits_and_widens_8(tmp_path):
+    for name, pixels in (("a", np.uint16(40_001)), ("b", np.uint8(200))):
+        for number, ending in enumerate(("png", "tif", "png")):
+            file = tmp_path / "in" / name / f"{number}.{ending}"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((5, 7), pixels)).save(file)
+    found = loaded(tmp_path / "out", of_images(tmp_path / "in", color="gray16", test=2))
+    assert found["x_train"].dtype == np.uint16
+    assert set(found["x_train"][found["y_train"] == 0].flat) == {40_001}
+    assert set(found["x_train"][found["y_train"] == 1].flat) == {200 * 257}
+
+
+def broken(folder: Path) -> Path:
+    """Ten images of which three cannot be read."""
+    put_images(folder)
+    (folder / "cat/1.jpg").write_bytes(b"")
+    cut(folder / "cat/2.PNG", 40)
+    (folder / "dog/0.png").write_text("hi")
+    return folder
+
+
+def test_all_broken_images_are_named_at_once(tmp_path):
+    expected = (
+        r"/in: 3 of 10 images cannot be read: .*cat/1\.jpg \(the file is empty\).*\. "
+        r"Replace or remove them, or set `broken: skip` to leave them out\."
+    )
+    refused(tmp_path, lambda path: of_images(broken(path / "in")), expected)
+    with pytest.raises(UserError) as caught:
+        loaded(tmp_path / "out", of_images(tmp_path / "in"))
+    assert all(name in str(caught.value) for name in ("cat/1.jpg", "cat/2.PNG", "dog/0.png"))
+
+
+def test_broken_images_can_be_left_out_and_are_counted(tmp_path, caplog):
+    folder = broken(tmp_path / "in")
+    found = loaded(tmp_path / "out", of_images(folder, broken="skip", test=2))
+    assert "/in: left out 3 of 10 images that cannot be read: cat/1.jpg (the" in caplog.text
+    for name in ("cat/1.jpg", "cat/2.PNG", "dog/0.png"):
+        (folder / name).unlink()
+    same = loaded(tmp_path / "out", of_images(folder, test=2))
+    assert found.keys() == same.keys()
+    for name, array in found.items():
+        np.testing.assert_array_equal(array, same[name])
 
 
 def test_reading_many_images_can_be_stopped(tmp_path):
@@ -116,10 +214,15 @@ def deep(folder: Path) -> None:
     Image.fromarray(np.full((4, 4), 40000, np.uint16)).save(folder / "cat" / "9.png")
 
 
+def pages(folder: Path) -> None:
+    page = Image.new("L", (4, 4))
+    page.save(folder / "cat" / "9.tif", save_all=True, append_images=[page])
+
+
 WRONG = {
     "no folders": (
         folders(emptied),
-        r"/in has no sub-folders\. Expected a folder with a sub-folder of PNG or JPEG",
+        r"/in has no sub-folders\. Expected a folder with a sub-folder of PNG, JPEG, WebP",
     ),
     "empty class": (
         folders(lambda f: (f / "emu").mkdir()),
@@ -140,6 +243,22 @@ WRONG = {
     "text named PNG": (
         folders(lambda f: put_csv(f / "cat/x.png", "hi")),
         r"cat/x\.png cannot be read as an image: ca",
+    ),
+    "several pages": (
+        folders(pages),
+        r"cat/9\.tif cannot be read as an image: it has 2 pages, expected one\. Replace",
+    ),
+    "two folders for a split": (
+        folders(lambda f: [put_images(f / n) for n in ("train", "val", "validation")]),
+        r"/in has both val and validation, which are one split\. Expected one folder",
+    ),
+    "a class of broken images": (
+        folders(lambda f: [file.write_text("x") for file in (f / "cat").iterdir()], broken="skip"),
+        r"/in/cat: no image can be read\. Replace or remove them\.",
+    ),
+    "images one level deeper": (
+        folders(lambda f: put_image(f / "emu/2020/1.png")),
+        r"/in/emu has no image: .* There are some in .*/in/emu/2020: move them up\.",
     ),
     "16 bits": (
         folders(deep),

@@ -34,6 +34,7 @@ PICTURES = {
     "path": "in",
     "size": [8, 8],
     "color": "gray",
+    "broken": "refuse",
     "test": 0.2,
     "seed": 0,
 }
@@ -93,7 +94,7 @@ SECTIONS = {
     ),
     "other color": (
         {**PICTURES, "color": "grey"},
-        r"\.color: got 'grey', expected `gray`, `rgb`\. .* `gray`\?",
+        r"\.color: got 'grey', expected `gray`, `rgb`, `gray16`\. .* `gray`\?",
     ),
     "number as a name": (
         {**CSV, "class_names": [0]},

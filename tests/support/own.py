@@ -111,9 +111,8 @@ def of_npz(path: Path, **how) -> npz.Params:
 
 
 def of_images(path: Path, **how) -> images.Params:
-    return images.Params(
-        **{"source": "images", "path": str(path), "size": [4, 6], "color": "rgb", **SHARE, **how}
-    )
+    usual = {"size": [4, 6], "color": "rgb", "broken": "refuse", **SHARE}
+    return images.Params(**{"source": "images", "path": str(path), **usual, **how})
 
 
 def of_csv(path: Path, **how) -> csv.Params:

@@ -1,0 +1,37 @@
+"""How long an epoch of the proposed network may take."""
+
+from __future__ import annotations
+
+FILTERS = (32, 64, 128)  # of the network that images begin with: `defaults: cnn` in params.yaml
+SPEED = 2e10  # multiplications a second on two cores, the updates included; see docs/benchmarks.md
+
+
+def note(shape: tuple[int, ...], rows: float) -> str:
+    """A line for a person who decides on the images' size.
+
+    Args:
+        shape: of an image: (height, width) or (height, width, colours).
+        rows: images that are trained on.
+    """
+    seconds = rows * _multiplications(shape) / SPEED
+    return f"fit.epochs: one takes {_rounded(seconds)} on two cores (estimated)"
+
+
+def _multiplications(shape: tuple[int, ...]) -> int:
+    """Of one image on its way through the convolutions; each block halves height and width."""
+    height, width = shape[:2]
+    channels, found = shape[2] if len(shape) == 3 else 1, 0
+    for filters in FILTERS:
+        found += height * width * 9 * channels * filters
+        height, width, channels = max(1, height // 2), max(1, width // 2), filters
+    return found
+
+
+def _rounded(seconds: float) -> str:
+    if seconds < 10:
+        return "a few seconds"
+    if seconds < 100:
+        return f"about {round(seconds, -1):.0f} seconds"
+    if seconds < 100 * 60:
+        return f"about {seconds / 60:.0f} minutes"
+    return f"about {seconds / 3600:.0f} hours"

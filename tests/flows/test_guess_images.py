@@ -1,0 +1,112 @@
+"""What `new` proposes for a folder of images, and the near misses that it names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from flows.command.new import new
+from flows.guess import effort
+from tasks.core.folder import Folder
+from tasks.core.step import UserError
+from tasks.load import load
+from tests.support.own import put_image, put_images
+from tests.support.project import new_project
+
+
+@pytest.fixture
+def project(tmp_path):
+    return new_project(tmp_path / "project")
+
+
+def put(folder: Path, sizes: list[int], ending: str = "png", mode: str = "RGB", color=0) -> Path:
+    for name in ("a", "b"):
+        for number, side in enumerate(sizes):
+            put_image(folder / name / f"{number}.{ending}", side, 2 * side, mode, color)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [([10, 12, 20], [12, 24]), ([30, 40, 500], [40, 64]), ([300, 400, 500], [64, 64])],
+)
+def test_the_size_is_the_median_of_the_files_and_at_most_64(project, sizes, expected):
+    new(project, "mine", str(put(project.root / "own", sizes)))
+    assert project.read("mine").load.size == expected
+
+
+@pytest.mark.parametrize(
+    ("ending", "color", "expected"),
+    [
+        ("png", (9, 9, 9), "gray"),
+        ("jpg", (90, 90, 90), "gray"),
+        ("png", (9, 9, 30), "rgb"),
+        ("bmp", (90, 9, 9), "rgb"),
+    ],
+)
+def test_gray_that_is_saved_in_colour_is_gray(project, ending, color, expected):
+    new(project, "mine", str(put(project.root / "own", [9, 9, 9], ending, color=color)))
+    assert project.read("mine").load.color == expected
+
+
+def test_images_of_16_bits_are_read_as_such(project):
+    for name, level in (("a", 500), ("b", 1500)):
+        for number in range(5):
+            file = project.root / "own" / name / f"{number}.tif"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((8, 9), level + number, np.uint16)).save(file)
+    new(project, "mine", str(project.root / "own"))
+    found = project.read("mine")
+    assert (found.load.color, found.normalize.scale) == ("gray16", "standard")
+    folder = Folder(project.data("mine"))
+    load(folder, found.load)
+    assert np.load(folder.path / "raw.npz")["x_train"].max() == 1504
+
+
+def test_what_load_would_refuse_new_refuses_with_all_broken_files(project):
+    folder = put_images(project.root / "own")
+    for name in ("cat/0.png", "dog/1.jpg"):
+        (folder / name).write_text("hi")
+    with pytest.raises(UserError, match=r"2 of 10 .*cat/0\.png .*dog/1\.jpg .* `--broken skip` to"):
+        new(project, "mine", str(folder))
+    found = new(project, "mine", str(folder), broken="skip")
+    assert found.about == "8 images of 2 classes"
+    assert "load.broken: skip, which leaves out 2 images: cat/0.png, dog/1.jpg" in found.notes
+    load(Folder(project.data("mine")), project.read("mine").load)
+
+
+def test_images_that_load_cannot_read_are_refused_by_new(project):
+    folder = put_images(project.root / "own")
+    Image.fromarray(np.ones((4, 4), np.float32)).save(folder / "cat/9.tif")
+    with pytest.raises(UserError, match=r"own/cat/9\.tif has more than 16 bits .*save it as \.npz"):
+        new(project, "mine", str(folder))
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (["1.png", "2.png"], r"own has images and no sub-folder with images\. .* move those of"),
+        (["x/a/1.png", "y/b/1.png"], r"own has no images, but own/x has a folder a with some\."),
+    ],
+)
+def test_a_near_miss_is_named(project, files, expected):
+    for file in files:
+        put_image(project.root / "own" / file)
+    with pytest.raises(UserError, match=expected):
+        new(project, "mine", str(project.root / "own"))
+
+
+@pytest.mark.parametrize(
+    ("shape", "rows", "expected"),
+    [
+        ((28, 28), 50_000, "about 20 seconds"),  # as fashion-cnn takes
+        ((16, 20), 100, "a few seconds"),
+        ((64, 64, 3), 50_000, "about 2 minutes"),
+        ((512, 512, 3), 100_000, "about 4 hours"),
+    ],
+)
+def test_the_time_of_an_epoch_is_estimated(shape, rows, expected):
+    assert expected in effort.note(shape, rows)
