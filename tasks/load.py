@@ -22,7 +22,8 @@ Params = Annotated[  # type: ignore[valid-type] # made of the table
 ]
 
 SHAREABLE = True  # the result may come from DVC's remote, if `params.shareable` is true too
-ELSEWHERE = {"path", "folder", "test", "seed", "class_names"}  # keys that are not for new rows
+# Keys that say nothing of how a row is read.
+ELSEWHERE = {"path", "folder", "test", "seed", "class_names", "broken"}
 IF_MEMORY_IS_SHORT = "Take fewer rows or features, or images of a smaller load.size."
 
 
