@@ -1,0 +1,1 @@
+"""The eight steps, and a room for each thing that they share. Not empty: DVC warns of that."""
