@@ -24,6 +24,7 @@ HISTORY = """epoch,accuracy,loss,val_accuracy,val_loss,checkpoint
 3,0.7,0.9,0.5,1.1,1
 4,0.9,0.5,0.4,1.2,0
 """
+VALIDATED = {"best_epoch": BEST_EPOCH, "val_accuracy": 0.5, "val_loss": 1.1}
 PICTURES = ("learning_curve.png", "predictions.png", "calibration.png", "mistakes.png")
 OUTPUTS = ("metrics.json", "classes.csv", "predictions.csv", *PICTURES)
 LABELS = ("classes", "binary", "one_hot", "regression")
@@ -180,6 +181,11 @@ def test_best_epoch_is_the_last_checkpoint_of_the_history(evaluated, labels):
     assert metrics(evaluated(labels))["best_epoch"] == BEST_EPOCH
 
 
+def test_the_scores_to_choose_by_come_first(evaluated):
+    names = list(metrics(evaluated("classes")))
+    assert names[:4] == [*VALIDATED, "test_accuracy"]
+
+
 @pytest.mark.parametrize("labels", ["classes", "binary", "one_hot"])
 def test_predictions_have_a_row_for_each_test_row(evaluated, labels):
     folder = evaluated(labels)
@@ -281,12 +287,14 @@ def test_accuracy_passes_when_it_reaches_the_criterion(tmp_path, caplog):
     folder = ready(tmp_path, "classes")
     relabelled(folder, wrong=3)
     assert evaluate(folder, tiny.changed(SCORE, min_accuracy=0.7)) == (
-        "test accuracy 0.7 (0.3968 to 0.8922), passed (min_accuracy 0.7)"
+        "test accuracy 0.7, 95% interval 0.397 to 0.892, passed (min_accuracy 0.7)"
     )
     assert metrics(folder)["passed"] is True
     assert not caplog.records
     said = evaluate(folder, tiny.changed(SCORE, min_accuracy=0.71))
-    assert said == "test accuracy 0.7 (0.3968 to 0.8922), NOT passed (min_accuracy 0.71)"
+    assert said == (
+        "test accuracy 0.7, 95% interval 0.397 to 0.892, NOT passed (min_accuracy 0.71)"
+    )
     assert metrics(folder)["passed"] is False
 
 
@@ -306,7 +314,7 @@ def test_without_a_criterion_nothing_is_said_of_passing(evaluated):
 def test_a_model_without_mistakes_has_a_picture_that_says_so(tmp_path, figures):
     folder = ready(tmp_path, "classes")
     relabelled(folder, wrong=0)
-    assert evaluate(folder, SCORE) == "test accuracy 1 (0.7225 to 1)"
+    assert evaluate(folder, SCORE) == "test accuracy 1, 95% interval 0.722 to 1"
     assert figures[str(folder), "mistakes.png"].get_suptitle() == "no mistakes"
 
 
@@ -331,6 +339,10 @@ CHANCES = [
     (0.9, 0.06, 0.04),
     (0.1, 0.7, 0.2),
 ]  # fmt: skip
+# Of the pairs of a row of a class and one of another, the share that is in order; a tie is half.
+ROC_AUC = (11 / 12 + 7.5 / 10 + 9 / 10) / 3
+# The rows of a class are found in these places: 1, 2 and 4 (after a tie); 1 or 2 and 4; 1 and 4.
+PR_AUC = ((1 + 1 + 3 / 4) / 3 + (1 / 2 + 2 / 4) / 2 + (1 + 2 / 4) / 2) / 3
 # Four rows of a regression, with the errors 0.5, 0, -1 and 1.
 VALUES, SAID = [1, 2, 3, 6], [1.5, 2, 2, 7]
 
@@ -338,18 +350,21 @@ VALUES, SAID = [1, 2, 3, 6], [1.5, 2, 2, 7]
 @pytest.mark.parametrize("labels", ["classes", "one_hot"])
 def test_numbers_of_classes_are_those_counted_by_hand(tmp_path, figures, labels):
     folder = answering(tmp_path, labels, ACTUAL, CHANCES)
-    assert evaluate(folder, SCORE) == "test accuracy 0.5714 (0.2505 to 0.8418)"
+    assert evaluate(folder, SCORE) == "test accuracy 0.5714, 95% interval 0.25 to 0.842"
     found = metrics(folder)
     assert found.pop("test_loss") == pytest.approx(
         -np.log([0.9, 0.3, 0.7, 0.1, 0.9, 0.9, 0.2]).mean(), rel=1e-5
     )
     assert found == pytest.approx({
-        "best_epoch": BEST_EPOCH,
+        **VALIDATED,
         "test_accuracy": 4 / 7,
         "test_accuracy_low": 0.250458,  # Wilson's formula with z = 1.959964
         "test_accuracy_high": 0.841780,
         "test_balanced_accuracy": (2 / 3 + 1 / 2 + 1 / 2) / 3,
         "test_ece": (3 * (1 - 0.9) + 1 * (0.62 - 0) + 3 * (0.7 - 1 / 3)) / 7,
+        "test_macro_f1": (2 / 3 + 2 / 5 + 2 / 3) / 3,
+        "test_pr_auc": PR_AUC,
+        "test_roc_auc": ROC_AUC,
         "test_top2_accuracy": 6 / 7,
     }, abs=1e-6)  # fmt: skip
     assert table(folder) == [
@@ -374,6 +389,9 @@ def test_numbers_of_two_classes_with_one_output_are_those_counted_by_hand(tmp_pa
     found = metrics(folder)
     assert found["test_accuracy"] == 3 / 5
     assert found["test_balanced_accuracy"] == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert found["test_roc_auc"] == pytest.approx(5 / 6)  # of six pairs, one is the wrong way round
+    # From the most probable row on, "yes" is found in the places 1, 2 and 4.
+    assert found["test_pr_auc"] == pytest.approx((1 / 1 + 2 / 2 + 3 / 4) / 3)
     assert found["test_ece"] == pytest.approx((0.1 + 0.18 + 0.7 + 0.62 + 0.03) / 5)
     assert "test_top2_accuracy" not in found  # it could only be 1
     assert table(folder)[1:] == ["no,0.5000,0.5000,0.5000,2", "yes,0.6667,0.6667,0.6667,3"]
@@ -383,7 +401,7 @@ def test_numbers_of_a_regression_are_those_counted_by_hand(tmp_path, figures):
     folder = answering(tmp_path, "regression", VALUES, SAID)
     assert evaluate(folder, SCORE) == "test mse 0.5625"
     assert metrics(folder) == pytest.approx({
-        "best_epoch": BEST_EPOCH,
+        **VALIDATED,
         "test_loss": 0.5625,
         "test_mae": 2.5 / 4,
         "test_mse": 2.25 / 4,
@@ -401,6 +419,12 @@ def test_numbers_of_a_regression_are_those_counted_by_hand(tmp_path, figures):
     )
 
 
+def test_a_class_without_others_has_no_area_under_a_curve(tmp_path):
+    folder = answering(tmp_path, "classes", [0, 0], CHANCES[:2])
+    evaluate(folder, SCORE)
+    assert not [name for name in metrics(folder) if name.endswith("_auc")]
+
+
 @pytest.mark.parametrize("rows", [29, 30])
 def test_an_error_has_an_interval_from_30_rows_on(tmp_path, rows):
     errors = np.arange(rows) % 3  # of 30 rows the squares 0, 1 and 4, ten times each
@@ -416,7 +440,7 @@ def test_an_error_has_an_interval_from_30_rows_on(tmp_path, rows):
     assert (found["test_mse_low"], found["test_mse_high"]) == pytest.approx(
         (5 / 3 - margin, 5 / 3 + margin), abs=1e-6
     )
-    assert said == "test mse 1.667 (1.021 to 2.312)"
+    assert said == "test mse 1.667, 95% interval 1.02 to 2.31"
 
 
 @pytest.mark.parametrize(("actual", "r2"), [([2, 2, 2], False), ([2], False), ([2, 2, 3], True)])
@@ -434,7 +458,7 @@ def test_score_without_the_leaked_rows_stands_beside_the_other(tmp_path):
     folder = answering(tmp_path, "classes", ACTUAL, CHANCES, leaked=leaked)
     assert (
         evaluate(folder, SCORE)
-        == "test accuracy 0.5714 (0.2505 to 0.8418), 0.4 without 2 leaked rows"
+        == "test accuracy 0.5714, 95% interval 0.25 to 0.842, 0.4 without 2 leaked rows"
     )
     found = metrics(folder)
     assert found["leaked_rows"] == 2
@@ -548,7 +572,7 @@ def test_large_values_that_are_asked_for_each_have_an_answer(tmp_path):
         folder := ready(tmp_path, "regression"),
         tiny.changed(SCORE, predict=[1000001.0, 1000002.0, 0.1]),
     )
-    assert list(metrics(folder)["predict"]) == ["0.1", "1000001", "1000002"]
+    assert list(metrics(folder)["predict"]) == ["1000001", "1000002", "0.1"]
 
 
 def test_predict_takes_x_as_the_data_have_it_and_the_model_gets_it_scaled(tmp_path, figures):

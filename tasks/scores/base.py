@@ -111,26 +111,6 @@ class Verdict:
         with folder.write("classes.csv") as path:
             self.table().to_csv(path, index=False, float_format="%.4f", lineterminator="\n")
 
-    def sentence(self, metrics: dict, limit: float | None) -> str:
-        """The score in one line.
-
-        Args:
-            metrics: the content of `metrics.json`.
-            limit: what the score must reach, if anything.
-        """
-        name = f"test_{self.criterion.score}"
-        said = f"test {self.criterion.score} {metrics[name]:.4g}"
-        if f"{name}_low" in metrics:
-            said += f" ({metrics[f'{name}_low']:.4g} to {metrics[f'{name}_high']:.4g})"
-        if f"{name}_without_leaked" in metrics:
-            rows = metrics["leaked_rows"]
-            without = metrics[f"{name}_without_leaked"]
-            said += f", {without:.4g} without {rows:,} leaked row{'s' * (rows > 1)}"
-        if limit is not None:
-            passed = "passed" if metrics["passed"] else "NOT passed"
-            said += f", {passed} ({self.criterion.key} {limit:g})"
-        return said
-
 
 class Bins(NamedTuple):
     """Rows in bins of one width, by what the model said: for a calibration picture."""
