@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from itertools import pairwise
 
 import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 
 from tasks.core.arrays import write_arrays
 from tasks.core.folder import Folder
@@ -214,12 +216,16 @@ def test_confusion_matrix_counts_every_test_row_in_its_cell(evaluated, figures):
     for actual, guess in zip(y, output.argmax(axis=1), strict=True):
         count[actual, guess] += 1
     (axes,) = figures[str(folder), "predictions.png"].axes
-    shown = {
-        text.get_position()[::-1]: int(text.get_text()) for text in axes.texts
-    }  # (row, column): text
-    assert shown == {place: count[place] for place in np.ndindex(count.shape) if count[place]}
+    shown = {text.get_position()[::-1]: text.get_text() for text in axes.texts}  # (row, column)
+    share = count / count.sum(axis=1, keepdims=True)
+    assert shown == {
+        place: f"{count[place]}\n{share[place]:.1%}"
+        for place in np.ndindex(count.shape)
+        if count[place]
+    }
     assert axes.get_title() == f"{np.trace(count)} of {len(y)} right"
-    assert (axes.get_ylabel(), axes.get_xlabel()) == ("actual", "predicted")
+    assert axes.get_xlabel() == "predicted"
+    assert axes.get_ylabel() == "actual (color: share of its row)"
 
 
 def test_mistakes_are_the_wrong_answers_and_the_most_confident_comes_first(evaluated, figures):
@@ -228,7 +234,12 @@ def test_mistakes_are_the_wrong_answers_and_the_most_confident_comes_first(evalu
     guess, sure = output.argmax(axis=1), output.max(axis=1)
     wrong = sorted(np.flatnonzero(guess != y), key=lambda row: -sure[row])[:10]
     titles = [axes.get_title() for axes in figures[str(folder), "mistakes.png"].axes]
-    expected = [f"kind {guess[row]}, {sure[row]:.0%} sure\nis kind {y[row]}" for row in wrong]
+    second = output.argsort(axis=1)[:, -2]
+    expected = [
+        f"row {row} is kind {y[row]}\nsaid kind {guess[row]}, {sure[row]:.2%}\n"
+        f"then kind {second[row]}, {output[row, second[row]]:.2%}"
+        for row in wrong
+    ]
     assert titles == expected + [""] * (10 - len(wrong))
 
 
@@ -252,7 +263,7 @@ def test_mistakes_of_a_table_are_bars_of_what_is_like_the_class_that_was_predict
     (axes,) = figures[str(folder), "mistakes.png"].axes
     x = data["x_test"][0]  # the logarithms of 0.05, 0.9, 0.05
     order = np.argsort((x - means[1]) ** 2 - x**2)
-    assert axes.get_title() == "kind 1, 90% sure\nis kind 0"
+    assert axes.get_title() == "row 0 is kind 0\nsaid kind 1, 90.00%\nthen kind 0, 5.00%"
     assert [text.get_text() for text in axes.get_yticklabels()] == ["abc"[k] for k in order]
     np.testing.assert_allclose([bar.get_width() for bar in axes.containers[0]], x[order], rtol=1e-5)
     np.testing.assert_allclose(axes.lines[0].get_xdata(), means[1][order], rtol=1e-5)
@@ -266,6 +277,9 @@ def test_learning_curve_marks_the_checkpoint(evaluated, figures):
         assert train.get_xdata().tolist() == [1, 2, 3, 4]
         assert validation.get_label() == "validation"
         assert set(mark.get_xdata()) == {BEST_EPOCH}
+        assert axes.get_legend() is None  # it would lie on the lines
+    (legend,) = drawn.legends
+    assert [text.get_text() for text in legend.texts][2] == f"checkpoint, epoch {BEST_EPOCH}"
 
 
 @pytest.mark.parametrize("labels", LABELS)
@@ -425,6 +439,20 @@ def test_a_class_without_others_has_no_area_under_a_curve(tmp_path):
     assert not [name for name in metrics(folder) if name.endswith("_auc")]
 
 
+def test_calibration_has_intervals_and_faint_points_where_few_rows_are(tmp_path, figures):
+    answers = np.tile([0.96, 0.04], (100, 1))  # of 100 rows, 90 are right: Wilson's interval
+    answers[:10] = [0.7, 0.3]  # and of ten others all
+    folder = answering(tmp_path, "classes", [0] * 90 + [1] * 10, answers)
+    evaluate(folder, SCORE)
+    above, _ = figures[str(folder), "calibration.png"].axes
+    faint, clear = above.containers
+    assert [bars.lines[0].get_alpha() for bars in (faint, clear)] == [0.35, 1]
+    np.testing.assert_allclose(faint.lines[0].get_xydata(), [[0.7, 1]], rtol=1e-5)
+    (segment,) = clear.lines[2][0].get_segments()
+    ends = binomtest(80, 90).proportion_ci(method="wilson")
+    np.testing.assert_allclose(segment[:, 1], [ends.low, ends.high], rtol=1e-3)
+
+
 @pytest.mark.parametrize("rows", [29, 30])
 def test_an_error_has_an_interval_from_30_rows_on(tmp_path, rows):
     errors = np.arange(rows) % 3  # of 30 rows the squares 0, 1 and 4, ten times each
@@ -519,8 +547,13 @@ def test_pictures_name_the_classes_and_stay_small_however_many_there_are(
     assert shown == [f"a rather l…{name[-7:]}" for name in names[:: 1 if classes <= 100 else 2]]
     assert bool(axes.texts) is (classes <= 26)  # smaller cells have no room for numbers
     for name in PICTURES:
-        assert (folder.path / name).stat().st_size < 100_000
-        assert max(matplotlib.image.imread(folder.path / name).shape) < 1600
+        assert (folder.path / name).stat().st_size < 150_000
+        assert max(matplotlib.image.imread(folder.path / name).shape) < 2400
+
+    drawn = figures[str(folder), "mistakes.png"]
+    titles = [axes.title.get_window_extent() for axes in drawn.axes]
+    assert all(one.x0 >= 0 and one.x1 <= drawn.bbox.x1 for one in titles)  # whole
+    assert not [one for one, other in pairwise(titles) if one.overlaps(other)]
 
 
 def test_a_name_with_dollar_signs_is_no_formula(tmp_path):

@@ -120,6 +120,12 @@ class Bins(NamedTuple):
     rows: np.ndarray  # in each bin
     said: np.ndarray  # the sum of what the model said, in each bin
     was: np.ndarray  # the sum of what was so
+    squares: np.ndarray  # the sum of its squares
+
+    def filled(self) -> Bins:
+        """Those with rows; the edges are of all."""
+        some = self.rows > 0
+        return Bins(self.between, self.edges, *(each[some] for each in self[2:]))
 
 
 def in_bins(said: np.ndarray, was: np.ndarray, between: tuple[float, float]) -> Bins:
@@ -135,4 +141,4 @@ def in_bins(said: np.ndarray, was: np.ndarray, between: tuple[float, float]) -> 
         return np.histogram(said, BINS, between, weights=weights)[0]
 
     edges = np.histogram_bin_edges([], BINS, between)
-    return Bins(between, edges, total(None), total(said), total(was))
+    return Bins(between, edges, total(None), total(said), total(was), total(was**2))

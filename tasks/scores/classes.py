@@ -154,12 +154,14 @@ class Classes(Verdict):
             pictures.mistakes(folder, tested.x, wrong, titles)
 
     def _title(self, row: int) -> str:
-        """A mistake in two or three lines: what the model said, what is right, where it is from."""
-        guess, actual = (label(self.names[of[row]]) for of in (self.guess, self.actual))
-        said = f"{guess}, {self.confidence[row]:.0%} sure\nis {actual}"
-        if self.tested.places is None:
-            return said
-        return f"{said}\n{label(self.tested.places[row])}"
+        """A mistake in three lines: its row and its class; the two most probable classes."""
+        places = self.tested.places
+        place = f"row {row}" if places is None else label(places[row])
+        first, second = np.argsort(-self.chances[row], kind="stable")[:2]
+        said, then = (
+            f"{label(self.names[k])}, {self.chances[row, k]:.2%}" for k in (first, second)
+        )
+        return f"{place} is {label(self.names[self.actual[row]])}\nsaid {said}\nthen {then}"
 
 
 def _bins(actual: np.ndarray, chances: np.ndarray) -> Bins:
