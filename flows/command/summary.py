@@ -37,9 +37,9 @@ def show(project: Project, pipeline: str, report: str) -> None:
         say(Text(f"{name:{WIDTH}}{where}"), WIDTH)
     say(Text("pictures"))
     pictures = _pictures(project, pipeline)
-    width = max(map(len, pictures))
+    width = 2 + len(place) + 1 + max(map(len, pictures)) + 2
     for file, title in pictures.items():
-        say(Text(f"  {place}/{file:{width}}  {title}"), 2)
+        say(Text(f"{f'  {place}/{file}':{width}}{title}"), width)
 
 
 def _more_scores(metrics: dict[str, Any]) -> Iterator[str]:

@@ -224,7 +224,7 @@ class Training(keras.callbacks.Callback):
         state.history.append({"epoch": epoch + 1, **numbers, "checkpoint": int(better)})
         state.epoch, state.block = epoch + 1, 0
 
-        best = f"best {state.best:.4g} (epoch {state.best_epoch})"
+        best = f"best {monitor} {state.best:.4g} (epoch {state.best_epoch})"
         self.bar.epoch_done(state.epoch, f"{monitor} {value:.4g}", best, self.over)
         self.trained.stop_training = self.over
         if not self.over:
