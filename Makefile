@@ -6,17 +6,18 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes
+PIP = .venv/bin/python -m pip install --disable-pip-version-check --require-hashes
 
 .venv/installed: requirements.lock
-	@echo "Installing into .venv: about 2.5 GB, once; it takes some minutes, without a word"
+	@echo "Installing into .venv: about 2.5 GB, once; it takes some minutes"
 	$(PYTHON) -m venv .venv
 	$(PIP) -r requirements.lock -c requirements.lock
 	@.venv/bin/python -m flows.memory.local
 	@touch $@
 
 .venv/developer: .venv/installed requirements-dev.lock
-	$(PIP) -r requirements-dev.lock -c requirements.lock
+	@echo "Installing what tests and style checks need into .venv"
+	$(PIP) --quiet -r requirements-dev.lock -c requirements.lock
 	@touch $@
 
 install: .venv/installed ## make .venv from the locked dependencies
@@ -33,8 +34,8 @@ new: .venv/installed ## a pipeline on your own data: make new NAME=digits FROM=p
 train: .venv/installed ## train any pipeline: make train NAME=digits
 	@python -m flows train "$(NAME)"
 
-plan: .venv/installed ## what would run, and why: make plan NAME=digits; without a name, of fashion
-	@python -m flows plan "$(or $(NAME),fashion)"
+plan: .venv/installed ## what would run; and why: make plan NAME=digits
+	@python -m flows plan $(if $(NAME),"$(NAME)")
 
 repro: .venv/installed ## the same pipelines by DVC alone: dvc repro
 	@dvc repro

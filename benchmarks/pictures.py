@@ -26,7 +26,7 @@ from tasks.pictures.style import BLUE, GRAY, ORANGE, figure, picture, plain, sav
 
 ROOT = Path(__file__).resolve().parents[1]
 FONT = 9  # points, everywhere
-WIDTH, HEIGHT = 11, 7.6  # inches
+WIDTH, HEIGHT = 11, 7  # inches
 ACROSS, DOWN = 5, 2  # images in a panel
 
 
@@ -38,7 +38,7 @@ def main() -> None:
 
     with rc_context({"font.size": FONT, "axes.titlesize": FONT, "axes.labelsize": FONT}):
         drawn = figure(WIDTH, HEIGHT)
-        top, bottom = drawn.subfigures(2, 1, height_ratios=[1, 1.25])
+        top, bottom = drawn.subfigures(2, 1, height_ratios=[1, 1.2])
         samples, curve = top.subfigures(1, 2, width_ratios=[1.15, 1])
         mistakes, matrix = bottom.subfigures(1, 2, width_ratios=[1.15, 1])
 
@@ -48,7 +48,7 @@ def main() -> None:
         draw_curve(curve, pd.read_csv(folder.read("history.csv")))
         draw_mistakes(mistakes, x_test, tested)
         draw_matrix(matrix, tested, names)
-        save(Folder(ROOT / "docs"), "results.png", drawn)
+        save(Folder(ROOT / "docs"), "results.png", drawn, photographs=True)
 
 
 def draw_images(panel, heading: str, x: np.ndarray, titles: list[str]) -> None:
@@ -69,7 +69,7 @@ def draw_curve(panel, history: pd.DataFrame) -> None:
     axes.axvline(best, color=GRAY, linestyle=":", label=f"checkpoint, epoch {best}")
     axes.set(xlabel="epoch")
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.legend(frameon=False)
+    panel.legend(loc="outside lower center", ncols=3, frameon=False)
     plain(axes)
 
 

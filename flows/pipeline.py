@@ -26,7 +26,7 @@ from prefect.utilities.annotations import allow_failure, quote
 
 from flows.engine import copies, experiment, witness
 from flows.engine import step as engine
-from flows.memory import lock
+from flows.memory import lock, reasons
 from flows.memory import repo as memory
 from flows.memory.lock import Used
 from flows.memory.plan import plan
@@ -245,10 +245,8 @@ def _submit(project: Project, pipeline: str, force: bool) -> dict[str, PrefectFu
     futures: dict[str, PrefectFuture] = {}
 
     for planned in plan(project, pipeline, force):
-        first, *more = planned.reasons or [""]
-        because = f"{first}; {len(more)} more" if more else first
         after = {name: futures[name] for name in planned.after}
-        how = How(project, force, because, after)
+        how = How(project, force, "; ".join(planned.reasons), after)
 
         # A step that needs a failed one says so and ends; Prefect would leave it pending for ever.
         ended = [allow_failure(future) for future in after.values()]
@@ -272,6 +270,7 @@ def bring_up_to_date(name: str, pipeline: str, how: How) -> State:
         return Failed(name="NotRun", message=f"it needs {missing[0]}")
 
     project, address, started, said = how.project, f"{name}@{pipeline}", time.monotonic(), ""
+    before = lock.stages(project).get(address, {})
 
     def function() -> Used:
         nonlocal said
@@ -282,6 +281,12 @@ def bring_up_to_date(name: str, pipeline: str, how: How) -> State:
     def tell(word: str, what: str) -> str:
         log.info("%-12s %-9s %6.1f s  %s", name, word, time.monotonic() - started, what)
         return what
+
+    def because() -> str:
+        """What has changed by now: a plan does not know what the steps before this one write."""
+        after = lock.stages(project).get(address, {})
+        found = reasons.between(before, after, address) if before else []
+        return f" ({'; '.join(found) or how.because})"
 
     try:
         outcome = memory.bring_up_to_date(project, address, function, how.force)
@@ -307,7 +312,7 @@ def bring_up_to_date(name: str, pipeline: str, how: How) -> State:
     if outcome == memory.UNCHANGED:
         message = tell("cached", NOTHING_CHANGED)
     elif outcome == memory.RESTORED:
-        message = tell("restored", f"from DVC's cache ({how.because})")
+        message = tell("restored", f"from DVC's cache{because()}")
     else:
-        message = tell("ran", f"{said} ({how.because})")
+        message = tell("ran", f"{said}{because()}")
     return Completed(name="Completed" if outcome == memory.RUN else "Cached", message=message)

@@ -1,1 +1,1 @@
-"""The eight steps, a file for each; the folders are what they share."""
+"""The eight steps, and a room for each thing that they share. Not empty: DVC warns of that."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from pydantic import Field
 from tasks.core.folder import Folder
 from tasks.core.step import Section, UserError
 from tasks.rows.scaling import Scaling
-from tasks.scores.criterion import check_criterion
+from tasks.scores.criterion import check_criterion, sentence
 
 
 class Params(Section):
@@ -32,9 +33,11 @@ class Params(Section):
 def evaluate(folder: Folder, params: Params) -> str:
     """Read `model.keras`, the test rows and `history.csv`; write scores, predictions and pictures.
 
-    `metrics.json` has the scores, `classes.csv` those of each class, `predictions.csv` a row for
-    each test row. If test rows are in the training set too (`leaked_test`), the score is also
-    given without them. For a table, `metrics.json` also has the scores of simpler models.
+    `metrics.json` has the scores: those of the checkpoint on the validation rows (`val_*`), by
+    which to choose among models, and those on the test rows (`test_*`). `classes.csv` has those of
+    each class, `predictions.csv` a row for each test row. If test rows are in the training set too
+    (`leaked_test`), the score is also given without them. For a table, `metrics.json` also has the
+    scores of simpler models.
 
     Args:
         folder: the pipeline's folder.
@@ -51,7 +54,7 @@ def evaluate(folder: Folder, params: Params) -> str:
     from tasks.scores import verdict as scores  # here: TensorFlow takes seconds to import
 
     verdict = scores.judge(folder, schema)
-    metrics: dict[str, Any] = {"best_epoch": scores.learning_curve(folder), **verdict.scores()}
+    metrics: dict[str, Any] = {**scores.learning_curve(folder), **verdict.scores()}
 
     criterion = verdict.criterion
     limit = getattr(params, criterion.key)
@@ -63,11 +66,12 @@ def evaluate(folder: Folder, params: Params) -> str:
         scaling = Scaling.from_json(schema["scaling"])
         metrics["predict"] = _answers(verdict.tested.model, params.predict, scaling)
 
-    folder.write_json("metrics.json", metrics)
+    # In this order: who chooses among models reads the validation scores first.
+    folder.write_text("metrics.json", json.dumps(metrics, indent=2) + "\n")
     verdict.write(folder)
     verdict.draw(folder)
     scores.forget()
-    return verdict.sentence(metrics, limit)
+    return sentence(metrics, params)
 
 
 def _check_predict(params: Params, schema: dict) -> None:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from tasks.core.arrays import write_arrays
 from tasks.core.folder import Folder
-from tasks.core.step import UserError, log
+from tasks.core.step import UserError
 from tasks.sources import SOURCES
 from tasks.sources.base import BuiltIn, Own, Place, identities, named
 
@@ -58,6 +58,5 @@ def load(folder: Folder, params: BuiltIn | Own) -> str:
     names["load"] = np.array(json.dumps(reading, sort_keys=True))
     write_arrays(folder, "raw.npz", **found.arrays, **names)
 
-    train, test = (f"{len(found.arrays[name]):,}" for name in ("x_train", "x_test"))
-    log.info("%s: %s to train on, %s to test, from %s", params.source, train, test, found.where)
-    return f"{train} + {test} rows from {found.where}"
+    train, test = (len(found.arrays[name]) for name in ("x_train", "x_test"))
+    return f"{train:,} training and {test:,} test rows from {found.where}"

@@ -44,7 +44,11 @@ def reload_best(folder: Folder, params: Params) -> str:
     # The outputs of fit are safe: there is nothing left to resume.
     folder.scratch("fit.npz").unlink(missing_ok=True)
     size = (folder.path / "model.keras").stat().st_size
-    return f"model.keras, {size / 2**20:.1f} MiB"
+    return f"model.keras, {_in_words(size)}"
+
+
+def _in_words(size: int) -> str:
+    return f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 2**10:.0f} KiB"
 
 
 def _without_dates(saved: io.BytesIO) -> bytes:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from itertools import pairwise
 
 import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 
 from tasks.core.arrays import write_arrays
 from tasks.core.folder import Folder
@@ -24,6 +26,7 @@ HISTORY = """epoch,accuracy,loss,val_accuracy,val_loss,checkpoint
 3,0.7,0.9,0.5,1.1,1
 4,0.9,0.5,0.4,1.2,0
 """
+VALIDATED = {"best_epoch": BEST_EPOCH, "val_accuracy": 0.5, "val_loss": 1.1}
 PICTURES = ("learning_curve.png", "predictions.png", "calibration.png", "mistakes.png")
 OUTPUTS = ("metrics.json", "classes.csv", "predictions.csv", *PICTURES)
 LABELS = ("classes", "binary", "one_hot", "regression")
@@ -180,6 +183,11 @@ def test_best_epoch_is_the_last_checkpoint_of_the_history(evaluated, labels):
     assert metrics(evaluated(labels))["best_epoch"] == BEST_EPOCH
 
 
+def test_the_scores_to_choose_by_come_first(evaluated):
+    names = list(metrics(evaluated("classes")))
+    assert names[:4] == [*VALIDATED, "test_accuracy"]
+
+
 @pytest.mark.parametrize("labels", ["classes", "binary", "one_hot"])
 def test_predictions_have_a_row_for_each_test_row(evaluated, labels):
     folder = evaluated(labels)
@@ -208,12 +216,16 @@ def test_confusion_matrix_counts_every_test_row_in_its_cell(evaluated, figures):
     for actual, guess in zip(y, output.argmax(axis=1), strict=True):
         count[actual, guess] += 1
     (axes,) = figures[str(folder), "predictions.png"].axes
-    shown = {
-        text.get_position()[::-1]: int(text.get_text()) for text in axes.texts
-    }  # (row, column): text
-    assert shown == {place: count[place] for place in np.ndindex(count.shape) if count[place]}
+    shown = {text.get_position()[::-1]: text.get_text() for text in axes.texts}  # (row, column)
+    share = count / count.sum(axis=1, keepdims=True)
+    assert shown == {
+        place: f"{count[place]}\n{share[place]:.1%}"
+        for place in np.ndindex(count.shape)
+        if count[place]
+    }
     assert axes.get_title() == f"{np.trace(count)} of {len(y)} right"
-    assert (axes.get_ylabel(), axes.get_xlabel()) == ("actual", "predicted")
+    assert axes.get_xlabel() == "predicted"
+    assert axes.get_ylabel() == "actual (color: share of its row)"
 
 
 def test_mistakes_are_the_wrong_answers_and_the_most_confident_comes_first(evaluated, figures):
@@ -222,7 +234,12 @@ def test_mistakes_are_the_wrong_answers_and_the_most_confident_comes_first(evalu
     guess, sure = output.argmax(axis=1), output.max(axis=1)
     wrong = sorted(np.flatnonzero(guess != y), key=lambda row: -sure[row])[:10]
     titles = [axes.get_title() for axes in figures[str(folder), "mistakes.png"].axes]
-    expected = [f"kind {guess[row]}, {sure[row]:.0%} sure\nis kind {y[row]}" for row in wrong]
+    second = output.argsort(axis=1)[:, -2]
+    expected = [
+        f"row {row} is kind {y[row]}\nsaid kind {guess[row]}, {sure[row]:.2%}\n"
+        f"then kind {second[row]}, {output[row, second[row]]:.2%}"
+        for row in wrong
+    ]
     assert titles == expected + [""] * (10 - len(wrong))
 
 
@@ -246,7 +263,7 @@ def test_mistakes_of_a_table_are_bars_of_what_is_like_the_class_that_was_predict
     (axes,) = figures[str(folder), "mistakes.png"].axes
     x = data["x_test"][0]  # the logarithms of 0.05, 0.9, 0.05
     order = np.argsort((x - means[1]) ** 2 - x**2)
-    assert axes.get_title() == "kind 1, 90% sure\nis kind 0"
+    assert axes.get_title() == "row 0 is kind 0\nsaid kind 1, 90.00%\nthen kind 0, 5.00%"
     assert [text.get_text() for text in axes.get_yticklabels()] == ["abc"[k] for k in order]
     np.testing.assert_allclose([bar.get_width() for bar in axes.containers[0]], x[order], rtol=1e-5)
     np.testing.assert_allclose(axes.lines[0].get_xdata(), means[1][order], rtol=1e-5)
@@ -260,6 +277,9 @@ def test_learning_curve_marks_the_checkpoint(evaluated, figures):
         assert train.get_xdata().tolist() == [1, 2, 3, 4]
         assert validation.get_label() == "validation"
         assert set(mark.get_xdata()) == {BEST_EPOCH}
+        assert axes.get_legend() is None  # it would lie on the lines
+    (legend,) = drawn.legends
+    assert [text.get_text() for text in legend.texts][2] == f"checkpoint, epoch {BEST_EPOCH}"
 
 
 @pytest.mark.parametrize("labels", LABELS)
@@ -281,12 +301,14 @@ def test_accuracy_passes_when_it_reaches_the_criterion(tmp_path, caplog):
     folder = ready(tmp_path, "classes")
     relabelled(folder, wrong=3)
     assert evaluate(folder, tiny.changed(SCORE, min_accuracy=0.7)) == (
-        "test accuracy 0.7 (0.3968 to 0.8922), passed (min_accuracy 0.7)"
+        "test accuracy 0.7, 95% interval 0.397 to 0.892, passed (min_accuracy 0.7)"
     )
     assert metrics(folder)["passed"] is True
     assert not caplog.records
     said = evaluate(folder, tiny.changed(SCORE, min_accuracy=0.71))
-    assert said == "test accuracy 0.7 (0.3968 to 0.8922), NOT passed (min_accuracy 0.71)"
+    assert said == (
+        "test accuracy 0.7, 95% interval 0.397 to 0.892, NOT passed (min_accuracy 0.71)"
+    )
     assert metrics(folder)["passed"] is False
 
 
@@ -322,7 +344,7 @@ def test_without_a_criterion_nothing_is_said_of_passing(evaluated):
 def test_a_model_without_mistakes_has_a_picture_that_says_so(tmp_path, figures):
     folder = ready(tmp_path, "classes")
     relabelled(folder, wrong=0)
-    assert evaluate(folder, SCORE) == "test accuracy 1 (0.7225 to 1)"
+    assert evaluate(folder, SCORE) == "test accuracy 1, 95% interval 0.722 to 1"
     assert figures[str(folder), "mistakes.png"].get_suptitle() == "no mistakes"
 
 
@@ -347,6 +369,10 @@ CHANCES = [
     (0.9, 0.06, 0.04),
     (0.1, 0.7, 0.2),
 ]  # fmt: skip
+# Of the pairs of a row of a class and one of another, the share that is in order; a tie is half.
+ROC_AUC = (11 / 12 + 7.5 / 10 + 9 / 10) / 3
+# The rows of a class are found in these places: 1, 2 and 4 (after a tie); 1 or 2 and 4; 1 and 4.
+PR_AUC = ((1 + 1 + 3 / 4) / 3 + (1 / 2 + 2 / 4) / 2 + (1 + 2 / 4) / 2) / 3
 # Four rows of a regression, with the errors 0.5, 0, -1 and 1.
 VALUES, SAID = [1, 2, 3, 6], [1.5, 2, 2, 7]
 
@@ -354,18 +380,21 @@ VALUES, SAID = [1, 2, 3, 6], [1.5, 2, 2, 7]
 @pytest.mark.parametrize("labels", ["classes", "one_hot"])
 def test_numbers_of_classes_are_those_counted_by_hand(tmp_path, figures, labels):
     folder = answering(tmp_path, labels, ACTUAL, CHANCES)
-    assert evaluate(folder, SCORE) == "test accuracy 0.5714 (0.2505 to 0.8418)"
+    assert evaluate(folder, SCORE) == "test accuracy 0.5714, 95% interval 0.25 to 0.842"
     found = metrics(folder)
     assert found.pop("test_loss") == pytest.approx(
         -np.log([0.9, 0.3, 0.7, 0.1, 0.9, 0.9, 0.2]).mean(), rel=1e-5
     )
     assert found == pytest.approx({
-        "best_epoch": BEST_EPOCH,
+        **VALIDATED,
         "test_accuracy": 4 / 7,
         "test_accuracy_low": 0.250458,  # Wilson's formula with z = 1.959964
         "test_accuracy_high": 0.841780,
         "test_balanced_accuracy": (2 / 3 + 1 / 2 + 1 / 2) / 3,
         "test_ece": (3 * (1 - 0.9) + 1 * (0.62 - 0) + 3 * (0.7 - 1 / 3)) / 7,
+        "test_macro_f1": (2 / 3 + 2 / 5 + 2 / 3) / 3,
+        "test_pr_auc": PR_AUC,
+        "test_roc_auc": ROC_AUC,
         "test_top2_accuracy": 6 / 7,
     }, abs=1e-6)  # fmt: skip
     assert table(folder) == [
@@ -390,6 +419,9 @@ def test_numbers_of_two_classes_with_one_output_are_those_counted_by_hand(tmp_pa
     found = metrics(folder)
     assert found["test_accuracy"] == 3 / 5
     assert found["test_balanced_accuracy"] == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert found["test_roc_auc"] == pytest.approx(5 / 6)  # of six pairs, one is the wrong way round
+    # From the most probable row on, "yes" is found in the places 1, 2 and 4.
+    assert found["test_pr_auc"] == pytest.approx((1 / 1 + 2 / 2 + 3 / 4) / 3)
     assert found["test_ece"] == pytest.approx((0.1 + 0.18 + 0.7 + 0.62 + 0.03) / 5)
     assert "test_top2_accuracy" not in found  # it could only be 1
     assert table(folder)[1:] == ["no,0.5000,0.5000,0.5000,2", "yes,0.6667,0.6667,0.6667,3"]
@@ -399,7 +431,7 @@ def test_numbers_of_a_regression_are_those_counted_by_hand(tmp_path, figures):
     folder = answering(tmp_path, "regression", VALUES, SAID)
     assert evaluate(folder, SCORE) == "test mse 0.5625"
     assert metrics(folder) == pytest.approx({
-        "best_epoch": BEST_EPOCH,
+        **VALIDATED,
         "test_loss": 0.5625,
         "test_mae": 2.5 / 4,
         "test_mse": 2.25 / 4,
@@ -417,6 +449,26 @@ def test_numbers_of_a_regression_are_those_counted_by_hand(tmp_path, figures):
     )
 
 
+def test_a_class_without_others_has_no_area_under_a_curve(tmp_path):
+    folder = answering(tmp_path, "classes", [0, 0], CHANCES[:2])
+    evaluate(folder, SCORE)
+    assert not [name for name in metrics(folder) if name.endswith("_auc")]
+
+
+def test_calibration_has_intervals_and_faint_points_where_few_rows_are(tmp_path, figures):
+    answers = np.tile([0.96, 0.04], (100, 1))  # of 100 rows, 90 are right: Wilson's interval
+    answers[:10] = [0.7, 0.3]  # and of ten others all
+    folder = answering(tmp_path, "classes", [0] * 90 + [1] * 10, answers)
+    evaluate(folder, SCORE)
+    above, _ = figures[str(folder), "calibration.png"].axes
+    faint, clear = above.containers
+    assert [bars.lines[0].get_alpha() for bars in (faint, clear)] == [0.35, 1]
+    np.testing.assert_allclose(faint.lines[0].get_xydata(), [[0.7, 1]], rtol=1e-5)
+    (segment,) = clear.lines[2][0].get_segments()
+    ends = binomtest(80, 90).proportion_ci(method="wilson")
+    np.testing.assert_allclose(segment[:, 1], [ends.low, ends.high], rtol=1e-3)
+
+
 @pytest.mark.parametrize("rows", [29, 30])
 def test_an_error_has_an_interval_from_30_rows_on(tmp_path, rows):
     errors = np.arange(rows) % 3  # of 30 rows the squares 0, 1 and 4, ten times each
@@ -432,7 +484,7 @@ def test_an_error_has_an_interval_from_30_rows_on(tmp_path, rows):
     assert (found["test_mse_low"], found["test_mse_high"]) == pytest.approx(
         (5 / 3 - margin, 5 / 3 + margin), abs=1e-6
     )
-    assert said == "test mse 1.667 (1.021 to 2.312)"
+    assert said == "test mse 1.667, 95% interval 1.02 to 2.31"
 
 
 @pytest.mark.parametrize(("actual", "r2"), [([2, 2, 2], False), ([2], False), ([2, 2, 3], True)])
@@ -450,7 +502,7 @@ def test_score_without_the_leaked_rows_stands_beside_the_other(tmp_path):
     folder = answering(tmp_path, "classes", ACTUAL, CHANCES, leaked=leaked)
     assert (
         evaluate(folder, SCORE)
-        == "test accuracy 0.5714 (0.2505 to 0.8418), 0.4 without 2 leaked rows"
+        == "test accuracy 0.5714, 95% interval 0.25 to 0.842, 0.4 without 2 leaked rows"
     )
     found = metrics(folder)
     assert found["leaked_rows"] == 2
@@ -511,8 +563,13 @@ def test_pictures_name_the_classes_and_stay_small_however_many_there_are(
     assert shown == [f"a rather l…{name[-7:]}" for name in names[:: 1 if classes <= 100 else 2]]
     assert bool(axes.texts) is (classes <= 26)  # smaller cells have no room for numbers
     for name in PICTURES:
-        assert (folder.path / name).stat().st_size < 100_000
-        assert max(matplotlib.image.imread(folder.path / name).shape) < 1600
+        assert (folder.path / name).stat().st_size < 200_000
+        assert max(matplotlib.image.imread(folder.path / name).shape) < 2400
+
+    drawn = figures[str(folder), "mistakes.png"]
+    titles = [axes.title.get_window_extent() for axes in drawn.axes]
+    assert all(one.x0 >= 0 and one.x1 <= drawn.bbox.x1 for one in titles)  # whole
+    assert not [one for one, other in pairwise(titles) if one.overlaps(other)]
 
 
 def test_a_name_with_dollar_signs_is_no_formula(tmp_path):
@@ -564,7 +621,7 @@ def test_large_values_that_are_asked_for_each_have_an_answer(tmp_path):
         folder := ready(tmp_path, "regression"),
         tiny.changed(SCORE, predict=[1000001.0, 1000002.0, 0.1]),
     )
-    assert list(metrics(folder)["predict"]) == ["0.1", "1000001", "1000002"]
+    assert list(metrics(folder)["predict"]) == ["1000001", "1000002", "0.1"]
 
 
 def test_predict_takes_x_as_the_data_have_it_and_the_model_gets_it_scaled(tmp_path, figures):

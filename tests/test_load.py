@@ -180,7 +180,7 @@ def test_a_link_to_a_folder_is_refused_and_one_to_a_file_is_read(tmp_path, read)
             return load(folder, of_images("mine/images"))
         return guess(folder, "mine/images").about
 
-    assert "11" in look() if read == "new" else "8 + 3 rows" in look()
+    assert "11" in look() if read == "new" else "8 training and 3 test rows" in look()
     (tmp_path / "mine/images/dark").symlink_to(tmp_path / "elsewhere/dark")
     with pytest.raises(UserError, match=r"^mine/images/dark is a symbolic link to a folder\."):
         look()

@@ -77,7 +77,7 @@ def drawn(monkeypatch) -> list:
     figures = []
     for name in ("samples", "near_duplicates"):
         save = f"tasks.pictures.{name}.save"
-        monkeypatch.setattr(save, lambda folder, name, figure: figures.append(figure))
+        monkeypatch.setattr(save, lambda folder, name, figure, **how: figures.append(figure))
     return figures
 
 

@@ -4,47 +4,88 @@ from __future__ import annotations
 
 import argparse
 
-import rich
-from rich.table import Table
 from rich.text import Text
 
-from flows.command.terminal import plain_errors
+from flows.command.terminal import BLUE, GRAY, GREEN, plain_errors, say
 from flows.engine import witness
 from flows.memory.lock import lost
 from flows.project.folder import Project
-from tasks.core.step import readable
+from tasks.core.step import UserError, readable
 
 WORDS = {
-    "run": "[yellow]run[/]",
-    "unchanged": "skip",
-    "restored": "[blue]restore[/]",
-    "if changed": "if changed",
+    "run": ("run", GREEN),
+    "unchanged": ("skip", GRAY),
+    "restored": ("restore", BLUE),
+    "if changed": ("if changed", ""),
 }
+LEGEND = "if changed: runs only if a file named beside it comes out different"
+STEP, WOULD = 13, 12  # widths of the columns
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser("python -m flows plan", description=__doc__)
-    parser.add_argument("pipeline", help="a section of params.yaml, such as fashion")
+    parser.add_argument("pipeline", nargs="?", help="such as fashion; without it, a line for each")
     parser.add_argument("--force", action="store_true", help="as `train --force` would")
     options = parser.parse_args(arguments)
+    project = Project.here()
     with plain_errors() as end:
-        show(Project.here(), options.pipeline, options.force)
+        if options.pipeline:
+            show(project, options.pipeline, options.force)
+        else:
+            show_all(project, options.force)
     return end.code
 
 
 def show(project: Project, pipeline: str, force: bool) -> None:
-    """Print a table: a row for each step, what would happen to it, and why."""
-    from flows.memory.plan import plan  # here: DVC takes half a second to import
+    """Print a line for each step: what would happen to it, and why."""
+    from flows.memory.plan import IF_CHANGED, plan  # here: DVC takes half a second to import
 
     project.read(pipeline)
     warn_of_losses(project)
-    table = Table(box=None, pad_edge=False)
-    for title in ("step", "would", "because"):
-        table.add_column(title, no_wrap=title != "because")
-    for planned in plan(project, pipeline, force):
-        reasons = "\n".join(map(readable, planned.reasons)) or "nothing has changed"
-        table.add_row(planned.step, WORDS[planned.action], Text(reasons))
-    rich.print(table)
+    planned = plan(project, pipeline, force)
+
+    say(Text(f"{'step':{STEP}}{'would':{WOULD}}because", "bold"))
+    for each in planned:
+        word, color = WORDS[each.action]
+        line = Text(f"{each.step:{STEP}}").append(f"{word:{WOULD}}", color)
+        say(
+            line.append("\n".join(map(readable, each.reasons)) or "nothing has changed"),
+            STEP + WOULD,
+        )
+    if any(each.action == IF_CHANGED for each in planned):
+        say(Text(f"\n{LEGEND}", GRAY))
+
+
+def show_all(project: Project, force: bool) -> None:
+    """Print a line for each pipeline: whether it is up to date, or which steps would run."""
+    names = project.pipelines()
+    if not names:
+        raise UserError("params.yaml has no pipeline. `python -m flows new` adds one.")
+    warn_of_losses(project)
+
+    width = max(map(len, names)) + 2
+    for name in names:
+        try:
+            said = _in_short(project, name, force)
+        except UserError as error:  # the other pipelines may be right
+            said = Text(str(error))
+        say(Text(f"{name:{width}}").append(said), width)
+
+
+def _in_short(project: Project, pipeline: str, force: bool) -> Text:
+    from flows.memory.plan import IF_CHANGED, plan  # here: DVC takes half a second to import
+
+    project.read(pipeline)
+    planned = plan(project, pipeline, force)
+    parts = []
+    for action in ("run", "restored", IF_CHANGED):
+        steps = [each.step for each in planned if each.action == action]
+        word, color = WORDS[action]
+        if len(steps) == len(planned):
+            parts.append(Text(word, color).append(" all steps", "default"))
+        elif steps:
+            parts.append(Text(word, color).append(f" {', '.join(steps)}", "default"))
+    return Text("; ").join(parts) if parts else Text("up to date", GRAY)
 
 
 def warn_of_losses(project: Project) -> None:

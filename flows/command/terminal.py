@@ -1,9 +1,10 @@
-"""What the commands share: mistakes in one line, and the lines of a run."""
+"""What the commands share: mistakes in one line, and lines that a terminal shows well."""
 
 from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,10 @@ from rich.text import Text
 
 from tasks.core.step import UserError, stopping
 
+# Of the 256 colors, those that can be read on black and on white.
+GREEN, BLUE, ORANGE, RED, GRAY = (f"color({number})" for number in (28, 32, 166, 160, 243))
+NARROW = 20  # columns: less than this beside an indent is no room for text
+
 
 @dataclass
 class End:
@@ -27,14 +32,14 @@ class End:
 @contextmanager
 def plain_errors() -> Iterator[End]:
     """A user's mistake is one line and exit code 1; Ctrl-C is `stopped` and 130."""
-    end, console = End(), rich.get_console()
+    end = End()
     try:
         yield end
     except KeyboardInterrupt:
-        console.print(Text("stopped", "yellow"))
+        say(Text("stopped", ORANGE))
         end.code = 130
     except UserError as error:
-        console.print(Text("error ", "red").append(str(error), "default"), soft_wrap=True)
+        _say_error(str(error))
         end.code = 1
     except ValidationError as error:
         if not error.title.endswith("Settings"):
@@ -45,9 +50,32 @@ def plain_errors() -> Iterator[End]:
             for name, value in os.environ.items()
             if name.startswith("PREFECT_") and value == wrong["input"]
         ]
-        said = f"{' or '.join(set_to) or error.title}={wrong['input']} is wrong: {wrong['msg']}."
-        console.print(Text("error ", "red").append(said, "default"), soft_wrap=True)
+        name = " or ".join(set_to) or error.title
+        _say_error(f"{name}={wrong['input']} is wrong: {wrong['msg']}.")
         end.code = 1
+
+
+def _say_error(message: str) -> None:
+    say(Text("error ", RED).append(message, "default"))
+
+
+def say(line: Text, indent: int = 0) -> None:
+    """Print a line. In a terminal, what does not fit goes on below it, from a column on.
+
+    Args:
+        line: may have several lines, of which all but the first begin at the indent.
+        indent: the column. A file, or a program that reads, gets each line whole.
+    """
+    console = rich.get_console()
+    head, body = line[:indent], line[indent:]
+    room = console.width - indent
+    whole = not console.is_terminal or room < NARROW
+    parts = body.split("\n", allow_blank=True) if whole else body.wrap(console, room)
+    for part in parts:
+        row = head + part
+        row.rstrip()
+        console.print(row, soft_wrap=True)
+        head = Text(" " * indent)
 
 
 def stop_when_nobody_reads() -> None:
@@ -63,23 +91,24 @@ def stop_when_nobody_reads() -> None:
 
 
 class Lines(logging.Handler):
-    """Prints the flow's line for each step and, dimmed, the steps' own log lines in between."""
+    """Prints the flow's line for each step and, in gray, the steps' own log lines in between."""
 
+    STEP = re.compile(r"(\w+ +)(\w+) +[\d.]+ s  ")  # how the line of a step begins
     COLORS: ClassVar = {
-        "ran": "green",
-        "cached": "blue",
-        "restored": "blue",
-        "stopped": "yellow",
-        "waits": "yellow",
-        "failed": "red",
+        "ran": GREEN,
+        "cached": BLUE,
+        "restored": BLUE,
+        "stopped": ORANGE,
+        "waits": ORANGE,
+        "failed": RED,
     }
 
     def emit(self, record: logging.LogRecord) -> None:
-        line = Text(self.format(record))
+        line, indent = Text(self.format(record)), 0
         if record.name == "tasks":
-            line = Text("  ").append(line)
-            line.stylize("yellow" if record.levelno >= logging.WARNING else "dim")
-        else:
-            for word, color in self.COLORS.items():
-                line.highlight_regex(rf"(?<=^.{{13}}){word}", color)
-        rich.get_console().print(line, soft_wrap=True)
+            line, indent = Text("  ").append(line), 2
+            line.stylize(ORANGE if record.levelno >= logging.WARNING else GRAY)
+        elif begins := self.STEP.match(line.plain):
+            indent = begins.end()
+            line.stylize(self.COLORS.get(begins[2], ""), *begins.span(2))
+        say(line, indent)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import logging
 import os
 import sys
@@ -12,12 +11,19 @@ import threading
 import time
 from typing import Any
 
-import rich
-from rich.table import Table
 from rich.text import Text
 
 from flows.command import plan as plan_command
-from flows.command.terminal import Lines, plain_errors, stop_when_nobody_reads
+from flows.command import summary
+from flows.command.terminal import (
+    GRAY,
+    ORANGE,
+    RED,
+    Lines,
+    plain_errors,
+    say,
+    stop_when_nobody_reads,
+)
 from flows.engine.environment import KERAS, pin
 from flows.project.folder import Project
 from flows.server import settings
@@ -52,8 +58,7 @@ def train(project: Project, pipeline: str, force: bool, verbose: bool) -> int:
     started = time.monotonic()
     chosen = project.read(pipeline)
     stop_when_nobody_reads()
-    console = rich.get_console()
-    console.print(f"[bold]{pipeline}[/]", highlight=False)
+    say(Text(pipeline, "bold"))
     plan_command.warn_of_losses(project)
 
     # A server starts in a process of its own, before Prefect is imported.
@@ -68,11 +73,10 @@ def train(project: Project, pipeline: str, force: bool, verbose: bool) -> int:
     warm_up(plan(project, pipeline, force), chosen)
 
     from flows import pipeline as flow
-    from flows.server import runs
+    from flows.server import report, runs
 
     if not server.ready():
-        first = " The first start takes up to a minute." if server.first else ""
-        console.print(f"[dim]Prefect's server is starting.{first}[/]")
+        say(Text(f"waiting for Prefect's server to start: {server.usually()}", GRAY), 2)
         server.wait()
 
     flow.server_is_away = _leave
@@ -81,12 +85,11 @@ def train(project: Project, pipeline: str, force: bool, verbose: bool) -> int:
 
     seconds = time.monotonic() - started
     if not state.is_completed():
-        mark = Text("failed", "red") if state.is_failed() else Text("stopped", "yellow")
-        said = mark.append(f" after {seconds:.1f} s: {state.message}", "default")
-        console.print(said, soft_wrap=True)
+        mark = Text("failed", RED) if state.is_failed() else Text("stopped", ORANGE)
+        say(mark.append(f" after {seconds:.1f} s: {state.message}", "default"))
         return 1
-    _summary(project, pipeline)
-    console.print(f"done in {seconds:.1f} s", highlight=False)
+    summary.show(project, pipeline, server.page(f"artifacts/key/{report.key(pipeline, 'report')}"))
+    say(Text(f"done in {seconds:.1f} s"))
     return 0
 
 
@@ -105,23 +108,3 @@ def _leave(state) -> None:
     log.warning("What was done is recorded in dvc.lock. The next run tells the server.")
     sys.stdout.flush()
     os._exit(0 if state.is_completed() else 1)
-
-
-def _summary(project: Project, pipeline: str) -> None:
-    """The metrics, and where everything is."""
-    folder = project.data(pipeline)
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    table = Table(box=None, pad_edge=False, show_header=False)
-
-    for name, value in metrics.items():
-        if isinstance(value, dict):
-            for point, answer in value.items():
-                table.add_row(f"{name} x = {point}", f"y = {answer:.2f}")
-        elif isinstance(value, bool):
-            table.add_row(name, "[green]yes[/]" if value else "[red]no[/]")
-        else:
-            table.add_row(name, str(value) if isinstance(value, int) else f"{value:.4g}")
-
-    files = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-    table.add_row("files", f"data/{pipeline}/: {', '.join(files)}")
-    rich.print(table)

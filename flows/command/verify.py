@@ -22,14 +22,24 @@ from flows.project.steps import STEPS
 from tasks.core.step import UserError
 from tasks.training import environment
 
+MORE = """\
+Each pipeline runs again from its first step, in a clone of the last commit with an empty cache.
+That takes as long as it took then. Your files stay as they are. The exit code is 0 if every output
+has the hash that dvc.lock records, else 1. Run it before you publish a result.
+
+example:
+  python -m flows verify fashion"""
 ENDS = ("visualize", "evaluate")  # the steps that nothing follows: they bring all the others
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser("python -m flows verify", description=__doc__)
-    parser.add_argument(
-        "pipeline", nargs="*", help="all that the last commit has, if none is named"
+    parser = argparse.ArgumentParser(
+        "python -m flows verify",
+        description=__doc__,
+        epilog=MORE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("pipeline", nargs="*", help="such as fashion; without it, all of them")
     options = parser.parse_args(arguments)
     with plain_errors() as end:
         end.code = verify(Project.here(), options.pipeline)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML, CommentedMap, RoundTripRepresenter
 
 from flows.engine.copies import Bringing, call, clone, dvc
 from flows.memory.local import share
+from flows.project import params
 from flows.project.folder import Project
 from flows.project.steps import STEPS, step
+from tasks.core.step import UserError
 from tasks.families.own_code import FOLDER
 
 Changes = dict[str, dict[str, Any]]  # {"fit": {"epochs": 3}}
+REF = re.compile(r"refs/exps/../[0-9a-f]{38}/(.+)")  # of a DVC experiment, below its commit's hash
 
 
 @contextmanager
@@ -112,3 +117,42 @@ def save(copy: Project, name: str, pipeline: str) -> None:
     refs = call(copy.root, "git", "for-each-ref", "--format=%(refname)", "refs/exps").split()
     (saved,) = (ref for ref in refs if ref.endswith(f"/{name}"))  # DVC has others for itself
     call(copy.root, "git", "push", "-q", "origin", f"{saved}:{saved}")
+
+
+class Result(NamedTuple):
+    """What a pipeline was trained with, and what came of it."""
+
+    sections: dict[str, Any]  # of params.yaml, without `run`, which changes no result
+    metrics: dict[str, Any]  # nothing if it was not trained
+
+
+def results(project: Project, pipeline: str) -> dict[str, Result]:
+    """The DVC experiments that trained a pipeline otherwise than the commit they start from."""
+    listed = call(project.root, "git", "for-each-ref", "--format=%(refname)", "refs/exps").split()
+    found = {}
+    for name, ref in ((match[1], match[0]) for match in map(REF.fullmatch, listed) if match):
+        result = _result(project, ref, pipeline)
+        if result.metrics and result != _result(project, f"{ref}^", pipeline):
+            found[name] = result
+    return found
+
+
+def result_here(project: Project, pipeline: str) -> Result:
+    """The same of the project's folder as it is now."""
+    file = project.data(pipeline) / "metrics.json"
+    metrics = file.read_text(encoding="utf-8") if file.is_file() else "{}"
+    return _parsed(project.params_file.read_text(encoding="utf-8"), metrics, pipeline)
+
+
+def _result(project: Project, commit: str, pipeline: str) -> Result:
+    try:
+        files = ("params.yaml", f"data/{pipeline}/metrics.json")
+        text, metrics = (call(project.root, "git", "show", f"{commit}:./{file}") for file in files)
+        return _parsed(text, metrics, pipeline)
+    except (UserError, ValueError):  # it has no such files, or damaged ones
+        return Result({}, {})
+
+
+def _parsed(text: str, metrics: str, pipeline: str) -> Result:
+    sections = params.pipelines(text).get(pipeline) or {}
+    return Result({key: sections[key] for key in sections if key != "run"}, json.loads(metrics))

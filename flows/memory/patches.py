@@ -1,4 +1,4 @@
-"""What is exchanged in DVC: eight places, each with its reason."""
+"""What is exchanged in DVC: eight places, each with its reason. And DVC is silent."""
 
 from __future__ import annotations
 
@@ -173,5 +173,7 @@ StageCache.restore = _restore_and_remember
 StageCache._create_stage = _stage_of_entry
 State.__init__ = _open_or_begin_anew  # type: ignore[method-assign]
 State.save, State.save_many, State._get = _save_entry, _save_entries, _entry_if_same
-# Each "Updating lock file" would be a line in the terminal.
-logging.getLogger("dvc").setLevel(logging.WARNING)
+# Its lines and its progress bars, which ask for the same level, would break into those of a run:
+# it writes a line and its end one after the other. What stops a run is an exception.
+for name in ("dvc", "dvc_data", "dvc_objects"):
+    logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -17,9 +17,10 @@ from dvc.stage.serialize import to_single_stage_lockfile
 from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.meta import Meta
 
+from flows.memory import reasons
 from flows.memory.repo import RESTORED, RUN, UNCHANGED, repository
 from flows.project.folder import Project
-from flows.project.params import NONE, differences
+from flows.project.params import NONE
 from flows.project.steps import STEPS
 from tasks.core.step import UserError
 
@@ -45,9 +46,20 @@ Coming = dict[str, HashInfo | None]
 class Inputs:
     """What is known of a stage's inputs, given what will have happened before it."""
 
-    changes: list[str] = field(default_factory=list)  # each a reason to run
-    awaited: list[str] = field(default_factory=list)  # files that may change
+    parameters: list[str] = field(default_factory=list)  # that changed, each with its values
+    missing: list[str] = field(default_factory=list)  # files
+    changed: list[str] = field(default_factory=list)
+    new: list[str] = field(default_factory=list)
+    awaited: list[str] = field(default_factory=list)  # that may change before
+    command: bool = False  # whether that in dvc.yaml changed
     complete: bool = True  # whether every input's hash is known
+
+    def reasons(self, address: str) -> list[str]:
+        """Each a reason to run."""
+        found = list(self.parameters)
+        for word in ("missing", "changed", "new"):
+            found += reasons.files(getattr(self, word), address, word)
+        return found + ["the command in dvc.yaml changed"] * self.command
 
 
 def plan(project: Project, pipeline: str, force: bool = False, locked: bool = True) -> list[Plan]:
@@ -66,10 +78,10 @@ def plan(project: Project, pipeline: str, force: bool = False, locked: bool = Tr
         plans = []
 
         for stage in _in_order(stages, graph):
-            action, reasons = _judge(repo, stage, coming, force)
+            action, because = _judge(repo, stage, coming, force)
             before = {up.name.partition("@")[0] for up in graph.successors(stage)}
             step = stage.name.partition("@")[0]
-            plans.append(Plan(step, stage.name, tuple(sorted(before)), action, tuple(reasons)))
+            plans.append(Plan(step, stage.name, tuple(sorted(before)), action, tuple(because)))
         return plans
 
 
@@ -97,26 +109,26 @@ def _judge(repo: Repo, stage, coming: Coming, force: bool) -> tuple[str, list[st
     """What would happen to a stage, and why; notes in `coming` what it will write."""
     new = not any(dep.hash_info for dep in stage.deps)
     inputs = _inputs(stage, coming)
+    changes = inputs.reasons(stage.name)
     outputs = _outputs(stage)
-    awaited = [f"depends on what may change: {_some(inputs.awaited)}"] if inputs.awaited else []
 
     # The decision table.
     if force:
-        action, reasons = RUN, ["--force"]
-    elif inputs.changes or outputs:
-        entry = _entry(repo, stage, inputs)
+        action, because = RUN, ["--force"]
+    elif changes or outputs:
+        entry = _entry(repo, stage, inputs, bool(changes))
         action = RESTORED if entry else RUN
-        reasons = ["never recorded before"] if new else (inputs.changes or outputs) + awaited
+        because = ["it has not run yet"] if new else changes or outputs
     elif inputs.complete:
-        action, reasons = UNCHANGED, []
+        action, because = UNCHANGED, []
     else:
-        action, reasons = IF_CHANGED, awaited
+        action, because = IF_CHANGED, [reasons.listed(inputs.awaited, stage.name)]
 
     if action == RESTORED:
         coming.update({out.fs_path: out.hash_info for out in entry.outs})
     elif action != UNCHANGED:
         coming.update(dict.fromkeys((out.fs_path for out in stage.outs), None))
-    return action, reasons
+    return action, because
 
 
 def _inputs(stage, coming: Coming) -> Inputs:
@@ -128,7 +140,7 @@ def _inputs(stage, coming: Coming) -> Inputs:
     found = Inputs()
     for dep in stage.deps:
         if isinstance(dep, ParamsDependency):
-            now = _params(dep, found)
+            now = _params(dep, found, stage.name)
         elif dep.fs_path in coming:
             now = _upstream(dep, coming[dep.fs_path], found)
         else:
@@ -139,17 +151,16 @@ def _inputs(stage, coming: Coming) -> Inputs:
         else:
             dep.hash_info, dep.meta = now, Meta()
 
-    if stage.changed_stage():
-        found.changes.append("the command in dvc.yaml changed")
+    found.command = stage.changed_stage()
     return found
 
 
-def _params(dep: ParamsDependency, found: Inputs) -> HashInfo:
+def _params(dep: ParamsDependency, found: Inputs, address: str) -> HashInfo:
     old, new = dep.hash_info.value or {}, dep.read_params()
     for key in dep.params:
         before, after = old.get(key, NONE), new.get(key, NONE)
         if before != after:
-            found.changes += differences(key, before, after)
+            found.parameters += reasons.parameter(key, before, after, address)
     return HashInfo("params", new)
 
 
@@ -158,16 +169,16 @@ def _upstream(dep, coming: HashInfo | None, found: Inputs) -> HashInfo | None:
     if coming is None:
         found.awaited.append(dep.def_path)
     elif coming != dep.hash_info:
-        found.changes.append(f"{dep.def_path} will change")
+        found.changed.append(dep.def_path)
     return coming
 
 
 def _file(dep, found: Inputs) -> HashInfo | None:
     now = dep.get_hash() if dep.exists else None
     if now is None:
-        found.changes.append(f"{dep.def_path} is missing")
+        found.missing.append(dep.def_path)
     elif now != dep.hash_info:
-        found.changes.append(f"{dep.def_path} {'changed' if dep.hash_info else 'is new'}")
+        (found.changed if dep.hash_info else found.new).append(dep.def_path)
     return now
 
 
@@ -175,15 +186,17 @@ def _outputs(stage) -> list[str]:
     """What is wrong with a stage's outputs."""
     missing = [out.def_path for out in stage.outs if not out.exists]
     edited = [out.def_path for out in stage.outs if out.exists and out.workspace_status()]
-    found = {"missing": missing, "changed": edited}
-    return [f"{word}: {_some(files)}" for word, files in found.items() if files]
+    return [
+        *reasons.files(missing, stage.name, "missing"),
+        *reasons.files(edited, stage.name, "changed since it was written"),
+    ]
 
 
-def _entry(repo: Repo, stage, inputs: Inputs):
+def _entry(repo: Repo, stage, inputs: Inputs, changed: bool):
     """A stage whose outputs are those of now in DVC's cache; None if it must run."""
     if not inputs.complete:
         return None
-    entry = _newest(repo, stage) if inputs.changes else to_single_stage_lockfile(stage)
+    entry = _newest(repo, stage) if changed else to_single_stage_lockfile(stage)
     if entry is None:
         return None
     cached = repo.stage_cache._create_stage(entry, wdir=stage.wdir)
@@ -196,7 +209,3 @@ def _newest(repo: Repo, stage) -> dict | None:
     entries = Path(repo.stage_cache._get_cache_dir(key)).glob("*")
     newest = max(entries, key=lambda entry: entry.stat().st_mtime, default=None)
     return repo.stage_cache._load_cache(key, newest.name) if newest else None
-
-
-def _some(files: list[str]) -> str:
-    return ", ".join(files) if len(files) < 3 else f"{files[0]} and {len(files) - 1} more"

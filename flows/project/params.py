@@ -79,8 +79,8 @@ def read(file: Path, pipeline: str) -> Any:
     return found
 
 
-def pipelines(file: Path) -> dict[str, Any]:
-    """The sections under `pipelines:` as they are; none if there are none."""
+def pipelines(file: Path | str) -> dict[str, Any]:
+    """The sections under `pipelines:` of a file, or of its text; none if there are none."""
     return _mapping(_mapping(content(file)).get("pipelines"))
 
 

@@ -57,6 +57,7 @@ class Server:
                     start_new_session=True,
                 )
             atexit.register(_stop, self.process)
+        self.began = time.monotonic()
         os.environ["PREFECT_API_URL"] = self.url = url
 
     def ready(self) -> bool:
@@ -78,8 +79,22 @@ class Server:
             )
         return answers(self.url)
 
+    def usually(self) -> str:
+        """How long its start takes, in words."""
+        if self.first:
+            return "the first start makes its database, and takes up to a minute"
+        with suppress(FileNotFoundError):
+            return f"{_last_start().read_text(encoding='utf-8')} s the last time"
+        return "some seconds"
+
+    def page(self, path: str) -> str:
+        """Where a page of the UI is; the server of one run has no UI."""
+        if self.process is None:
+            return f"{self.url.removesuffix('/api')}/{path}"
+        return f"`make ui`, then http://127.0.0.1:4200/{path}"
+
     def wait(self) -> None:
-        """Return when it answers."""
+        """Return when it answers, and note how long that took."""
         until = time.monotonic() + PATIENCE
         while not self.ready():
             if time.monotonic() > until:
@@ -87,6 +102,13 @@ class Server:
                     f"Prefect's server at {self.url} did not answer within {PATIENCE} s."
                 )
             time.sleep(0.05)
+        if self.process:
+            seconds = time.monotonic() - self.began
+            _last_start().write_text(f"{seconds:.0f}", encoding="utf-8")
+
+
+def _last_start() -> Path:
+    return _home() / "last-start"
 
 
 def _stop(process: subprocess.Popen) -> None:

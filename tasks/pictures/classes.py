@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.metrics import confusion_matrix as count_pairs
 
 from tasks.core.folder import Folder
-from tasks.pictures.style import figure, labels, limits, picture, save
+from tasks.pictures.style import figure, in_color, labels, limits, picture, save
 
 MISTAKES = 10
 MOST_NAMES = 100  # on an axis
@@ -20,14 +20,15 @@ class Cells(NamedTuple):
     classes: int
     side: float  # of a cell, in inches
     digits: int  # size of the numbers; 0: only the color tells
+    shares: bool  # whether there is room for a share below each number
     letters: int  # size of the names
     turned: int  # degrees, the names below
 
 
 CELLS = [
-    Cells(12, 0.55, 9, 10, 45),
-    Cells(26, 0.36, 7, 9, 45),
-    Cells(MOST_NAMES, 0.13, 0, 7, 90),
+    Cells(12, 0.58, 8, True, 10, 45),
+    Cells(26, 0.36, 7, False, 9, 45),
+    Cells(MOST_NAMES, 0.13, 0, False, 7, 90),
 ]
 
 
@@ -53,7 +54,7 @@ def confusion_matrix(
     axes = drawn.subplots()
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     if cells.digits:
-        _write_numbers(axes, count, share, cells.digits)
+        _write_numbers(axes, count, share, cells)
 
     ticks = range(0, len(names), every)
     aligned = "right" if cells.turned < 90 else "center"
@@ -62,18 +63,18 @@ def confusion_matrix(
     )
     axes.set_yticks(ticks, names[::every], fontsize=cells.letters)
     right = f"{np.trace(count):,} of {count.sum():,} right"
-    axes.set(xlabel="predicted", ylabel="actual", title=right)
+    axes.set(xlabel="predicted", ylabel="actual (color: share of its row)", title=right)
     axes.spines[:].set_visible(False)
-    save(folder, "predictions.png", drawn, few_colors=True)
+    save(folder, "predictions.png", drawn)
 
 
-def _write_numbers(axes, count: np.ndarray, share: np.ndarray, size: int) -> None:
-    """The number of rows in each cell that has some."""
+def _write_numbers(axes, count: np.ndarray, share: np.ndarray, cells: Cells) -> None:
+    """The number of test rows in each cell that has some, and their share of the actual class."""
+    how = {"ha": "center", "va": "center", "fontsize": cells.digits}
     for row, column in zip(*np.nonzero(count), strict=True):
         color = "white" if share[row, column] > 0.5 else "black"
-        axes.text(
-            column, row, count[row, column], ha="center", va="center", color=color, fontsize=size
-        )
+        below = f"\n{share[row, column]:.1%}" if cells.shares else ""
+        axes.text(column, row, f"{count[row, column]}{below}", color=color, **how)
 
 
 def most_confident(actual: np.ndarray, guess: np.ndarray, confidence: np.ndarray) -> np.ndarray:
@@ -94,7 +95,7 @@ def mistakes(folder: Folder, x: np.ndarray, wrong: np.ndarray, titles: list[str]
     count = len(wrong)
     across = min(max(count, 2), MISTAKES // 2)
     down = -(-max(count, 1) // across)
-    drawn = figure(2 * across, 2.7 * down if count else 0.8)
+    drawn = figure(2 * across, 2.55 * down if count else 0.8)
     panels = drawn.subplots(down, across, squeeze=False).flatten()
     for axes in panels:
         axes.set_axis_off()
@@ -102,7 +103,7 @@ def mistakes(folder: Folder, x: np.ndarray, wrong: np.ndarray, titles: list[str]
     between = limits(x)
     for axes, row, title in zip(panels, wrong, titles, strict=False):
         picture(axes, x[row], between)
-        axes.set_title(title, fontsize=9)
+        axes.set_title(title, fontsize=8)
     if not count:
         drawn.suptitle("no mistakes")
-    save(folder, "mistakes.png", drawn)
+    save(folder, "mistakes.png", drawn, photographs=in_color(x))

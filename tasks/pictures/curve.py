@@ -33,8 +33,9 @@ def draw(folder: Folder, history, best: int) -> None:
             axes.set_yscale("log")
         axes.set(xlabel="epoch", title=name)
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.legend(frameon=False)
         plain(axes)
+    handles, _ = panels[0].get_legend_handles_labels()
+    drawn.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
     save(folder, "learning_curve.png", drawn)
 
 

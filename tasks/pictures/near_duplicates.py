@@ -13,6 +13,7 @@ from tasks.pictures.style import (
     GRAY,
     ORANGE,
     figure,
+    in_color,
     label,
     labels,
     limits,
@@ -83,7 +84,7 @@ def _images(folder: Folder, pairs: Pairs, rows: list[tuple]) -> None:
             axes.set_title(title, fontsize=10)
         apart = f"{pair['distance']:.2g} apart"
         column[0].set_title(f"{apart}\n{column[0].get_title()}", fontsize=10)
-    save(folder, FILE, drawn)
+    save(folder, FILE, drawn, photographs=in_color(rows[0][0][None]))
 
 
 def _features(

@@ -9,7 +9,17 @@ import numpy as np
 from tasks.core.arrays import classes_of
 from tasks.core.folder import Folder
 from tasks.pictures import tables
-from tasks.pictures.style import BLUE, figure, label, labels, limits, picture, plain, save
+from tasks.pictures.style import (
+    BLUE,
+    figure,
+    in_color,
+    label,
+    labels,
+    limits,
+    picture,
+    plain,
+    save,
+)
 
 ROWS, COLUMNS = 2, 5
 TITLE = 11  # points
@@ -58,7 +68,7 @@ def _images(folder: Folder, x: np.ndarray, y: np.ndarray, schema: dict[str, Any]
         picture(axes, row, between)
         axes.set_title(title, fontsize=TITLE)
 
-    save(folder, "samples.png", drawn)
+    save(folder, "samples.png", drawn, photographs=in_color(x))
     return f"the first {count} training images in samples.png"
 
 

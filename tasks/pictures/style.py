@@ -19,8 +19,8 @@ from tasks.core.step import log
 matplotlib.rcdefaults()  # a matplotlibrc of the user's, or of this folder, may have other values
 
 BLUE, ORANGE, GRAY = "#2f6f9f", "#d9772b", "#8a8f98"
-DOTS_PER_INCH = 100
-COLORS = 64  # of a picture with `few_colors`
+DOTS_PER_INCH = 150
+COLORS = 64  # of a picture without photographs
 FONT = "DejaVu Sans"  # which Matplotlib brings
 UNKNOWN = "□"  # in place of a letter that no font has
 LONGEST, BEGIN, END = 18, 10, 7  # letters of a label; of a longer name the first and the last
@@ -55,6 +55,11 @@ def picture(axes, row: np.ndarray, between: tuple[float, float]) -> None:
     """One image, gray or in colour."""
     low, high = between
     axes.imshow((row - low) / (high - low), cmap="gray", vmin=0, vmax=1)
+
+
+def in_color(x: np.ndarray) -> bool:
+    """Whether the rows are images in color."""
+    return x.ndim == 4 and x.shape[-1] > 1
 
 
 def label(name: str) -> str:
@@ -119,18 +124,18 @@ def _use_fonts(drawn: Figure) -> None:
         axes.tick_params(labelfontfamily=[FONT, *others])
 
 
-def save(folder: Folder, name: str, drawn: Figure, *, few_colors: bool = False) -> None:
+def save(folder: Folder, name: str, drawn: Figure, *, photographs: bool = False) -> None:
     """Save a figure as PNG, without the version that Matplotlib writes into it.
 
     Args:
         folder: the pipeline's folder.
         name: the file's.
         drawn: the figure.
-        few_colors: 64 colors, which makes a picture with many words a third as large.
+        photographs: keep all colors; a picture of 64 is a third as large.
     """
     _use_fonts(drawn)
     with folder.write(name) as path:
-        if not few_colors:
+        if photographs:
             drawn.savefig(path, format="png", metadata={"Software": None})
             return
         canvas = FigureCanvasAgg(drawn)

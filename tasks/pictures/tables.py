@@ -61,7 +61,7 @@ def samples(folder: Folder, x: np.ndarray, y: np.ndarray, schema: dict) -> str:
     if len(shown) == len(names):
         best = "all features"
     drawn.suptitle(f"{some} training rows, {best}", fontsize=11)
-    save(folder, "samples.png", drawn, few_colors=True)
+    save(folder, "samples.png", drawn)
     return f"{best}, in samples.png"
 
 
@@ -165,11 +165,11 @@ def mistakes(
     for axes, row, actual, guess, title in zip(panels, *wrong, strict=True):
         own, other = (means.get(int(each), everywhere) for each in (actual, guess))
         handles = _bars(axes, (row - own) / std, (other - own) / std, names, bars)
-        axes.set_title(title, fontsize=9)
+        axes.set_title(title, fontsize=8)
 
     drawn.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
     drawn.suptitle("in standard deviations from the mean of the actual class", fontsize=11)
-    save(folder, "mistakes.png", drawn, few_colors=True)
+    save(folder, "mistakes.png", drawn)
 
 
 def _bars(axes, away: np.ndarray, there: np.ndarray, names: list[str], count: int) -> list:

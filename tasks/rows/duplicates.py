@@ -69,7 +69,7 @@ def _across(rows: _Rows, x: Arrays, found: np.ndarray, first: np.ndarray) -> dic
         return entry(name, "no test row has the inputs of a training row", count=0, rows=[])
     says = (
         f"of {len(x['test']):,} test rows have the inputs of a training row: the score is "
-        "optimistic, so evaluate also reports it without them. Remove them from one side"
+        "optimistic, so evaluate also reports it without them. Remove them from one side."
     )
     return rows.entry(name, says, found, first)
 

@@ -111,28 +111,6 @@ class Verdict:
         with folder.write("classes.csv") as path:
             self.table().to_csv(path, index=False, float_format="%.4f", lineterminator="\n")
 
-    def sentence(self, metrics: dict, limit: float | None) -> str:
-        """The score in one line.
-
-        Args:
-            metrics: the content of `metrics.json`.
-            limit: what the score must reach, if anything.
-        """
-        name = f"test_{self.criterion.score}"
-        said = f"test {self.criterion.score} {metrics[name]:.4g}"
-        if f"{name}_low" in metrics:
-            said += f" ({metrics[f'{name}_low']:.4g} to {metrics[f'{name}_high']:.4g})"
-        if f"{name}_without_leaked" in metrics:
-            rows = metrics["leaked_rows"]
-            without = metrics[f"{name}_without_leaked"]
-            said += f", {without:.4g} without {rows:,} leaked row{'s' * (rows > 1)}"
-        if limit is not None:
-            passed = "passed" if metrics["passed"] else "NOT passed"
-            said += f", {passed} ({self.criterion.key} {limit:g})"
-        if baselines := metrics.get("baselines"):
-            said += f"; {', '.join(f'{name} {score:.4g}' for name, score in baselines.items())}"
-        return said
-
 
 class Bins(NamedTuple):
     """Rows in bins of one width, by what the model said: for a calibration picture."""
@@ -142,6 +120,12 @@ class Bins(NamedTuple):
     rows: np.ndarray  # in each bin
     said: np.ndarray  # the sum of what the model said, in each bin
     was: np.ndarray  # the sum of what was so
+    squares: np.ndarray  # the sum of its squares
+
+    def filled(self) -> Bins:
+        """Those with rows; the edges are of all."""
+        some = self.rows > 0
+        return Bins(self.between, self.edges, *(each[some] for each in self[2:]))
 
 
 def in_bins(said: np.ndarray, was: np.ndarray, between: tuple[float, float]) -> Bins:
@@ -157,4 +141,4 @@ def in_bins(said: np.ndarray, was: np.ndarray, between: tuple[float, float]) -> 
         return np.histogram(said, BINS, between, weights=weights)[0]
 
     edges = np.histogram_bin_edges([], BINS, between)
-    return Bins(between, edges, total(None), total(said), total(was))
+    return Bins(between, edges, total(None), total(said), total(was), total(was**2))

@@ -6,12 +6,17 @@ model's probabilities, (rows, classes).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 from sklearn.metrics import (
+    average_precision_score,
+    f1_score,
     precision_recall_fscore_support,
     recall_score,
+    roc_auc_score,
     top_k_accuracy_score,
 )
 
@@ -50,6 +55,32 @@ def ece(actual: np.ndarray, chances: np.ndarray) -> float:
     return np.abs(bins.said - bins.was).sum() / len(actual)
 
 
+def macro_f1(actual: np.ndarray, chances: np.ndarray) -> float:
+    """The mean F1 of the classes that have test rows: a rare one counts as much as a large one."""
+    guess = chances.argmax(axis=1)
+    known = np.unique(actual)
+    return f1_score(actual, guess, labels=known, average="macro", zero_division=0)
+
+
+def pr_auc(actual: np.ndarray, chances: np.ndarray) -> float | None:
+    """The average precision, which falls if a rare class is not found."""
+    return _one_against_all(average_precision_score, actual, chances)
+
+
+def roc_auc(actual: np.ndarray, chances: np.ndarray) -> float | None:
+    """The area under the ROC curve."""
+    return _one_against_all(roc_auc_score, actual, chances)
+
+
+def _one_against_all(score: Callable, actual: np.ndarray, chances: np.ndarray) -> float | None:
+    """The mean score of each class against all others; of two classes that of the second."""
+    known = np.unique(actual)
+    if len(known) < 2:
+        return None
+    classes = known if chances.shape[1] > 2 else [1]
+    return np.mean([score(actual == each, chances[:, each]) for each in classes])
+
+
 def top2_accuracy(actual: np.ndarray, chances: np.ndarray) -> float | None:
     """The share of rows whose class is among the two most probable; with two it could only be 1."""
     classes = chances.shape[1]
@@ -62,6 +93,9 @@ SCORES: dict[str, Score] = {
     "accuracy": accuracy,
     "balanced_accuracy": balanced_accuracy,
     "ece": ece,
+    "macro_f1": macro_f1,
+    "pr_auc": pr_auc,
+    "roc_auc": roc_auc,
     "top2_accuracy": top2_accuracy,
 }
 
@@ -121,12 +155,12 @@ class Classes(Verdict):
             pictures.mistakes(folder, tested.x, wrong, titles)
 
     def _title(self, row: int, names: list[str]) -> str:
-        """A mistake in two or three lines: what the model said, what is right, where it is from."""
-        guess, actual = (names[of[row]] for of in (self.guess, self.actual))
-        said = f"{guess}, {self.confidence[row]:.0%} sure\nis {actual}"
-        if self.tested.places is None:
-            return said
-        return f"{said}\n{label(self.tested.places[row])}"
+        """A mistake in three lines: its row and its class; the two most probable classes."""
+        places = self.tested.places
+        place = f"row {row}" if places is None else label(places[row])
+        first, second = np.argsort(-self.chances[row], kind="stable")[:2]
+        said, then = (f"{names[k]}, {self.chances[row, k]:.2%}" for k in (first, second))
+        return f"{place} is {names[self.actual[row]]}\nsaid {said}\nthen {then}"
 
 
 def _bins(actual: np.ndarray, chances: np.ndarray) -> Bins:

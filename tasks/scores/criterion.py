@@ -1,4 +1,4 @@
-"""What a model must reach to pass. Light: it is checked before anything runs."""
+"""What a model must reach to pass, and its score in words. Light: checked before anything runs."""
 
 from __future__ import annotations
 
@@ -37,3 +37,29 @@ def check_criterion(params: Any, labels: str) -> None:
             f"evaluate.{wrong.key} cannot be measured: the labels are {labels}. Set it to null, "
             f"and use evaluate.{right.key}."
         )
+
+
+def sentence(metrics: dict[str, Any], params: Any) -> str:
+    """The score on the test rows in one line.
+
+    Args:
+        metrics: the content of `metrics.json`.
+        params: the `Params` of `evaluate`.
+    """
+    criterion = ACCURACY if f"test_{ACCURACY.score}" in metrics else ERROR
+    name = f"test_{criterion.score}"
+    said = f"test {criterion.score} {metrics[name]:.4g}"
+
+    if f"{name}_low" in metrics:
+        low, high = metrics[f"{name}_low"], metrics[f"{name}_high"]
+        said += f", 95% interval {low:.3g} to {high:.3g}"
+    if f"{name}_without_leaked" in metrics:
+        rows = metrics["leaked_rows"]
+        without = metrics[f"{name}_without_leaked"]
+        said += f", {without:.4g} without {rows:,} leaked row{'s' * (rows > 1)}"
+    if baselines := metrics.get("baselines"):
+        said += f" ({', '.join(f'{name} {score:.4g}' for name, score in baselines.items())})"
+    if "passed" in metrics:
+        passed = "passed" if metrics["passed"] else "NOT passed"
+        said += f", {passed} ({criterion.key} {getattr(params, criterion.key):g})"
+    return said

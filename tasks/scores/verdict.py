@@ -52,17 +52,20 @@ def _asked(folder: Folder, schema: dict) -> Tested:
     return Tested(model, schema, x, y, output, measured, leaked, places)
 
 
-def learning_curve(folder: Folder) -> int:
+def learning_curve(folder: Folder) -> dict[str, float]:
     """Draw `history.csv` as `learning_curve.png`.
 
     Returns:
-        The epoch of the checkpoint, counted from 1.
+        The epoch of the checkpoint, counted from 1, and its scores on the validation rows.
     """
     with folder.reading("history.csv") as path:
         history = pd.read_csv(path)
-        best = int(history.loc[history["checkpoint"] == 1, "epoch"].iloc[-1])
-    curve.draw(folder, history, best)
-    return best
+        best = history[history["checkpoint"] == 1].iloc[-1]
+
+    epoch = int(best["epoch"])
+    curve.draw(folder, history, epoch)
+    validation = [name for name in history if name.startswith("val_")]
+    return {"best_epoch": epoch} | {name: float(best[name]) for name in validation}
 
 
 def forget() -> None:

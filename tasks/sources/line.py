@@ -22,4 +22,4 @@ def find(params: Params, folder: Folder) -> Dataset:
     """The six points, which are the test rows too, as there are no others."""
     x = np.arange(-1, 5, dtype=np.float32).reshape(-1, 1)
     y = np.arange(5, 11, dtype=np.float32)
-    return Dataset({"x_train": x, "y_train": y, "x_test": x, "y_test": y}, "the source itself")
+    return Dataset({"x_train": x, "y_train": y, "x_test": x, "y_test": y}, "y = x + 6")

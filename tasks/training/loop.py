@@ -203,7 +203,7 @@ class Training(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.state.block = self.first + batch + 1
-        self.bar.at(self.state.epoch, self.state.block)
+        self.bar.at(self.state.epoch, self.state.block, loss=f"loss {float(logs['loss']):.4g}")
         if self.state.block < self.blocks:  # the last one is saved after the validation
             self._save_when_due()
 
@@ -224,8 +224,8 @@ class Training(keras.callbacks.Callback):
         state.history.append({"epoch": epoch + 1, **numbers, "checkpoint": int(better)})
         state.epoch, state.block = epoch + 1, 0
 
-        text = f"{monitor} {value:.4g}, best {state.best:.4g} (epoch {state.best_epoch})"
-        self.bar.epoch_done(state.epoch, text, self.over)
+        best = f"best {monitor} {state.best:.4g} (epoch {state.best_epoch})"
+        self.bar.epoch_done(state.epoch, f"{monitor} {value:.4g}", best, self.over)
         self.trained.stop_training = self.over
         if not self.over:
             self._save_when_due()

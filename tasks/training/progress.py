@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import Any
 
 import rich
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -27,14 +28,15 @@ class Bar:
         self.told_at = 0.0
         self.bar = Progress(
             TextColumn("  {task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[numbers]}"),
+            BarColumn(bar_width=12),
+            TextColumn("{task.fields[loss]}"),
+            TextColumn("{task.fields[best]}"),
             TimeRemainingColumn(compact=True),
             console=rich.get_console(),
             disable=not sys.stdout.isatty(),
             transient=True,
         )
-        self.task = self.bar.add_task("", total=epochs * blocks, numbers="")
+        self.task = self.bar.add_task("", total=epochs * blocks, loss="", best="")
 
     def __enter__(self) -> None:
         self.bar.start()
@@ -42,22 +44,28 @@ class Bar:
     def __exit__(self, *error: object) -> None:
         self.bar.stop()
 
-    def at(self, epoch: int, block: int) -> None:
-        """Show where the training is, both counted from 0."""
-        shown = min(epoch + 1, self.epochs)
-        done = epoch * self.blocks + block
-        self.bar.update(self.task, completed=done, description=f"epoch {shown}/{self.epochs}")
+    def at(self, epoch: int, block: int, **shown: Any) -> None:
+        """Show where the training is.
 
-    def epoch_done(self, epoch: int, text: str, over: bool) -> None:
+        Args:
+            epoch, block: counted from 0.
+            shown: what changed: the `loss` of this epoch so far, the `best` epoch.
+        """
+        of = f"epoch {min(epoch + 1, self.epochs)}/{self.epochs}"
+        done = epoch * self.blocks + block
+        self.bar.update(self.task, completed=done, description=of, **shown)
+
+    def epoch_done(self, epoch: int, text: str, best: str, over: bool) -> None:
         """Show and tell the result of an epoch.
 
         Args:
             epoch: its number, counted from 1.
             text: its result.
+            best: the best result so far.
             over: whether the training is over.
         """
-        self.bar.update(self.task, numbers=text)
-        self.at(epoch, 0)
+        self.at(epoch, 0, best=best)
+        text = f"{text}, {best}"
         if over or time.monotonic() - self.told_at > EVERY:
             self.told_at = time.monotonic()
             self._tell(epoch, text, over)

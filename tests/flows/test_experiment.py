@@ -167,7 +167,7 @@ def test_the_copy_has_the_same_data_wherever_they_are(larger, place):
         with experiment.workspace(project, "one", "mine", SHORT) as copy:
             assert tree(copy.root / path) == expected
             if place in ("ignored in part", "links"):  # DVC's view takes seconds
-                assert "8 to train on, 2 to test" in dvc(copy, "repro", "load@mine")
+                assert "8 training and 2 test rows" in dvc(copy, "repro", "load@mine")
                 assert "changed" not in dvc(copy, "status", "load@mine")
     finally:
         larger.run("git", "checkout", "-q", "params.yaml")

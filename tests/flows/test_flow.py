@@ -50,7 +50,7 @@ def test_every_step_is_a_task_whose_state_tells_what_happened(workspace, prefect
     assert "passed" in flow["message"]
     assert len(steps) == 8
     assert {state["name"] for state in steps.values()} == {"Completed"}
-    assert steps["load"]["message"].startswith("6 + 6 rows from the source itself")
+    assert steps["load"]["message"].startswith("6 training and 6 test rows from y = x + 6")
 
     workspace.flow("linear")
     flow, steps = last_run(prefect_server)
@@ -334,6 +334,6 @@ def wait_for(process, text: str) -> str:
 def test_without_a_server_the_flow_starts_its_own(workspaces):
     alone = workspaces("alone")
     said = alone.run("env", "-u", "PREFECT_API_URL", *TRAIN, "--force")
-    assert "Prefect's server is starting" in said
-    assert "predict x = 10" in said
+    assert "waiting for Prefect's server to start: the first start makes its database" in said
+    assert "predicted for x = 10: y = " in said
     assert "Traceback" not in said

@@ -245,7 +245,7 @@ def test_dvc_reads_the_data_again_when_it_changes_and_no_sooner(workspaces):
     said = workspace.run(*plan)
     assert re.search(r"load +run +own/in\.csv changed", said)
     assert re.search(r"normalize +if changed", said)
-    assert "32 + 8 rows" in workspace.dvc("repro", "normalize@mine")
+    assert "32 training and 8 test rows" in workspace.dvc("repro", "normalize@mine")
 
     workspace.set(mine__load__test=0.5)
     changed = r"load +run +pipelines\.mine\.load\.test: 0\.2 -> 0\.5\s"

@@ -148,7 +148,7 @@ def test_a_person_watches_a_training_and_cancels_it(served, page):
     run = submit(served, page)["id"]
 
     progress = served.artifact(run, "fashion-progress")
-    epoch = rf"epoch \d+/{NEVER}: val_loss [\d.]+, best [\d.]+ \(epoch \d+\)"
+    epoch = rf"epoch \d+/{NEVER}: val_loss [\d.]+, best val_loss [\d.]+ \(epoch \d+\)"
     assert re.match(epoch, progress["description"])
     go(served, page, f"/artifacts/artifact/{progress['id']}")
     page.get_by_text(re.compile(epoch)).first.wait_for()

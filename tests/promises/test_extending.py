@@ -183,7 +183,7 @@ def test_one_of_each_is_added_as_the_page_says_and_runs(copy):
         file.write(PIPELINE)
 
     said = copy.run("python", "-c", RUN)
-    assert "load 40 + 40 rows from the source itself" in said
+    assert "load 40 training and 40 test rows from the source itself" in said
     assert "build 2 layers" in said
     assert "explain explained" in said
 

@@ -10,7 +10,7 @@ import numpy as np
 def test_one_epoch_of_a_small_network_learns_the_real_data(workspaces, prefect_server):
     workspace = workspaces("fashion", PREFECT_API_URL=prefect_server)
     said = workspace.flow("fashion")
-    assert "60,000 + 10,000 rows from" in said
+    assert "60,000 training and 10,000 test rows from" in said
     assert "min 0, max 255 before; min 0, max 1 after" in said
 
     folder = workspace.path / "data" / "fashion"

@@ -168,9 +168,9 @@ def test_the_plan_names_old_and_new_value_and_tells_what_is_cached(pair):
     by_dvc.set(linear__compile__learning_rate=0.02, linear__fit__epochs=4)
     plan = by_dvc.flow("linear", "--plan")
     lines = {line.split()[0]: line for line in plan.splitlines() if line.split()}
-    assert "linear.compile.learning_rate: 0.01 -> 0.02" in lines["compile"]
+    assert " compile.learning_rate: 0.01 -> 0.02" in lines["compile"]
     assert "restore" in lines["compile"]  # trained with 0.02 before
-    assert "linear.fit.epochs: 3 -> 4" in plan
+    assert " fit.epochs: 3 -> 4" in plan
     assert " run " in lines["fit"]
     assert "skip" in lines["load"]
     by_dvc.set(linear__compile__learning_rate=0.01, linear__fit__epochs=3)

@@ -132,4 +132,4 @@ def test_data_that_dvc_keeps_and_that_are_not_there_come_with_the_command_that_i
     advice = re.search(r": There is no (.*)\. DVC keeps it: `(dvc pull \1)` brings it\.$", said)
     made.run(*advice[2].split())
     assert data.is_file()
-    assert plans(made, "mine").count("never recorded before") == 8
+    assert plans(made, "mine").count("it has not run yet") == 8

@@ -120,7 +120,7 @@ def raw(folder: Folder) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("packed", [True, False], ids=["gz", "plain"])
 def test_the_arrays_are_those_in_the_files(arrays, places, folder, packed):
     put(arrays, places["keras"], packed)
-    assert load(folder, FASHION) == f"{TRAIN} + {TEST} rows from Keras's cache"
+    assert load(folder, FASHION) == f"{TRAIN} training and {TEST} test rows from Keras's cache"
     found = raw(folder)
     assert tuple(found.pop("class_names")) == fashion_mnist.CLASS_NAMES
     assert [*found][:4] == ["x_train", "y_train", "x_test", "y_test"]

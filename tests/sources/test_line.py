@@ -13,7 +13,7 @@ LINE = line.Params(source="line", path="data/built-in")
 
 def test_the_line_is_six_points_on_y_equals_x_plus_6_and_needs_no_place(tmp_path):
     folder = Folder(tmp_path / "data/linear")
-    assert load(folder, LINE).startswith("6 + 6 rows")
+    assert load(folder, LINE).startswith("6 training and 6 test rows")
     with np.load(folder.path / "raw.npz", allow_pickle=False) as file:
         found = dict(file)
     for split in ("train", "test"):

@@ -1,0 +1,63 @@
+"""The end of a run: the scores first, then where everything is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from rich.text import Text
+
+from flows.command.terminal import RED, say
+from flows.project.folder import Project
+from tasks.pictures import titles
+from tasks.scores.criterion import sentence
+
+WIDTH = 13  # of the words at the left
+
+
+def show(project: Project, pipeline: str, report: str) -> None:
+    """Print the scores and the places of the model, the report and the pictures.
+
+    Args:
+        report: where the run's report is.
+    """
+    metrics = _read(project, pipeline, "metrics.json")
+    said = sentence(metrics, project.read(pipeline).evaluate)
+    say(Text(f"\n{said}", RED if metrics.get("passed") is False else "bold"))
+    for line in _more_scores(metrics):
+        say(Text(line))
+    say(Text())
+
+    place = f"data/{pipeline}"
+    rows = {"model": f"{place}/model.keras", "scores": f"{place}/metrics.json"}
+    rows["predictions"] = f"{place}/predictions.csv"
+    rows["report"] = report
+    for name, where in rows.items():
+        say(Text(f"{name:{WIDTH}}{where}"), WIDTH)
+    say(Text("pictures"))
+    pictures = _pictures(project, pipeline)
+    width = 2 + len(place) + 1 + max(map(len, pictures)) + 2
+    for file, title in pictures.items():
+        say(Text(f"{f'  {place}/{file}':{width}}{title}"), width)
+
+
+def _more_scores(metrics: dict[str, Any]) -> Iterator[str]:
+    """What the checkpoint reached on the validation rows, and the answers of `predict`."""
+    validation = [f"{name} {value:.4g}" for name, value in metrics.items() if "val_" in name[:4]]
+    if validation:
+        yield f"{', '.join(validation)} in epoch {metrics['best_epoch']}: choose models by these"
+    for x, y in metrics.get("predict", {}).items():
+        yield f"predicted for x = {x}: y = {y:.4g}"
+
+
+def _pictures(project: Project, pipeline: str) -> dict[str, str]:
+    """The title of each picture that shows something."""
+    found = titles(_read(project, pipeline, "schema.json")["labels"])
+    if not _read(project, pipeline, "near_duplicates.json")["count"]:
+        del found["near_duplicates.png"]
+    return found
+
+
+def _read(project: Project, pipeline: str, name: str) -> Any:
+    return json.loads((project.data(pipeline) / name).read_text(encoding="utf-8"))

@@ -1,0 +1,65 @@
+"""`compare`: the experiments of a pipeline, by the validation score, with what they changed."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+
+import pytest
+
+COMPARE = ("python", "-m", "flows", "compare", "linear")
+
+
+@pytest.fixture(scope="module")
+def workspace(workspaces):
+    """A commit with a score, and three experiments as DVC keeps them: a git reference each."""
+    made = workspaces("compared")
+    score(made, 0.5)
+    made.run("git", "commit", "-qam", "Run")
+    base = made.run("git", "rev-parse", "HEAD").strip()
+
+    tried = {
+        "better": (0.25, {"linear__fit__epochs": 4, "linear__fit__seed": 7}),
+        "worse": (0.75, {"linear__compile__learning_rate": 0.5}),
+        "another": (None, {"fashion__fit__epochs": 9}),  # of another pipeline
+    }
+    for name, (loss, values) in tried.items():
+        made.set(**values)
+        if loss:
+            score(made, loss)
+        made.run("git", "commit", "-qam", name)
+        made.run("git", "update-ref", f"refs/exps/{base[:2]}/{base[2:]}/{name}", "HEAD")
+        made.run("git", "reset", "-q", "--hard", base)
+    return made
+
+
+def score(workspace, loss: float) -> None:
+    file = workspace.path / "data/linear/metrics.json"
+    file.write_text(json.dumps({"val_loss": loss, "val_mae": loss / 2, "test_mse": 1.0}) + "\n")
+
+
+def test_the_lowest_val_loss_is_first_with_the_changed_parameters_and_no_test_score(workspace):
+    head, *rows, _, _ = workspace.run(*COMPARE).splitlines()
+    assert head.split()[:3] == ["experiment", "val_loss", "val_mae"]
+    assert [" ".join(row.split()) for row in rows] == [
+        "better 0.2500 0.1250 fit.epochs: 3 -> 4, fit.seed: 0 -> 7",
+        "(here) 0.5000 0.2500",
+        "worse 0.7500 0.3750 compile.learning_rate: 0.01 -> 0.5",
+    ]
+
+
+def test_dvcs_own_command_shows_the_same(workspace):
+    """As docs/models.md has it."""
+    page = (workspace.path / "docs/models.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^(dvc exp show .*?) +#", page, re.MULTILINE)
+    command = command.replace("/fashion/", "/linear/")
+    said = workspace.run(*shlex.split(command), "--no-pager")
+    rows = [line for line in said.splitlines() if "better" in line or "worse" in line]
+    assert ["better" in row for row in rows] == [True, False]
+    assert "test_mse" not in said
+
+
+def test_without_validation_rows_it_says_what_to_do(workspaces):
+    said = workspaces("uncompared").run(*COMPARE, code=1)
+    assert "No run of linear has a score on validation rows. Hold some out with" in said

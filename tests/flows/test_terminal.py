@@ -1,0 +1,178 @@
+"""What a person sees in a terminal: the flow's own lines, whole words, colors that can be read."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import pty
+import re
+import struct
+import subprocess
+import termios
+
+import pytest
+import rich
+from rich.color import Color
+from rich.console import Console
+from rich.text import Text
+
+from flows.command import plan, terminal
+from flows.command.terminal import say
+from flows.memory import reasons
+from flows.project.steps import STEPS
+
+TRAIN = ("python", "-m", "flows", "train", "linear")
+WIDE = 80  # columns
+# Every line that a run of `linear` may print; what goes on from the line above is indented.
+LINES = (
+    r"linear",
+    r"waiting for Prefect's server to start: .*",
+    rf"({'|'.join(STEPS)}) +(ran|cached) +\d+\.\d s  .*",
+    r"  .*",
+    r"test mse \d.*",
+    r"predicted for x = 10: y = .*",
+    r"(model|scores|predictions|report) +.*data/linear/.*",
+    r"report +`make ui`, then http://127\.0\.0\.1:4200/artifacts/key/linear-report",
+    r"pictures",
+    r"done in \d+\.\d s",
+)
+# A progress bar of DVC's or its lock, in the words of its library; a line that a library logs.
+OTHERS = re.compile(r"\d%|/s\b|acquire|WARNING|file\b.*\[\d\d:\d\d")
+COLORS = ("GREEN", "BLUE", "ORANGE", "RED", "GRAY")
+
+
+def in_terminal(workspace, *command: str) -> str:
+    """What a command writes into a terminal of 80 columns, without its colors."""
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 40, WIDE, 0, 0))
+    env = {**os.environ, **workspace.env, "TERM": "xterm-256color"}
+    process = subprocess.Popen(
+        command, cwd=workspace.path, env=env, stdin=subprocess.DEVNULL, stdout=its, stderr=its
+    )
+    os.close(its)
+
+    parts = []
+    while part := _read(ours):
+        parts.append(part)
+    assert process.wait() == 0, b"".join(parts).decode()
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", b"".join(parts).decode())
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # Linux's end of a terminal
+        return b""
+
+
+@pytest.fixture(scope="module")
+def workspace(workspaces):
+    return workspaces("watched")
+
+
+@pytest.fixture(scope="module")
+def seen(workspace) -> list[str]:
+    """The lines of a first run, as a terminal shows them."""
+    said = in_terminal(workspace, *TRAIN)
+    return [line.rstrip() for line in re.split(r"[\r\n]+", said) if line.strip()]
+
+
+def test_a_run_speaks_its_own_words_alone(seen):
+    assert not [line for line in seen if not any(re.fullmatch(known, line) for known in LINES)]
+    assert not [line for line in seen if OTHERS.search(line)]
+
+
+def test_no_line_of_a_run_is_wider_than_the_terminal(seen):
+    assert not [line for line in seen if len(line) > WIDE]
+
+
+def test_a_run_ends_with_the_score_and_where_everything_is(seen):
+    end = seen[seen.index("pictures") - 6 :]
+    assert end[0] == "test mse 34.93, passed (max_mse 100)"
+    assert end[2] == "model        data/linear/model.keras"
+    pictures = [line.split()[0] for line in end[7:-1]]
+    names = ("samples", "model", "learning_curve", "predictions", "calibration", "mistakes")
+    assert pictures == [f"data/linear/{name}.png" for name in names]  # near-duplicates: not looked
+
+
+def test_a_step_tells_what_had_changed_when_it_ran(workspace, seen):
+    workspace.set(linear__fit__epochs=4)
+    planned = workspace.run("python", "-m", "flows", "plan", "linear")
+    assert re.search(r"^fit +run +fit\.epochs: 3 -> 4$", planned, re.MULTILINE)
+    assert re.search(r"^reload_best +if changed +best\.weights\.h5$", planned, re.MULTILINE)
+    assert planned.endswith(f"\n\n{plan.LEGEND}\n")
+
+    said = workspace.run(*TRAIN)
+    assert re.search(r"^fit .*\(fit\.epochs: 3 -> 4\)$", said, re.MULTILINE)
+    assert re.search(r"^reload_best .*\(best\.weights\.h5 changed\)$", said, re.MULTILINE)
+
+
+def test_plan_without_a_name_has_a_line_for_each_pipeline(workspace, seen):
+    workspace.set(linear__evaluate__max_mse=99.0)
+    lines = dict(line.split(maxsplit=1) for line in planned_all(workspace))
+    assert lines == {
+        "fashion": "run all steps",
+        "fashion-cnn": "run all steps",
+        "linear": "run evaluate",
+    }
+    workspace.set(linear__evaluate__max_mse=100.0)
+    assert "linear       up to date" in planned_all(workspace)
+
+
+def planned_all(workspace) -> list[str]:
+    return workspace.run("python", "-m", "flows", "plan").splitlines()
+
+
+@pytest.mark.parametrize("library", ["dvc.progress", "dvc_data.callbacks"])
+def test_the_progress_bars_of_dvc_are_off_also_that_of_its_lock(library, monkeypatch):
+    import flows.memory.patches  # noqa: F401
+
+    monkeypatch.setenv("DVC_IGNORE_ISATTY", "1")
+    bar = __import__(library, fromlist=["Tqdm"]).Tqdm(desc="Waiting to acquire lock")
+    assert bar.disable
+
+
+def shown(monkeypatch, line: str, indent: int, terminal: bool) -> list[str]:
+    file = io.StringIO()
+    console = Console(file=file, width=30, force_terminal=terminal, color_system=None)
+    monkeypatch.setattr(rich, "get_console", lambda: console)
+    say(Text(line), indent)
+    return file.getvalue().splitlines()
+
+
+def test_what_does_not_fit_goes_on_at_the_indent_and_no_word_is_broken(monkeypatch):
+    line = "name     a few words more than there is room for\nand a line"
+    assert shown(monkeypatch, line, 9, terminal=True) == [
+        "name     a few words more than",
+        "         there is room for",
+        "         and a line",
+    ]
+    assert shown(monkeypatch, line, 9, terminal=False) == [
+        "name     a few words more than there is room for",
+        "         and a line",
+    ]
+
+
+@pytest.mark.parametrize("name", COLORS)
+@pytest.mark.parametrize("ground", [0.0, 1.0], ids=["black", "white"])
+def test_colors_can_be_read_on_black_and_on_white(name, ground):
+    """By the contrast of WCAG 2, which asks for 3 to 1 in large letters."""
+    parts = [each / 255 for each in Color.parse(getattr(terminal, name)).get_truecolor()]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    low, high = sorted((light, ground))
+    assert (high + 0.05) / (low + 0.05) > 3.5
+
+
+@pytest.mark.parametrize(
+    ("paths", "said"),
+    [
+        ([], []),
+        (["data/x/a.npz"], ["a.npz is missing"]),
+        (["data/x/a.npz", "own/b"], ["a.npz and own/b are missing"]),
+        (["a", "b", "c", "d"], ["a, b and 2 more are missing"]),
+    ],
+)
+def test_files_are_a_reason_in_plain_words(paths, said):
+    assert reasons.files(paths, "fit@x", "missing") == said
