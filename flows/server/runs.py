@@ -6,21 +6,25 @@ import json
 import logging
 import os
 import platform
+import textwrap
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from prefect import tags
+from prefect import tags, task_engine
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas import State, StateType
+from prefect.client.schemas import State, StateType, TaskRun
 from prefect.client.schemas.filters import (
     FlowRunFilter,
+    FlowRunFilterDeploymentId,
     FlowRunFilterId,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
+from prefect.client.schemas.objects import TERMINAL_STATES
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 from prefect.states import Crashed
@@ -31,6 +35,8 @@ from tasks.core.step import Stopped, stopping
 
 log = logging.getLogger("flows")
 FLOW = "pipeline"  # the name of the flow in Prefect
+LONGEST = 120  # characters of a run's name
+FAILURES = {StateType.FAILED, StateType.CRASHED}
 
 
 def signed() -> AbstractContextManager[set[str]]:
@@ -40,6 +46,18 @@ def signed() -> AbstractContextManager[set[str]]:
 
 def signature() -> str:
     return f"process {os.getpid()} on {platform.node()}"
+
+
+def name_waiting_steps() -> None:
+    """Call the run of a task as the task; Prefect adds letters to it until it begins."""
+    create = task_engine._create_task_run_locally
+
+    def named(*arguments: Any, **options: Any) -> TaskRun:
+        run = create(*arguments, **options)
+        run.name = (options.get("task") or arguments[0]).name
+        return run
+
+    task_engine._create_task_run_locally = named
 
 
 def begin() -> None:
@@ -52,6 +70,49 @@ def begin() -> None:
         for run in client.read_flow_runs(flow_run_filter=_unfinished()):
             if str(run.id) != flow_run.id and any(map(_of_a_dead_process, run.tags)):
                 _close(client, run.id, Crashed(message="its process was killed"), {})
+
+
+def conclude(state: State, patience: int | None) -> None:
+    """At the end of a flow run: its name tells the result in lists, and failures have an end.
+
+    Args:
+        patience: so many scheduled runs may fail in a row; None: any number.
+    """
+    with get_client(sync_client=True) as client:
+        run = client.read_flow_run(UUID(flow_run.id))
+        if state.is_failed() and patience and run.auto_scheduled and run.deployment_id:
+            _pause_if_all_failed(client, run.deployment_id, state, patience)
+        if state.is_failed() or state.is_completed():
+            client.update_flow_run(run.id, name=titled(run.name, state))
+
+
+def titled(name: str, state: State) -> str:
+    """A run's name with its result, as lists do not show a state's message."""
+    return textwrap.shorten(f"{name}: {state.message}", LONGEST, placeholder=" ...")
+
+
+def _pause_if_all_failed(
+    client: SyncPrefectClient, deployment: UUID, state: State, patience: int
+) -> None:
+    """Turn a deployment's schedules off when its last scheduled runs have failed, and say so."""
+    before = client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(
+            deployment_id=FlowRunFilterDeploymentId(any_=[deployment]),
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(TERMINAL_STATES))),
+        ),
+        sort=FlowRunSort.END_TIME_DESC,
+    )
+    scheduled = [each.state_type for each in before if each.auto_scheduled][: patience - 1]
+    if len(scheduled) < patience - 1 or not FAILURES.issuperset(scheduled):
+        return
+
+    for schedule in client.read_deployment_schedules(deployment):
+        client.update_deployment_schedule(deployment, schedule.id, active=False)
+    log.error(
+        "failed %d times in a row, so the schedule is off: turn it on again when this is fixed",
+        patience,
+    )
+    state.message = f"schedule turned off after {patience} failures: {state.message}"
 
 
 def leave_note(end: State, steps: dict[str, State]) -> None:
