@@ -181,7 +181,7 @@ def run_pipeline(pipeline: str, force: bool = False, changes: Changes = NOTHING)
     steps: dict[str, State] = {}
     state = _run(project, pipeline, force, _changed(changes), steps)
     if answers():
-        runs.conclude(state, _patience(project, pipeline))
+        runs.conclude(state, steps, _patience(project, pipeline))
     else:
         runs.leave_note(state, steps)
         server_is_away(state)
@@ -294,7 +294,7 @@ def bring_up_to_date(name: str, pipeline: str, how: How) -> State:
         return Cancelled(message="the run was stopped before this step")
     missing = [each for each, future in how.after.items() if not future.state.is_completed()]
     if missing:
-        return Cancelled(name="NotRun", message=f"it needs {missing[0]}")
+        return Failed(name=runs.NOT_RUN, message=f"it needs {missing[0]}")
 
     project, address, started, said = how.project, f"{name}@{pipeline}", time.monotonic(), ""
 

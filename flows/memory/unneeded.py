@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -11,16 +13,20 @@ from pathlib import Path
 
 from dvc.repo import Repo, lock_repo
 from dvc.repo.experiments.refs import ExpRefInfo
-from dvc.repo.experiments.utils import exp_refs
+from dvc.repo.experiments.utils import exp_refs, remove_exp_refs
 from dvc.scm import NoSCM
 from dvc_data.hashfile.gc import gc
 from dvc_data.hashfile.hash_info import HashInfo
+from dvc_data.hashfile.tree import Tree
 
 from flows.engine.processes import lives
 from flows.memory.local import cache
 from flows.memory.repo import repository
 from flows.project.folder import Project
 from tasks.core.step import UserError
+
+HASH = "[0-9a-f]{32}(\\.dir)?"  # as dvc.lock has it
+COMMITS = 1000  # in one command
 
 
 @dataclass
@@ -48,7 +54,7 @@ class Kept:
         return {name: size for name, size in self.sizes.items() if name not in needed}
 
     def remove_experiments(self) -> None:
-        self.repo.experiments.remove([str(ref) for ref in self.old])
+        remove_exp_refs(self.repo.scm, self.old)
 
     def remove_objects(self) -> None:
         gc(self.repo.cache.local, self.used)
@@ -95,13 +101,52 @@ def _made(repo: Repo, ref: ExpRefInfo) -> float:
 
 
 def _used(repo: Repo, experiments: list[ExpRefInfo], since: float, tips: bool) -> set[HashInfo]:
-    """The objects that the files of now, commits, experiments or late runs have as outputs."""
-    revisions = [repo.scm.get_ref(str(ref)) for ref in experiments]
-    which = {"all_branches": True, "all_tags": True} if tips else {"all_commits": True}
-    if isinstance(repo.scm, NoSCM):
-        which = {}
-    found = repo.used_objs(revs=revisions, used_run_cache=_late_runs(repo, since), **which)
-    return set().union(*found.values())
+    """The objects that the files of now, late runs, experiments or commits name."""
+    logger = logging.getLogger("dvc")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # it would warn of each output that was never made
+    found = repo.used_objs(used_run_cache=_late_runs(repo, since))
+    logger.setLevel(level)
+
+    if not isinstance(repo.scm, NoSCM):
+        revisions = [repo.scm.get_ref(str(ref)) for ref in experiments] + _commits(repo, tips)
+        found[None] = found[None] | _named_in(repo, revisions)
+    used = set().union(*found.values())
+    return used | _inside(repo, used)
+
+
+def _commits(repo: Repo, tips: bool) -> list[str]:
+    if tips:
+        places = ("refs/heads", "refs/tags", "refs/remotes", "refs/stash")
+        return ["HEAD", *_git(repo, "for-each-ref", "--format=%(objectname)", *places)]
+    return _git(repo, "rev-list", "--exclude=refs/exps/*", "--all", "HEAD")
+
+
+def _named_in(repo: Repo, revisions: list[str]) -> set[HashInfo]:
+    """Every hash in what DVC wrote into commits.
+
+    DVC itself would read all of dvc.yaml in each commit, for seconds, and fail on one that it
+    cannot read.
+    """
+    found: set[str] = set()
+    for first in range(0, len(revisions), COMMITS):
+        some = revisions[first : first + COMMITS]
+        found |= {*_git(repo, "grep", "-ohE", HASH, *some, "--", "*dvc.lock", "*.dvc")}
+    return {HashInfo("md5", name) for name in found}
+
+
+def _git(repo: Repo, *command: str) -> list[str]:
+    done = subprocess.run(["git", *command], cwd=repo.root_dir, capture_output=True, text=True)
+    if done.returncode not in (0, 1):  # grep: 1 is nothing found
+        raise UserError(f"`git {command[0]}` failed: {done.stderr.strip()}")
+    return done.stdout.split()
+
+
+def _inside(repo: Repo, used: set[HashInfo]) -> set[HashInfo]:
+    """The files in the folders that are needed."""
+    store = repo.cache.local
+    folders = [each for each in used if each.isdir and store.exists(each.value)]
+    return {entry for folder in folders for _, _, entry in Tree.load(store, folder)}
 
 
 def _late_runs(repo: Repo, since: float) -> list[tuple[str, str]]:

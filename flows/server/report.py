@@ -100,7 +100,7 @@ def report(project: Project, pipeline: str, run: Run) -> None:
 
 
 def _write(pipeline: str, name: str, title: str, markdown: str) -> None:
-    create_markdown_artifact(markdown, key=key(pipeline, name), description=text(title))
+    create_markdown_artifact(markdown, key=key(pipeline, name), description=title)
 
 
 def key(pipeline: str, name: str) -> str:

@@ -7,10 +7,11 @@ import logging
 import os
 import platform
 import textwrap
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from prefect import tags, task_engine
@@ -27,7 +28,7 @@ from prefect.client.schemas.objects import TERMINAL_STATES
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
-from prefect.states import Crashed
+from prefect.states import Cancelled, Crashed
 
 from flows.engine.processes import lives, lock
 from flows.project.folder import Project
@@ -35,6 +36,8 @@ from tasks.core.step import Stopped, stopping
 
 log = logging.getLogger("flows")
 FLOW = "pipeline"  # the name of the flow in Prefect
+NOT_RUN = "NotRun"  # the state of a step that needs a failed one
+NOT_READY = "NotReady"  # Prefect's, of a step that waits for a stopped one
 LONGEST = 120  # characters of a run's name
 FAILURES = {StateType.FAILED, StateType.CRASHED}
 
@@ -72,18 +75,39 @@ def begin() -> None:
                 _close(client, run.id, Crashed(message="its process was killed"), {})
 
 
-def conclude(state: State, patience: int | None) -> None:
+def conclude(state: State, steps: dict[str, State], patience: int | None) -> None:
     """At the end of a flow run: its name tells the result in lists, and failures have an end.
 
     Args:
+        state: in which it ends.
+        steps: the states in which its steps have ended.
         patience: so many scheduled runs may fail in a row; None: any number.
     """
     with get_client(sync_client=True) as client:
+        for step in steps.values():
+            if step.name in (NOT_RUN, NOT_READY):
+                _tell_not_run(client, step)
         run = client.read_flow_run(UUID(flow_run.id))
         if state.is_failed() and patience and run.auto_scheduled and run.deployment_id:
             _pause_if_all_failed(client, run.deployment_id, state, patience)
         if state.is_failed() or state.is_completed():
             client.update_flow_run(run.id, name=titled(run.name, state))
+
+
+def _tell_not_run(client: SyncPrefectClient, step: State) -> None:
+    """Show a step that did not run otherwise than the failed one.
+
+    While the run lasts it counts as failed: with any other state Prefect would not start, and so
+    not end, the steps that wait for it.
+    """
+    why = step.message if step.name == NOT_RUN else "the run was stopped before this step"
+    end: State = Cancelled(name=NOT_RUN, message=why)
+    run = cast(UUID, step.state_details.task_run_id)
+    for _ in range(20):  # the server gets to know a step some time after it has begun
+        with suppress(ObjectNotFound):
+            client.set_task_run_state(run, end, force=True)
+            return
+        time.sleep(0.5)
 
 
 def titled(name: str, state: State) -> str:
