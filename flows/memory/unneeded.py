@@ -19,8 +19,8 @@ from dvc_data.hashfile.gc import gc
 from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.tree import Tree
 
-from flows.engine.processes import lives
 from flows.memory.local import cache
+from flows.memory.patches import holds
 from flows.memory.repo import repository
 from flows.project.folder import Project
 from tasks.core.step import UserError
@@ -88,11 +88,12 @@ def _own(project: Project) -> bool:
 def _refuse_if_busy(repo: Repo) -> None:
     """While a step of a `dvc repro` runs, DVC notes it in a file; its lock is free then."""
     with suppress(FileNotFoundError, ValueError):
-        noted = json.loads(Path(repo.tmp_dir, "rwlock").read_text(encoding="utf-8"))
+        file = Path(repo.tmp_dir, "rwlock")
+        written, noted = file.stat().st_mtime, json.loads(file.read_text(encoding="utf-8"))
         holders = [*noted.get("write", {}).values()]
         holders += [each for readers in noted.get("read", {}).values() for each in readers]
         for holder in holders:
-            if lives(holder["pid"]):
+            if holds(holder, written):
                 raise UserError(f"`{holder['cmd']}` is at work here. Wait until it has ended.")
 
 

@@ -83,15 +83,25 @@ def conclude(state: State, steps: dict[str, State], patience: int | None) -> Non
         steps: the states in which its steps have ended.
         patience: so many scheduled runs may fail in a row; None: any number.
     """
-    with get_client(sync_client=True) as client:
-        for step in steps.values():
-            if step.name in (NOT_RUN, NOT_READY):
-                _tell_not_run(client, step)
-        run = client.read_flow_run(UUID(flow_run.id))
-        if state.is_failed() and patience and run.auto_scheduled and run.deployment_id:
-            _pause_if_all_failed(client, run.deployment_id, state, patience)
-        if state.is_failed() or state.is_completed():
-            client.update_flow_run(run.id, name=titled(run.name, state))
+    try:
+        with get_client(sync_client=True) as client:
+            _conclude(client, state, steps, patience)
+    except Exception as error:  # the run has ended as it has, whatever the server says
+        log.warning("Prefect's server did not take the result into its lists: %s", error)
+
+
+def _conclude(
+    client: SyncPrefectClient, state: State, steps: dict[str, State], patience: int | None
+) -> None:
+    for step in steps.values():
+        if step.name in (NOT_RUN, NOT_READY):
+            _tell_not_run(client, step)
+
+    run = client.read_flow_run(UUID(flow_run.id))
+    if state.is_failed() and patience and run.auto_scheduled and run.deployment_id:
+        _pause_if_all_failed(client, run.deployment_id, state, patience)
+    if state.is_failed() or state.is_completed():
+        client.update_flow_run(run.id, name=titled(run.name, state))
 
 
 def _tell_not_run(client: SyncPrefectClient, step: State) -> None:
