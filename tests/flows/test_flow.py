@@ -218,6 +218,7 @@ def test_ctrl_c_stops_between_batches_and_the_next_run_goes_on(workspace, prefec
     workspace.set(linear__fit__epochs=ENDLESS)
     process = workspace.start(*TRAIN)
     workspace.wait_for_training(process)
+    eventually(lambda: {"reload_best", "evaluate"} <= set(last_run(prefect_server)[1]))  # they wait
     os.kill(process.pid, signal.SIGINT)
     said = process.communicate(timeout=120)[0]
     assert process.returncode == 1
