@@ -16,6 +16,7 @@ VERBS = {
     "verify": "run the last commit again in a clean place, and compare every hash",
     "ui": "start Prefect's server with its UI",
     "worker": "offer the pipelines in the UI, and run what it starts and schedules",
+    "tidy": "delete old experiments and runs, and what DVC's cache keeps for nobody",
 }
 USAGE = "usage: python -m flows VERB [ARGUMENTS]\n\n{}\n\npython -m flows VERB --help says more."
 

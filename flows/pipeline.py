@@ -40,6 +40,11 @@ from tasks.core.step import Stopped, TimedOut, TryAgain, UserError, stopping
 log = logging.getLogger("flows")  # shown in the terminal and in Prefect's UI, as the steps' lines
 for name in ("flows", "tasks"):
     logging.getLogger(name).setLevel(logging.INFO)
+runs.name_waiting_steps()
+# The flow has a line of its own for how each step ended.
+logging.getLogger("prefect.task_runs").addFilter(
+    lambda record: not record.getMessage().startswith("Finished in state")
+)
 # Prefect logs a run that was cancelled or has failed with a traceback through its own code.
 logging.getLogger("prefect.flow_runs").addFilter(
     lambda record: (
@@ -47,8 +52,10 @@ logging.getLogger("prefect.flow_runs").addFilter(
     )
 )
 
+PAUSE_AFTER = 3  # scheduled runs that failed, if params.yaml cannot be read
 RETRIES = 2  # of a step that could not reach something outside: `load` alone says so
 NOTHING_CHANGED = "nothing has changed"
+NOT_PASSED = "NotPassed"  # the state of a run whose model misses min_accuracy or max_mse
 RESUMES = "the same command resumes from there"
 Changes: Any = form()  # Prefect makes its form from this model
 NOTHING = Changes()
@@ -76,7 +83,6 @@ def _may_pass(task, run, state) -> bool:
 
 
 as_task: dict[str, Any] = {
-    "task_run_name": lambda: task_run.task_name,
     "cache_policy": NO_CACHE,  # DVC is the cache; Prefect's would hash every argument
     "retries": RETRIES,
     "retry_delay_seconds": exponential_backoff(2),  # seconds, doubled each time
@@ -174,10 +180,20 @@ def run_pipeline(pipeline: str, force: bool = False, changes: Changes = NOTHING)
 
     steps: dict[str, State] = {}
     state = _run(project, pipeline, force, _changed(changes), steps)
-    if not answers():
+    if answers():
+        runs.conclude(state, steps, _patience(project, pipeline))
+    else:
         runs.leave_note(state, steps)
         server_is_away(state)
     return state
+
+
+def _patience(project: Project, pipeline: str) -> int | None:
+    """How many scheduled runs may fail in a row."""
+    try:
+        return project.read(pipeline).run.pause_after
+    except UserError:  # which is why this one has failed
+        return PAUSE_AFTER
 
 
 def _run(
@@ -211,7 +227,8 @@ def _run_experiment(
 
     with experiment.workspace(project, name, pipeline, changes) as copy:
         state = _run_steps(copy, pipeline, force, steps)
-        if state.is_completed():
+        if state.is_completed() or state.name == NOT_PASSED:
+            log.info("recording the experiment %s", name)
             experiment.save(copy, name, pipeline)
             state.message = (
                 f"{state.message}. Experiment {name}: `dvc exp apply {name}` makes it yours"
@@ -231,13 +248,21 @@ def _run_steps(project: Project, pipeline: str, force: bool, states: dict[str, S
 
     verdict = report.verdict(project, pipeline)
     if all(state.message == NOTHING_CHANGED for state in states.values()):
-        return Completed(message=f"{NOTHING_CHANGED}: {verdict}")
+        return _judged(project, pipeline, f"{NOTHING_CHANGED}: {verdict}")
 
     steps = [(name, str(state.name), str(state.message)) for name, state in states.items()]
     (data,) = lock.stages(project)[f"load@{pipeline}"]["outs"]
     run = report.Run(before, steps, time.monotonic() - started, data["md5"])
     report.report(project, pipeline, run)
-    return Completed(message=verdict)
+    return _judged(project, pipeline, verdict)
+
+
+def _judged(project: Project, pipeline: str, message: str) -> State:
+    """How a run ends all of whose steps are done."""
+    if report.passed(project, pipeline) is not False:
+        return Completed(message=message)
+    end = Failed if project.read(pipeline).run.must_pass else Completed
+    return end(name=NOT_PASSED, message=message)
 
 
 def _submit(project: Project, pipeline: str, force: bool) -> dict[str, PrefectFuture]:
@@ -267,7 +292,7 @@ def bring_up_to_date(name: str, pipeline: str, how: How) -> State:
         return Cancelled(message="the run was stopped before this step")
     missing = [each for each, future in how.after.items() if not future.state.is_completed()]
     if missing:
-        return Failed(name="NotRun", message=f"it needs {missing[0]}")
+        return Failed(name=runs.NOT_RUN, message=f"it needs {missing[0]}")
 
     project, address, started, said = how.project, f"{name}@{pipeline}", time.monotonic(), ""
     before = lock.stages(project).get(address, {})

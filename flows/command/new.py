@@ -152,7 +152,7 @@ def told(name: str, found: Proposal) -> str:
     lines = [
         f"{name}: {found.about}",
         f"{edit.FILE} has a new section for it, the last one. Check these guesses there:",
-        *(f"  - {readable(note)}" for note in found.notes),
+        *(f"  - {readable(note)}" for note in [*found.notes, *_outside(found.load["path"])]),
         f"python -m flows plan {name}     # what would run",
         f"python -m flows train {name}    # run it",
     ]
@@ -165,6 +165,17 @@ def _separator(typed: str) -> str:
         known = " ".join(each for each in SEPARATORS if each.strip())
         raise argparse.ArgumentTypeError(f"got `{typed}`, expected one of {known} tab space")
     return found
+
+
+def _outside(path: str) -> list[str]:
+    """What a colleague would miss."""
+    if not (os.path.isabs(path) or path.startswith("../")):
+        return []
+    copy = f"datasets/{os.path.basename(path)}"
+    return [
+        f"the data lie outside the project, so a clone will not have them. To share them, copy "
+        f"them to `{copy}`, type `dvc add {copy}`, and set load.path to it"
+    ]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -42,6 +42,7 @@ def serve() -> None:
         file.truncate(0)
         file.write(f"{url}/api")
         file.flush()
-        print(f"Prefect's UI will be at {url}. Ctrl-C ends it.", flush=True)
+        taken = f"Port {wanted} is taken. " if int(wanted) not in (0, port) else ""
+        print(f"{taken}Prefect's UI will be at {url}. Ctrl-C ends it.", flush=True)
         os.environ["PREFECT_SERVER_CSRF_PROTECTION_ENABLED"] = "true"
         guard.serve(port)

@@ -83,6 +83,11 @@ def sweep(project: Project) -> None:
                     _remove(mark.with_suffix(""), mark)
 
 
+def at_work(project: Project) -> list[str]:
+    """The names of the copies that are in use, after a `sweep`."""
+    return sorted(mark.stem for mark in _trials(project).glob("*.lock"))
+
+
 def _remove(place: Path, mark: Path) -> None:
     shutil.rmtree(place, ignore_errors=True)
     mark.unlink(missing_ok=True)

@@ -153,13 +153,19 @@ def _check_living_holders(tmp_dir, lock, info, *, mode, waiters) -> None:
         written = os.stat(os.path.join(tmp_dir, dvc.rwlock.RWLOCK_FILE)).st_mtime
         for path, holders in list(lock[mode].items()):
             if isinstance(holders, list):
-                holders[:] = [each for each in holders if _holds(each, written)]
-            elif not _holds(holders, written):
+                holders[:] = [each for each in holders if holds(each, written)]
+            elif not holds(holders, written):
                 del lock[mode][path]
     _check_holders(tmp_dir, lock, info, mode=mode, waiters=waiters)
 
 
-def _holds(holder: dict, written: float) -> bool:
+def holds(holder: dict, written: float) -> bool:
+    """Whether a process that DVC noted in its list of locks lives.
+
+    Args:
+        holder: its number, as the list has it.
+        written: when the list was, in seconds since 1970; the number may be another's since.
+    """
     with suppress(psutil.NoSuchProcess):
         return psutil.Process(holder["pid"]).create_time() <= written + 1
     return False

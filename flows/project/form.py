@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import operator
+import textwrap
 from functools import reduce
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import Field, create_model, model_serializer
 
-from flows.project.steps import STEPS, step
+from flows.project.steps import step
 from tasks.core.step import Section
+
+# What is tried most stands first.
+ORDER = ("fit", "compile", "build", "normalize", "visualize", "evaluate", "load")
+WIDEST = 40  # characters of a value in a description
 
 
 class _Form(Section):
@@ -21,15 +27,35 @@ class _Form(Section):
         return {key: getattr(self, key) for key in filled}
 
 
-def form() -> type[Section]:
-    """Every parameter of every step, none of them required: what is left out stays as it is."""
-    parts = {}
-    for name in STEPS:
-        keys = {key: _optional(_either(f), f[0].description) for key, f in _fields(name).items()}
-        if keys:
-            part = create_model(f"{name} parameters", __base__=_Form, **keys)
-            parts[name] = _optional(part, f"Parameters of the step {name}.")
+def form(chosen: Any = None) -> type[Section]:
+    """The parameters of the steps, none of them required: what is left out stays as it is.
+
+    Args:
+        chosen: the parameters of a pipeline, as `Project.read` has them: the form has the keys of
+            its own source and family, and says their values. None: all keys that there are.
+    """
+    parts: dict[str, Any] = {}
+    for name in ORDER:
+        section = getattr(chosen, name, None)
+        fields = _fields(name) if section is None else _own(name, section)
+        about = f"Parameters of the step {name}." if section is None else _in_words(section, fields)
+
+        keys = {}
+        for place, (key, same) in enumerate(fields.items()):
+            now = "" if section is None else f"Now {_word(getattr(section, key))}. "
+            keys[key] = _optional(_either(same), now + (same[0].description or ""), place)
+        part = create_model(f"{name} parameters", __base__=_Form, **keys)
+        parts[name] = _section(part, about, len(parts))
     return create_model("Changes", __base__=_Form, **parts)
+
+
+def definitions(chosen: Any) -> dict[str, Any]:
+    """The form of a pipeline's experiments as JSON schemas, by their names."""
+    changes = form(chosen).model_json_schema(ref_template="#/definitions/{model}")
+    parts = changes.pop("$defs")
+    for part in parts.values():
+        part["title"] = "change"  # on the button that opens it
+    return {**parts, "Changes": changes}
 
 
 def _fields(name: str) -> dict[str, list]:
@@ -41,6 +67,23 @@ def _fields(name: str) -> dict[str, list]:
     return same
 
 
+def _own(name: str, section: Section) -> dict[str, list]:
+    """The keys of a section; another family may be chosen, but no other source: its data differ."""
+    known = _fields(name)
+    own = {key: [field] for key, field in type(section).model_fields.items() if key != "source"}
+    return own | {key: known[key] for key in own if key == "family"}
+
+
+def _in_words(section: Section, fields: dict[str, list]) -> str:
+    return ", ".join(f"{key} {_word(getattr(section, key))}" for key in fields)
+
+
+def _word(value: Any) -> str:
+    """A value as params.yaml has it, in a line of bounded length."""
+    word = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return textwrap.shorten(word, WIDEST, placeholder=" ...")
+
+
 def _either(fields: list) -> Any:
     """What any of these keys of one name may hold."""
     types = [field.rebuild_annotation() for field in fields]
@@ -50,12 +93,29 @@ def _either(fields: list) -> Any:
     return reduce(operator.or_, types)
 
 
-def _optional(kind: Any, description: str) -> Any:
+def _section(part: type[Section], description: str, place: int) -> Any:
+    """A part of the form that is closed until someone opens it by a click."""
+
+    def shown(schema: dict) -> None:
+        schema.pop("default", None)
+        (opened,) = (each for each in schema["anyOf"] if each.get("type") != "null")
+        closed = {"title": "keep", "type": "null"}
+        schema |= {"anyOf": [closed, opened], "position": place}
+
+    return part | None, Field(None, description=description, json_schema_extra=shown)
+
+
+def _optional(kind: Any, description: str, place: int) -> Any:
     kind = Literal[True, False] if kind is bool else kind
-    return kind, Field(None, description=description, json_schema_extra=_shown)
+
+    def shown(schema: dict) -> None:
+        _for_prefect(schema)
+        schema["position"] = place  # some databases do not keep the order
+
+    return kind, Field(None, description=description, json_schema_extra=shown)
 
 
-def _shown(schema: dict) -> None:
+def _for_prefect(schema: dict) -> None:
     """As Prefect's form needs it: a list of words in place of a constant or a switch."""
     schema.pop("default", None)  # it would be filled in
     if schema.get("type") == "boolean":

@@ -27,6 +27,13 @@ NONE = "(none)"  # shown where a key was not there
 DEEPEST, MOST = 50, 1_000_000  # of the values in the file
 
 Seconds = Annotated[float, Field(gt=0)]
+FLOW: dict[str, Any] = {  # the keys of `run` that no step has
+    "must_pass": (bool, Field(description="Whether a model that does not pass is a failed run.")),
+    "pause_after": (
+        Annotated[int, Field(gt=0)] | None,
+        Field(description="Scheduled runs that fail in a row until the schedule is turned off."),
+    ),
+}
 
 
 @cache
@@ -42,10 +49,10 @@ def model() -> type[Section]:
 
 
 def _run() -> type[Section]:
-    """The section `run`: what changes no result. The steps' own keys, and their time limits."""
+    """The section `run`: what changes no result. The flow's own keys, the steps', their limits."""
     limits: dict[str, Any] = dict.fromkeys(STEPS, (Seconds | None, None))
     timeouts = create_model("Timeouts", __base__=Section, **limits)
-    fields: dict[str, Any] = {"timeouts": (timeouts, ...)}
+    fields: dict[str, Any] = {"timeouts": (timeouts, ...), **FLOW}
     for name in STEPS:
         own = step(name).run
         if own:

@@ -20,8 +20,10 @@ from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectNotFound
 from ruamel.yaml import YAML
 
+from flows.project import form
 from flows.project.folder import Project
 from flows.server.markdown import text
+from tasks.core.step import UserError
 
 POOL = "keras-flows"
 ENTRYPOINT = "flows/pipeline.py:run_pipeline"
@@ -44,15 +46,17 @@ def register(project: Project, flow: Flow) -> list[str]:
     """
     wanted = {}
     for pipeline, about in _pipelines(project).items():
-        wanted[pipeline] = _at_first(pipeline, about) | _once_at_a_time()
+        start = _start(project, _form(flow))
+        wanted[pipeline] = _at_first(pipeline, about) | _once_at_a_time(), start
         trial = f"{about}: with other parameters. Each run becomes a DVC experiment."
-        wanted[f"{pipeline}-experiment"] = _at_first(pipeline, trial)
+        start = _start(project, _form_of_trials(project, flow, pipeline))
+        wanted[f"{pipeline}-experiment"] = _at_first(pipeline, trial), start
 
     with get_client(sync_client=True) as client:
         _pool(client)
         flow_id = client.create_flow(flow)
-        for name, first in wanted.items():
-            _create_or_update(client, flow_id, flow, name, first, _start(project, flow))
+        for name, (first, start) in wanted.items():
+            _create_or_update(client, flow_id, flow, name, first, start)
         _remove_gone(client, flow_id, project)
     return list(wanted)
 
@@ -77,14 +81,33 @@ def _pool(client: SyncPrefectClient) -> None:
         client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
 
 
-def _start(project: Project, flow: Flow) -> dict[str, Any]:
+def _form(flow: Flow) -> dict[str, Any]:
+    """The form of a run with the parameters of params.yaml."""
+    schema = flow.parameters.model_dump(exclude_unset=True)
+    return schema | {"properties": _without(schema["properties"], "changes"), "definitions": {}}
+
+
+def _without(content: dict, key: str) -> dict:
+    return {name: value for name, value in content.items() if name != key}
+
+
+def _form_of_trials(project: Project, flow: Flow, pipeline: str) -> dict[str, Any]:
+    """The form of an experiment: the keys of the pipeline, and their values."""
+    schema = flow.parameters.model_dump(exclude_unset=True)
+    try:
+        return schema | {"definitions": form.definitions(project.read(pipeline))}
+    except UserError:  # a run says what is wrong
+        return schema
+
+
+def _start(project: Project, schema: dict[str, Any]) -> dict[str, Any]:
     """How the flow is started, and its form: what no person sets."""
     directory = {"directory": str(project.root)}
     return {
         "entrypoint": ENTRYPOINT,
         "path": str(project.root),
         "pull_steps": [{"prefect.deployments.steps.set_working_directory": directory}],
-        "parameter_openapi_schema": flow.parameters.model_dump(exclude_unset=True),
+        "parameter_openapi_schema": schema,
     }
 
 

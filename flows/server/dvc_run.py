@@ -11,7 +11,6 @@ from prefect.client.schemas import State, StateType
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterId,
-    FlowRunFilterName,
     FlowRunFilterTags,
 )
 from prefect.states import Cancelled, Completed, Crashed, Failed, Running
@@ -19,8 +18,8 @@ from prefect.states import Cancelled, Completed, Crashed, Failed, Running
 from flows.memory.plan import plan
 from flows.memory.repo import UNCHANGED
 from flows.project.folder import Project
-from flows.server.report import verdict
-from flows.server.runs import FLOW, signature
+from flows.server.report import NOT_PASSED, verdict
+from flows.server.runs import FLOW, signature, titled
 from tasks.core.step import UserError
 
 STATES = {
@@ -54,10 +53,9 @@ class DvcRun:
         self.ids: dict[str, UUID] = {step.name: step.id for step in found}
 
     def _begun(self, command: str) -> UUID | None:
-        tagged = FlowRunFilter(
-            name=FlowRunFilterName(any_=[self.name]), tags=FlowRunFilterTags(all_=[command])
-        )
-        return next((run.id for run in self.client.read_flow_runs(flow_run_filter=tagged)), None)
+        tagged = FlowRunFilter(tags=FlowRunFilterTags(all_=[command]))
+        found = self.client.read_flow_runs(flow_run_filter=tagged)
+        return next((run.id for run in found if run.name.startswith(self.name)), None)
 
     def _begin(self, command: str) -> UUID:
         return self.client.create_flow_run(
@@ -98,12 +96,14 @@ class DvcRun:
                 self.states[name] = Crashed(message="dvc repro was killed")
                 self._tell(name)
 
-        end = State(type=StateType.COMPLETED, message=verdict_then)
+        name = "NotPassed" if verdict_then.startswith(NOT_PASSED) else "Completed"
+        end = State(type=StateType.COMPLETED, name=name, message=verdict_then)
         for name, state in self.states.items():
             if not state.is_completed():
                 end = State(type=state.type, message=f"{name}: {state.message}")
                 break
         self.client.set_flow_run_state(self.run, end, force=True)
+        self.client.update_flow_run(self.run, name=titled(self.name, end))
 
     def _note_unchanged(self) -> None:
         with suppress(UserError):  # another run may be at work by now, and must not wait for this

@@ -32,6 +32,9 @@ def serve(port: int) -> None:
     from prefect.server.api.server import create_app
     from prefect.settings import get_current_settings
 
+    from flows.server.database import writers_take_turns
+
+    writers_take_turns()
     server = get_current_settings().server
     uvicorn.run(
         Guard(create_app(final=True)),

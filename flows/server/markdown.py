@@ -27,6 +27,12 @@ def table(head: Iterable, rows: Iterable[Iterable]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
+def listed(rows: Iterable[tuple[str, str, str]]) -> str:
+    """A list of names, each with its state and a sentence: the page would clip that in a table."""
+    lines = (f"- **{text(name)}** {text(state)}: {text(says)}" for name, state, says in rows)
+    return "\n".join(lines)
+
+
 def short(value: object) -> str:
     """A cell's value: numbers in four digits, nothing for None."""
     if isinstance(value, float):

@@ -12,22 +12,24 @@ from typing import Any, NamedTuple
 from prefect.artifacts import create_markdown_artifact
 
 from flows.project.folder import Project
-from flows.server.markdown import picture, short, table, text
+from flows.server.markdown import listed, picture, short, table, text
 from flows.server.process import answers
 from tasks.pictures import titles
 
 MOST_ROWS = 100  # of a check, in a page
+PAIRS = "near_duplicates.png"
 # The scores that are said in one line.
 SCORES = (
-    "loss",
     "accuracy",
     "accuracy_without_leaked",
     "mae",
     "mse",
     "mse_without_leaked",
     "r2",
+    "loss",
 )
-PASSED = {True: ["passed"], False: ["NOT passed"], None: []}
+NOT_PASSED = "NOT passed"
+PASSED = {True: ["passed"], False: [NOT_PASSED], None: []}
 
 
 class Run(NamedTuple):
@@ -51,6 +53,11 @@ def _read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def passed(project: Project, pipeline: str) -> bool | None:
+    """Whether the model reaches what `evaluate` asks for; None if that is nothing."""
+    return metrics(project, pipeline).get("passed")
+
+
 def verdict(project: Project, pipeline: str) -> str:
     """The scores in one line, with the 95% interval of those that have one."""
     found = metrics(project, pipeline)
@@ -72,26 +79,28 @@ def report(project: Project, pipeline: str, run: Run) -> None:
     """Write the artifacts of a run. Their keys stay the same, so each has a history in the UI."""
     if not answers():
         return
-    folder = project.data(pipeline)
+    folder, result = project.data(pipeline), verdict(project, pipeline)
+    found = _found(folder)
 
     scores = _compared(metrics(project, pipeline), run.before) + _classes(folder)
-    about = f"Metrics of {pipeline}, and what changed since the last run"
-    _write(pipeline, "metrics", about, scores)
-    checks = _checks(folder)
-    _write(pipeline, "checks", f"Checks of the data of {pipeline}", checks)
+    _write(pipeline, "metrics", result, scores)
+    checks = _checks(found)
+    _write(pipeline, "checks", _warnings(found), checks)
 
     parts = [f"# {text(pipeline)}", scores]
     for file, title in titles(_read_json(folder / "schema.json")["labels"]).items():
+        if file == PAIRS and not found[-1]["rows"]:
+            continue  # there is no picture in it, but a sentence, which is among the checks
         drawn = picture(folder / file, title)
-        _write(pipeline, file.removesuffix(".png"), f"{title} ({pipeline})", drawn)
+        _write(pipeline, file.removesuffix(".png"), f"{title}: {result}", drawn)
         parts.append(f"## {text(title)}\n\n{drawn}")
 
     parts += [f"## Checks of the data\n\n{checks}", *_origin(project, pipeline, run)]
-    _write(pipeline, "report", f"All about this run of {pipeline}", "\n\n".join(parts))
+    _write(pipeline, "report", f"All of this run: {result}", "\n\n".join(parts))
 
 
 def _write(pipeline: str, name: str, title: str, markdown: str) -> None:
-    create_markdown_artifact(markdown, key=key(pipeline, name), description=text(title))
+    create_markdown_artifact(markdown, key=key(pipeline, name), description=title)
 
 
 def key(pipeline: str, name: str) -> str:
@@ -107,7 +116,10 @@ def _classes(folder: Path) -> str:
 
 
 def _compared(now: dict, before: dict) -> str:
-    """The metrics of this run beside those of the last one."""
+    """The metrics of this run, beside those of the last one if there is one."""
+    if not before:
+        return table(("metric", "this run"), [(k, short(v)) for k, v in _flat(now).items()])
+
     rows, old = [], _flat(before)
     for name, value in _flat(now).items():
         last = old.get(name)
@@ -123,12 +135,21 @@ def _flat(numbers: dict) -> dict:
     return {name: value for name, value in numbers.items() if name != "predict"} | points
 
 
-def _checks(folder: Path) -> str:
+def _found(folder: Path) -> list[dict]:
+    """What the checks of the data found, that for near-duplicates last."""
+    return [*_read_json(folder / "checks.json"), _read_json(folder / "near_duplicates.json")]
+
+
+def _warnings(found: list[dict]) -> str:
+    """The checks that found something, in one line."""
+    warned = [each["check"] for each in found if each["result"] == "warning"]
+    return f"{len(warned)} of {len(found)} checks warn: {', '.join(warned)}" if warned else "all ok"
+
+
+def _checks(found: list[dict]) -> str:
     """The checks of the data, warnings first, then the rows that they name."""
-    found = [*_read_json(folder / "checks.json"), _read_json(folder / "near_duplicates.json")]
-    found.sort(key=lambda each: each["result"] != "warning")
-    rows = [(each["check"], each["result"], each["says"]) for each in found]
-    parts = [table(("check", "result", "found"), rows)]
+    found = sorted(found, key=lambda each: each["result"] != "warning")
+    parts = [listed((each["check"], each["result"], each["says"]) for each in found)]
     parts += [_rows(each) for each in found if each.get("rows")]
     return "\n\n".join(parts)
 
@@ -156,7 +177,7 @@ def _origin(project: Project, pipeline: str, run: Run) -> Iterator[str]:
         "duration": f"{run.seconds:.0f} s",
     }
     yield "## Where it comes from\n\n" + table(("", ""), origin.items())
-    yield "## Steps\n\n" + table(("step", "state", ""), run.steps)
+    yield "## Steps\n\n" + listed(run.steps)
 
     sections = project.read(pipeline).model_dump()
     settings = [

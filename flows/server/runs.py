@@ -6,24 +6,29 @@ import json
 import logging
 import os
 import platform
+import textwrap
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from prefect import tags
+from prefect import tags, task_engine
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas import State, StateType
+from prefect.client.schemas import State, StateType, TaskRun
 from prefect.client.schemas.filters import (
     FlowRunFilter,
+    FlowRunFilterDeploymentId,
     FlowRunFilterId,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
+from prefect.client.schemas.objects import TERMINAL_STATES
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
-from prefect.states import Crashed
+from prefect.states import Cancelled, Crashed
 
 from flows.engine.processes import lives, lock
 from flows.project.folder import Project
@@ -31,6 +36,10 @@ from tasks.core.step import Stopped, stopping
 
 log = logging.getLogger("flows")
 FLOW = "pipeline"  # the name of the flow in Prefect
+NOT_RUN = "NotRun"  # the state of a step that needs a failed one
+NOT_READY = "NotReady"  # Prefect's, of a step that waits for a stopped one
+LONGEST = 120  # characters of a run's name
+FAILURES = {StateType.FAILED, StateType.CRASHED}
 
 
 def signed() -> AbstractContextManager[set[str]]:
@@ -40,6 +49,18 @@ def signed() -> AbstractContextManager[set[str]]:
 
 def signature() -> str:
     return f"process {os.getpid()} on {platform.node()}"
+
+
+def name_waiting_steps() -> None:
+    """Call the run of a task as the task; Prefect adds letters to it until it begins."""
+    create = task_engine._create_task_run_locally
+
+    def named(*arguments: Any, **options: Any) -> TaskRun:
+        run = create(*arguments, **options)
+        run.name = (options.get("task") or arguments[0]).name
+        return run
+
+    task_engine._create_task_run_locally = named
 
 
 def begin() -> None:
@@ -52,6 +73,80 @@ def begin() -> None:
         for run in client.read_flow_runs(flow_run_filter=_unfinished()):
             if str(run.id) != flow_run.id and any(map(_of_a_dead_process, run.tags)):
                 _close(client, run.id, Crashed(message="its process was killed"), {})
+
+
+def conclude(state: State, steps: dict[str, State], patience: int | None) -> None:
+    """At the end of a flow run: its name tells the result in lists, and failures have an end.
+
+    Args:
+        state: in which it ends.
+        steps: the states in which its steps have ended.
+        patience: so many scheduled runs may fail in a row; None: any number.
+    """
+    try:
+        with get_client(sync_client=True) as client:
+            _conclude(client, state, steps, patience)
+    except Exception as error:  # the run has ended as it has, whatever the server says
+        log.warning("Prefect's server did not take the result into its lists: %s", error)
+
+
+def _conclude(
+    client: SyncPrefectClient, state: State, steps: dict[str, State], patience: int | None
+) -> None:
+    for step in steps.values():
+        if step.name in (NOT_RUN, NOT_READY):
+            _tell_not_run(client, step)
+
+    run = client.read_flow_run(UUID(flow_run.id))
+    if state.is_failed() and patience and run.auto_scheduled and run.deployment_id:
+        _pause_if_all_failed(client, run.deployment_id, state, patience)
+    if state.is_failed() or state.is_completed():
+        client.update_flow_run(run.id, name=titled(run.name, state))
+
+
+def _tell_not_run(client: SyncPrefectClient, step: State) -> None:
+    """Show a step that did not run otherwise than the failed one.
+
+    While the run lasts it counts as failed: with any other state Prefect would not start, and so
+    not end, the steps that wait for it.
+    """
+    why = step.message if step.name == NOT_RUN else "the run was stopped before this step"
+    end: State = Cancelled(name=NOT_RUN, message=why)
+    run = cast(UUID, step.state_details.task_run_id)
+    for _ in range(20):  # the server gets to know a step some time after it has begun
+        with suppress(ObjectNotFound):
+            client.set_task_run_state(run, end, force=True)
+            return
+        time.sleep(0.5)
+
+
+def titled(name: str, state: State) -> str:
+    """A run's name with its result, as lists do not show a state's message."""
+    return textwrap.shorten(f"{name}: {state.message}", LONGEST, placeholder=" ...")
+
+
+def _pause_if_all_failed(
+    client: SyncPrefectClient, deployment: UUID, state: State, patience: int
+) -> None:
+    """Turn a deployment's schedules off when its last scheduled runs have failed, and say so."""
+    before = client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(
+            deployment_id=FlowRunFilterDeploymentId(any_=[deployment]),
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(TERMINAL_STATES))),
+        ),
+        sort=FlowRunSort.END_TIME_DESC,
+    )
+    scheduled = [each.state_type for each in before if each.auto_scheduled][: patience - 1]
+    if len(scheduled) < patience - 1 or not FAILURES.issuperset(scheduled):
+        return
+
+    for schedule in client.read_deployment_schedules(deployment):
+        client.update_deployment_schedule(deployment, schedule.id, active=False)
+    log.error(
+        "failed %d times in a row, so the schedule is off: turn it on again when this is fixed",
+        patience,
+    )
+    state.message = f"schedule turned off after {patience} failures: {state.message}"
 
 
 def leave_note(end: State, steps: dict[str, State]) -> None:

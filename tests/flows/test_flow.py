@@ -80,6 +80,8 @@ def test_a_failed_step_says_why_in_its_state_and_nothing_is_lost(workspace, pref
         "evaluate",
     }
     assert steps["reload_best"]["message"] == "it needs fit"
+    assert {steps[name]["type"] for name in ("reload_best", "evaluate")} == {"CANCELLED"}
+    assert steps["fit"]["type"] == "FAILED"
 
     workspace.set(linear__compile__learning_rate=0.01)
     workspace.flow("linear")
@@ -94,6 +96,24 @@ def test_dvc_repro_too_fails_in_one_line_and_leaves_the_old_outputs(workspace):
     assert "Traceback" not in said
     assert workspace.bytes("linear") == before
     workspace.set(linear__build__output_units="auto")
+
+
+def test_a_model_that_does_not_pass_is_a_failed_run_only_if_params_yaml_says_so(
+    workspace, prefect_server
+):
+    workspace.set(linear__evaluate__max_mse=1e-9)
+    workspace.flow("linear")
+    flow, _ = last_run(prefect_server)
+    assert (flow["type"], flow["name"]) == ("COMPLETED", "NotPassed")
+    assert flow["message"].startswith("NOT passed, test_mae")
+
+    workspace.set(linear__run__must_pass=True)
+    assert "NOT passed" in workspace.flow("linear", code=1)
+    flow, steps = last_run(prefect_server)
+    assert (flow["type"], flow["name"]) == ("FAILED", "NotPassed")
+    assert {state["name"] for state in steps.values()} == {"Cached"}
+    workspace.set(linear__evaluate__max_mse=100.0, linear__run__must_pass=False)
+    workspace.flow("linear")
 
 
 OUTPUT = {"output_units": "auto", "output_activation": "auto"}
@@ -198,12 +218,14 @@ def test_ctrl_c_stops_between_batches_and_the_next_run_goes_on(workspace, prefec
     workspace.set(linear__fit__epochs=ENDLESS)
     process = workspace.start(*TRAIN)
     workspace.wait_for_training(process)
+    eventually(lambda: {"reload_best", "evaluate"} <= set(last_run(prefect_server)[1]))  # they wait
     os.kill(process.pid, signal.SIGINT)
     said = process.communicate(timeout=120)[0]
     assert process.returncode == 1
     assert "stopped in epoch" in said
     flow, steps = last_run(prefect_server)
     assert flow["name"] == "Cancelled"
+    assert {steps[name]["name"] for name in ("reload_best", "evaluate")} == {"NotRun"}
     assert "Running" not in {state["name"] for state in steps.values()}
 
     process = workspace.start("dvc", "repro", "fit@linear")

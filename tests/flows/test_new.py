@@ -46,6 +46,23 @@ def test_a_section_is_appended_and_every_byte_before_it_stays(project, capsys):
     assert sorted(path.name for path in project.root.iterdir()) == ["own", "params.yaml"]
 
 
+def test_data_outside_the_project_are_told_as_a_clone_will_not_have_them(
+    project, tmp_path, monkeypatch, capsys
+):
+    put_csv(tmp_path / "elsewhere/in.csv", *table(30))
+    monkeypatch.chdir(project.root)
+    assert command.main(["mine", "../elsewhere/in.csv"]) == 0
+    said = capsys.readouterr().out
+    assert "a clone will not have them" in said
+    assert "`dvc add datasets/in.csv`" in said
+    assert project.sections("mine")["load"]["path"] == "../elsewhere/in.csv"
+
+    put_csv(project.root / "own/in.csv", *table(30))
+    assert command.main(["other", "own/in.csv"]) == 0
+    assert "a clone" not in capsys.readouterr().out
+    assert project.sections("other")["load"]["path"] == "own/in.csv"
+
+
 def test_a_section_says_only_what_differs_from_the_defaults(project):
     changed = PARAMS.replace("batch_size: 32", "batch_size: 16", 1)
     project.params_file.write_text(changed.replace("hidden: [64, 32]", "hidden: [128]", 1))

@@ -84,6 +84,11 @@ def open_the_form(served, page) -> None:
     page.get_by_role("link", name="fashion-experiment").click()
     page.get_by_role("button", name="Run", exact=True).click()
     page.get_by_text("Custom run").click()
+    change = field(page, "Fit", "button >> text=change").first
+    change.wait_for()
+    if SHOTS:
+        shot(page, "ui-form-closed.png")
+    change.click()
     field(page, "Epochs").wait_for()
 
 
@@ -124,7 +129,8 @@ def test_a_person_changes_parameters_starts_a_run_and_reads_the_report(served, p
     shot(page, "ui-form.png")
     run = submit(served, page)
     changes = {"epochs": 12, "class_weights": "balanced", "flip": True}
-    assert run["parameters"]["changes"] == {"fit": changes}  # nothing of what was left empty
+    given = run["parameters"]["changes"].items()
+    assert {name: section for name, section in given if section} == {"fit": changes}
 
     assert served.ended(run["id"], 300)["name"] == "Completed"
     assert "dvc exp apply fashion-" in served.state(run["id"])["message"]
@@ -137,8 +143,8 @@ def test_a_person_changes_parameters_starts_a_run_and_reads_the_report(served, p
     page.get_by_role("heading", name="Most confident mistakes").wait_for()
     shot(page, "ui-report.png")
     pictures = page.locator("img[src^='data:image/png']")
-    assert pictures.count() == 7
-    for k in range(7):
+    assert pictures.count() in (6, 7)  # that of near-duplicates is there if there are any
+    for k in range(pictures.count()):
         eventually(lambda k=k: pictures.nth(k).evaluate("picture => picture.naturalWidth") > 100)
 
 

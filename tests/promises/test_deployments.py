@@ -39,6 +39,21 @@ def test_every_pipeline_is_offered_also_a_new_one(served):
     assert served.deployments() == set(pipelines) | {f"{name}-experiment" for name in pipelines}
 
 
+def test_a_pipeline_is_offered_and_its_values_are_shown_as_soon_as_params_yaml_has_them(served):
+    served.workspace.run("python", "-m", "flows", "new", "soon", "data/own/in.csv")
+    served.workspace.set(linear__fit__epochs=301)
+    eventually(lambda: {"soon", "soon-experiment"} <= served.deployments())
+
+    def shown() -> str:
+        schema = served.deployment("linear-experiment")["parameter_openapi_schema"]
+        return schema["definitions"]["fit_parameters"]["properties"]["epochs"]["description"]
+
+    eventually(lambda: shown().startswith("Now 301. "))
+    served.workspace.run("python", "-m", "flows", "remove", "soon")
+    served.workspace.set(linear__fit__epochs=300)
+    eventually(lambda: not {"soon", "soon-experiment"} & served.deployments())
+
+
 def test_what_a_person_set_survives_a_restart_of_the_worker_and_a_removed_pipeline_goes(served):
     before = served.deployment("fashion-cnn")
     (schedule,) = before["schedules"]
@@ -65,7 +80,9 @@ def test_what_a_person_set_survives_a_restart_of_the_worker_and_a_removed_pipeli
 
 
 def test_the_form_is_typed_and_described(served):
-    schema = served.deployment("fashion")["parameter_openapi_schema"]
+    plain = served.deployment("fashion")["parameter_openapi_schema"]
+    assert set(plain["properties"]) == {"pipeline", "force"}
+    schema = served.deployment("fashion-experiment")["parameter_openapi_schema"]
     assert schema["properties"]["force"]["type"] == "boolean"
     assert all(
         schema["properties"][name]["description"] for name in ("pipeline", "force", "changes")
@@ -73,7 +90,7 @@ def test_the_form_is_typed_and_described(served):
     fit = schema["definitions"]["fit_parameters"]["properties"]
     assert fit["epochs"]["type"] == "integer"
     assert fit["epochs"]["exclusiveMinimum"] == 0
-    assert "every row" in fit["epochs"]["description"]
+    assert fit["epochs"]["description"].startswith("Now 1. Times that the training sees every row")
 
 
 def test_a_run_shows_its_steps_its_pictures_and_a_report(served):
@@ -83,7 +100,6 @@ def test_a_run_shows_its_steps_its_pictures_and_a_report(served):
     artifacts = served.artifacts(run)
     pictures = (
         "samples",
-        "near-duplicates",
         "model",
         "learning-curve",
         "predictions",
@@ -99,7 +115,10 @@ def test_a_run_shows_its_steps_its_pictures_and_a_report(served):
     report = artifacts["linear-report"]["data"]
     assert report.count("data:image/png;base64,") == len(pictures)
     assert artifacts["linear-checks"]["data"] in report
-    assert "| duplicates across train and test | warning | 6 of 6 test rows have" in report
+    assert "- **duplicates across train and test** warning: 6 of 6 test rows have" in report
+    for name in ("metrics", "report", "learning-curve"):
+        assert "passed, test_mae" in artifacts[f"linear-{name}"]["description"]
+    assert artifacts["linear-checks"]["description"].startswith("1 of 10 checks warn: duplicates")
     assert "| train 5 | 10 | test 5 | 10 |" in report
     commit = served.workspace.run("git", "rev-parse", "HEAD").strip()
     data = re.search(
@@ -107,13 +126,17 @@ def test_a_run_shows_its_steps_its_pictures_and_a_report(served):
     )[1]
     for text in (commit, data, "| fit.epochs | 300 |", "duration", "| test_mse |"):
         assert text in report
-    assert any("epoch 300/300" in line for line in served.lines(run))
+    lines = served.lines(run)
+    assert any("epoch 300/300" in line for line in lines)
+    assert len([line for line in lines if line.startswith("evaluate  ")]) == 1
+    assert not [line for line in lines if "Finished in state" in line and "evaluate" in line]
+    assert served.get(f"flow_runs/{run}")["name"].startswith("linear: passed, test_mae ")
 
 
 def test_a_run_that_finds_nothing_changed_says_so(served):
     run = served.run("linear")
     state = served.ended(run)
-    assert state["message"].startswith("nothing has changed: passed, test_loss")
+    assert state["message"].startswith("nothing has changed: passed, test_mae")
     assert {step["name"] for step in served.steps(run).values()} == {"Cached"}
 
 
@@ -155,7 +178,8 @@ def test_other_parameters_become_an_experiment_and_leave_params_yaml_alone(serve
         (served.workspace.path / "params.yaml").read_bytes(),
         served.workspace.bytes("linear"),
     ) == before
-    assert served.get(f"flow_runs/{first}")["name"] == "linear learning_rate 0.02, epochs 5"
+    name = served.get(f"flow_runs/{first}")["name"]
+    assert name.startswith("linear epochs 5, learning_rate 0.02: passed, test_mae ")
 
     listed = json.loads(served.workspace.dvc("exp", "show", "--json"))
     text = json.dumps(listed)
@@ -189,7 +213,43 @@ def test_a_wrong_combination_ends_the_run_at_once_with_the_keys_path(served):
     state = served.ended(run)
     assert state["name"] == "Failed"
     assert "build.output_units" in state["message"]
+    name = served.get(f"flow_runs/{run}")["name"]
+    assert name.startswith("linear output_units 3: build: Dense(3, auto) cannot work")
     assert not [line for line in served.lines(run) if "Traceback" in line]
+
+
+def test_a_run_whose_model_does_not_pass_has_a_state_of_its_own(served):
+    evaluate = {"max_mse": 1e-9}
+    run = served.run("linear-experiment", changes={"fit": {"epochs": 2}, "evaluate": evaluate})
+    state = served.ended(run)
+    assert (state["type"], state["name"]) == ("COMPLETED", "NotPassed")
+    assert "NOT passed" in served.get(f"flow_runs/{run}")["name"]
+    assert any("recording the experiment" in line for line in served.lines(run))
+
+
+def test_a_schedule_is_turned_off_after_failures_in_a_row_and_says_so(served):
+    deployment = served.deployment("linear")
+    (schedule,) = deployment["schedules"]
+    place = f"deployments/{deployment['id']}"
+    served.workspace.set(linear__build__output_units=3, linear__run__pause_after=2)
+    every = {"active": True, "schedule": {"interval": 1, "timezone": "UTC"}}
+    served.patch(f"{place}/schedules/{schedule['id']}", every)
+
+    def is_off() -> bool:
+        return not served.deployment("linear")["schedules"][0]["active"]
+
+    eventually(is_off, 300)
+    query = {"flow_runs": {"name": {"like_": "schedule turned off after 2 failures"}}}
+    assert served.post("flow_runs/filter", query)
+    served.workspace.set(linear__build__output_units="auto", linear__run__pause_after=3)
+    nightly = {"active": False, "schedule": {"cron": "0 3 * * *", "timezone": "UTC"}}
+    served.patch(f"{place}/schedules/{schedule['id']}", nightly)
+    eventually(lambda: not unfinished_runs(served), 200)
+
+
+def unfinished_runs(served) -> list:
+    types = ["RUNNING", "PENDING", "SCHEDULED", "CANCELLING"]
+    return served.post("flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": types}}}})
 
 
 def test_the_command_line_does_the_same(served):
@@ -271,11 +331,7 @@ def test_dvc_repro_shows_up_with_its_steps_if_a_server_is_named(served):
         found = served.post("flow_runs/filter", {**query, "sort": "START_TIME_DESC"})
         return found[0] if found else {"name": ""}
 
-    eventually(
-        lambda: (
-            newest()["name"] == "linear (dvc repro)" and newest()["state"]["type"] == "COMPLETED"
-        )
-    )
+    eventually(lambda: newest()["name"].startswith("linear (dvc repro): passed, test_mae "))
     steps = served.steps(newest()["id"])
     ended = {name: steps[name]["name"] for name in ("build", "fit", "evaluate")}
     assert ended == {"build": "Cached", "fit": "Completed", "evaluate": "Completed"}

@@ -1,0 +1,135 @@
+"""`make ui` and `make worker` on a terminal: they ask nothing, and say what they wait for."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import socket
+import subprocess
+import threading
+import time
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from tests.support.served import eventually, free_port
+
+
+class Terminal:
+    """A command on a pseudo-terminal, as a person starts it."""
+
+    def __init__(self, workspace, *command: str, **env: str) -> None:
+        self.screen, its = pty.openpty()
+        self.said = ""
+        self.process = subprocess.Popen(
+            command,
+            cwd=workspace.path,
+            env={**os.environ, **workspace.env, **env},
+            stdin=its,
+            stdout=its,
+            stderr=its,
+            start_new_session=True,
+        )
+        os.close(its)
+
+    def shows(self, text: str) -> bool:
+        """Whether a text is on the screen by now."""
+        while select.select([self.screen], [], [], 0.1)[0]:
+            try:
+                self.said += os.read(self.screen, 10_000).decode()
+            except OSError:  # the command has ended
+                break
+        return text in self.said
+
+    def end(self) -> None:
+        os.killpg(self.process.pid, signal.SIGTERM)
+        try:
+            self.process.wait(timeout=40)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        os.close(self.screen)
+
+
+@contextmanager
+def terminal(*arguments, **env):
+    made = Terminal(*arguments, **env)
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+@pytest.fixture(scope="module")
+def terminals(workspaces):
+    """The worker, started first, and the UI, whose port is taken."""
+    workspace = workspaces("on-a-terminal", PREFECT_HOME="")
+    with socket.socket() as taken, terminal(workspace, "python", "-m", "flows", "worker") as worker:
+        taken.bind(("127.0.0.1", free_port()))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        eventually(lambda: worker.shows("\n"))
+        ui = ("python", "-m", "flows", "ui")
+        with terminal(workspace, *ui, PREFECT_SERVER_API_PORT=port) as shown:
+            eventually(lambda: shown.shows("Ctrl-C ends it"), 120)
+            url = (workspace.path / ".prefect" / "ui-address").read_text()
+            eventually(lambda: answers(url), 300)
+            yield worker, shown, port, url
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health").status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def test_a_taken_port_is_named_and_another_one_serves_without_a_question(terminals):
+    _, ui, port, url = terminals
+    page = url.removesuffix("/api")
+    said = f"Port {port} is taken. Prefect's UI will be at {page}. Ctrl-C ends it."
+    assert ui.said.splitlines() == [said]
+
+
+def test_the_worker_says_that_it_waits_and_then_offers_the_pipelines_in_one_line(terminals):
+    worker, *_ = terminals
+    assert worker.said.startswith("Waiting for Prefect's server: start `make ui`")
+    eventually(lambda: worker.shows("offered in the UI: fashion, fashion-experiment, "), 300)
+    assert "separate terminal" not in worker.said
+
+
+def test_several_writers_at_once_are_all_answered(terminals):
+    """SQLite has refused such, and each refusal was 140 lines."""
+    _, ui, _, url = terminals
+    seconds, refused, done = 6, [], []
+
+    def write(name: str) -> None:
+        with httpx.Client(base_url=url, timeout=60) as client:
+            client.headers["Prefect-Csrf-Client"] = name
+            token = client.get(f"/csrf-token?client={name}").json()["token"]
+            client.headers["Prefect-Csrf-Token"] = token
+            flow = client.post("/flows/", json={"name": "writers"}).json()["id"]
+            until = time.monotonic() + seconds
+            while time.monotonic() < until:
+                run = {"flow_id": flow, "state": {"type": "PENDING"}}
+                made = client.post("/flow_runs/", json=run)
+                done.append(made)
+                if made.status_code != 201:
+                    refused.append(made)
+                    continue
+                change = {"state": {"type": "RUNNING"}, "force": True}
+                answer = client.post(f"/flow_runs/{made.json()['id']}/set_state", json=change)
+                if answer.status_code not in (200, 201):
+                    refused.append(answer)
+
+    writers = [threading.Thread(target=write, args=(f"writer-{k}",)) for k in range(8)]
+    for each in writers:
+        each.start()
+    for each in writers:
+        each.join()
+    assert not refused
+    assert len(done) > len(writers)
+    assert not ui.shows("locked")
