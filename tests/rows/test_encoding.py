@@ -10,7 +10,7 @@ import pytest
 
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
-from tasks.rows.encoding import MOST, Encoding
+from tasks.rows.encoding import BINS, IN_A_BIN, MOST, Encoding, quantiles
 from tasks.rows.scaling import Scaling
 from tasks.sources import kinds
 from tasks.sources.base import Place
@@ -154,3 +154,13 @@ def test_a_column_with_nothing_to_learn_from_is_refused(tmp_path, column, kind, 
     loaded(tmp_path / "out", params)
     with pytest.raises(UserError, match=says):
         normalized(tmp_path / "out")
+
+
+@pytest.mark.parametrize(("rows", "bins"), [(4 * IN_A_BIN, 4), (10, 2), (9999 * BINS, BINS)])
+def test_more_rows_have_more_quantiles_and_a_bit_has_none(rows, bins):
+    x = np.column_stack([np.arange(rows), np.arange(rows) % 2, np.arange(rows) % 3])
+    found = quantiles(x.astype(np.float32), ["a", "b", "c"])
+    assert list(found) == ["a", "c"]
+    np.testing.assert_allclose(found["a"], np.linspace(0, rows - 1, bins + 1), atol=0.5)
+    assert found["c"] == sorted(set(found["c"]))
+    assert len(found["c"]) <= 3
