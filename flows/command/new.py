@@ -111,7 +111,8 @@ def new(project: Project, name: str, data: str, **chosen: str) -> Proposal:
     found = guess(Folder(project.data(name)), path.as_posix(), **chosen)
 
     defaults = content.get("defaults") or {}
-    lines, values = found.lines(name, defaults), found.values(defaults)
+    anchors = re.findall(r": &([\w-]+)", text)
+    lines, values = found.lines(name, defaults, anchors), found.values(defaults)
     edit.write(project.params_file, edit.with_section(text, name, lines, values))
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,12 +68,14 @@ class Proposal:
             merged[section] = {**default, **changed}
         return merged
 
-    def lines(self, name: str, defaults: dict[str, Any]) -> list[str]:
+    def lines(self, name: str, defaults: dict[str, Any], anchors: Collection[str]) -> list[str]:
         """The section as YAML. It says only what differs from the defaults.
 
         Args:
             name: of the pipeline.
             defaults: the part `defaults:` of params.yaml.
+            anchors: that params.yaml has. DVC, as it edits the file, drops those that no pipeline
+                uses; then the section says all keys.
 
         Raises:
             UserError: the defaults have no part that a section starts from.
@@ -80,10 +83,13 @@ class Proposal:
         written = [f"  {name}: # {self.about}", "    load:"]
         written += self._keys("load", self.load)
         for section, wanted in self.wanted.items():
-            merge = f"<<: *{self._anchor(section)}"
-            changed = _changed(wanted, self._default(section, defaults))
-            written += [f"    {section}:", f"      {merge}"]
-            written += self._keys(section, changed)
+            anchor, default = self._anchor(section), self._default(section, defaults)
+            changed = _changed(wanted, default)
+            written.append(f"    {section}:")
+            if anchor in anchors:
+                written += [f"      <<: *{anchor}", *self._keys(section, changed)]
+            else:
+                written += self._keys(section, {**default, **changed})
         return written
 
     def _anchor(self, section: str) -> str:

@@ -65,8 +65,9 @@ def read(folder: Folder, source: ModuleType, load: dict[str, Any], notes: list[s
 
 def of_table(rows: int) -> dict[str, dict[str, Any]]:
     """What suits a table, by its rows: measured on public ones, see docs/benchmarks.md."""
+    small = {"family": "mlp", "hidden": [256, 256], "dropout": 0.1}
     return {
-        "build": {"family": "mlp" if rows < SMALL else "table"},
+        "build": small if rows < SMALL else {"family": "table"},
         "compile": {"learning_rate": 0.003},
         "fit": {
             "epochs": 40,

@@ -79,7 +79,7 @@ def read(file: Path, pipeline: str) -> Any:
         found: Any = model().model_validate(_text_keys(there[pipeline]))
     except ValidationError as error:
         lines = (line(model(), pipeline, detail) for detail in error.errors())
-        raise UserError(*dict.fromkeys(lines)) from None
+        raise UserError("\n".join(dict.fromkeys(lines))) from None
 
     # Now, not after hours of training.
     check_criterion(found.evaluate, found.load.predicts)

@@ -32,17 +32,10 @@ log.addFilter(_in_one_line)
 
 
 class UserError(Exception):
-    """A mistake that the reader can put right: what was found, what was expected, what to do.
+    """A mistake that the reader can put right: what was found, what was expected, what to do."""
 
-    Args:
-        lines: one for each mistake.
-    """
-
-    def __init__(self, *lines: str) -> None:
-        super().__init__(*map(readable, lines))
-
-    def __str__(self) -> str:
-        return "\n".join(self.args)
+    def __init__(self, says: str) -> None:
+        super().__init__("\n".join(map(readable, says.split("\n"))))
 
 
 class TryAgain(UserError):

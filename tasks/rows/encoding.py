@@ -9,8 +9,8 @@ import numpy as np
 
 from tasks.core.step import UserError
 
-BINS = 16  # of the quantiles, at most
-IN_A_BIN = 10  # training rows, at least
+BINS = 48  # of the quantiles, at most
+IN_A_BIN = 40  # training rows, at least
 RARE = 5  # training rows: a word that has fewer is no feature of its own
 MOST = 64  # words of a column that are features: the most frequent ones
 DAY, YEAR = 86_400, 365.2425  # in seconds, in days
@@ -144,7 +144,8 @@ def quantiles(x: np.ndarray, names: Sequence[str]) -> dict[str, list[float]]:
     bins = max(2, min(BINS, len(x) // IN_A_BIN))
     found = {}
     for name, values in zip(names, x.T.astype(np.float64), strict=True):
-        ends = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)))
+        # Values of rows: between the two of a bit there is nothing to learn.
+        ends = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1), method="nearest"))
         if len(ends) > 2:
             found[name] = ends.tolist()
     return found

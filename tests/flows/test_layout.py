@@ -152,7 +152,7 @@ def test_new_rows_to_predict_are_left_out_and_tell_the_target(project):
 
 def test_a_folder_of_tables_with_other_names_is_a_near_miss(project):
     put_csv(project.root / "own/rents.csv", *table(30))
-    with pytest.raises(UserError, match=r"It has rents\.csv: name one file, or call that of the"):
+    with pytest.raises(UserError, match=r"It has rents\.csv: name one file, or rename that of the"):
         new(project, "mine", str(project.root / "own"))
 
 

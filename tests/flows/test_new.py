@@ -125,7 +125,6 @@ def test_however_the_file_ends_what_was_there_stays(tmp_path, last, end):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (PARAMS.replace("&cnn", "").replace("*cnn", "*mlp"), "cannot be continued"),
         (PARAMS + "later: 1\n", "cannot be continued"),
         (PARAMS.replace("adam: &adam", "x: &adam"), r"no defaults\.adam, which a section `co"),
         (PARAMS.partition("pipelines:")[0], "has no part `pipelines:`"),
@@ -140,6 +139,16 @@ def test_a_file_that_cannot_be_continued_is_left_alone(project, capsys, text, ex
     assert command.main(["mine", str(gray_images(project))]) == 1
     assert re.match(f"error .*{expected}", capsys.readouterr().err)
     assert project.params_file.read_text() == text
+
+
+def test_without_an_anchor_that_dvc_dropped_the_section_says_all_keys(tmp_path):
+    text = PARAMS.replace("table: &table", "table:")
+    project = new_project(tmp_path / "project", text)
+    new(project, "mine", str(put_csv(project.root / "own/in.csv", *table(600))))
+    assert project.read("mine").build.family == "table"
+    mine = project.params_file.read_text().partition("\n  mine:")[2]
+    assert "    build:\n      family: table\n" in mine
+    assert "      <<: *adam\n" in mine
 
 
 def test_the_first_pipeline_of_all_can_be_added(project):
