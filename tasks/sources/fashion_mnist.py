@@ -77,10 +77,9 @@ def find(params: Params, folder: Folder) -> Dataset:
             log.debug("%s: %s", name, error)
             tried.append(f"  - {name}: {error}")
     raise TryAgain(  # the last places need a network, which may come back
-        "Fashion-MNIST was not found. Tried:",
-        *tried,
-        "Put the four files into a folder and set load.folder in params.yaml to it; or, on Debian "
-        f"or Ubuntu, run `sudo apt-get install {DEBIAN_PACKAGE}`.",
+        "Fashion-MNIST was not found. Tried:\n" + "\n".join(tried) + "\nPut the four files into a "
+        "folder and set load.folder in params.yaml to it; or, on Debian or Ubuntu, run "
+        f"`sudo apt-get install {DEBIAN_PACKAGE}`."
     )
 
 
