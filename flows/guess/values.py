@@ -14,7 +14,6 @@ from tasks.sources.base import Dataset, some
 
 SHARE, SEED = 0.2, 0  # rows to test on, and to validate on, where the data has none for that
 UPDATES, MOST_EPOCHS = 1000, 200  # so many updates at least, unless that takes more epochs
-SMALL = 300  # rows of a table: with fewer, the inputs of `family: table` are too many to learn
 MANY = 1000  # rows of a table, which are then seen in larger batches
 MOST_OF_A_TABLE = 100  # epochs: a small one is learned by then, and its training takes seconds
 
@@ -65,15 +64,11 @@ def read(folder: Folder, source: ModuleType, load: dict[str, Any], notes: list[s
 
 def of_table(rows: int) -> dict[str, dict[str, Any]]:
     """What suits a table, by its rows: measured on public ones, see docs/benchmarks.md."""
-    small = {"family": "mlp", "hidden": [256, 256], "dropout": 0.1}
+    rate, batch = (0.001, 32) if rows < MANY else (0.003, 128)
     return {
-        "build": small if rows < SMALL else {"family": "table"},
-        "compile": {"learning_rate": 0.003},
-        "fit": {
-            "epochs": 40,
-            "batch_size": 32 if rows < MANY else 128,
-            "schedule": "one_cycle",
-        },
+        "build": {"family": "table"},
+        "compile": {"learning_rate": rate},
+        "fit": {"epochs": 40, "batch_size": batch, "schedule": "one_cycle"},
     }
 
 
