@@ -314,6 +314,9 @@ def _put_back(project: Project, address: str) -> None:
     with repository(project) as repo:
         stage = stage_of(repo, project, address)
         if not all(out.hash_info for out in stage.outs):
+            for out in stage.outs:  # DVC has taken away what git has of them
+                if not out.exists:
+                    _from_git(project, out)
             return
 
         entry = to_single_stage_lockfile(stage)
@@ -325,8 +328,12 @@ def _put_back(project: Project, address: str) -> None:
 
 
 def _from_git(project: Project, out) -> None:
-    """An output that is in git comes with a clone; DVC's cache does not."""
+    """An output that is in git comes with a clone; DVC's cache does not.
+
+    Git may have that of another run: then it is not what the record says.
+    """
     command = ["git", "show", f":./{out.def_path}"]
-    kept = subprocess.run(command, cwd=project.root, capture_output=True).stdout
-    if hashlib.md5(kept).hexdigest() == out.hash_info.value:
-        Path(out.fs_path).write_bytes(kept)
+    done = subprocess.run(command, cwd=project.root, capture_output=True)
+    fits = not out.hash_info or hashlib.md5(done.stdout).hexdigest() == out.hash_info.value
+    if done.returncode == 0 and fits:
+        Path(out.fs_path).write_bytes(done.stdout)

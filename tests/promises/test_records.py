@@ -290,3 +290,15 @@ def test_a_damaged_note_stops_nobody(workspace):
     (notes / "x.json").touch()
     assert witness.settle(Project(workspace.path)) == []
     assert not list(notes.glob("*.json"))
+
+
+def test_a_step_without_a_record_that_fails_leaves_what_git_has(workspaces):
+    made = workspaces("unrecorded")
+    file = made.path / "dvc.lock"
+    stages = YAML().load(file)
+    del stages["stages"]["fit@linear"]
+    YAML().dump(stages, file)
+    made.set(linear__compile__learning_rate=1e30)
+    said = made.dvc("repro", "fit@linear", code=255)
+    assert "the training has diverged" in said
+    assert made.run("git", "status", "--short").split() == ["M", "dvc.lock", "M", "params.yaml"]
