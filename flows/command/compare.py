@@ -42,7 +42,8 @@ def show(project: Project, pipeline: str) -> None:
     some = bool(found)
     here = found[HERE] = experiment.result_here(project, pipeline)
 
-    scores = {name for result in found.values() for name in result.metrics if "val_" in name[:4]}
+    names = {name for result in found.values() for name in result.metrics}
+    scores = {name for name in names if name.startswith("val_")}
     if not scores:
         raise UserError(
             f"No run of {pipeline} has a score on validation rows. Hold some out with "
@@ -50,12 +51,12 @@ def show(project: Project, pipeline: str) -> None:
         )
     columns = [FIRST, *sorted(scores - {FIRST})]
 
-    names = sorted(found, key=lambda name: found[name].metrics.get(FIRST, math.inf))
-    width = max(len("experiment"), *map(len, names)) + 2
+    order = sorted(found, key=lambda name: found[name].metrics.get(FIRST, math.inf))
+    width = max(len("experiment"), *map(len, found)) + 2
     cells = [name.rjust(10) for name in columns]
     head = f"{'experiment':{width}}{'  '.join(cells)}  "
     say(Text(f"{head}other parameters than here", "bold"), len(head))
-    for name in names:
+    for name in order:
         say(_row(name, found[name], here, columns, width), len(head))
     say(Text(f"\n{(MORE if some else NONE_YET).format(pipeline)}", GRAY))
 

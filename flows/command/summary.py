@@ -36,7 +36,7 @@ def show(project: Project, pipeline: str, report: str) -> None:
     for name, where in rows.items():
         say(Text(f"{name:{WIDTH}}{where}"), WIDTH)
     say(Text("pictures"))
-    pictures = _pictures(project, pipeline)
+    pictures = _pictures(project, pipeline, metrics)
     width = 2 + len(place) + 1 + max(map(len, pictures)) + 2
     for file, title in pictures.items():
         say(Text(f"{f'  {place}/{file}':{width}}{title}"), width)
@@ -44,18 +44,21 @@ def show(project: Project, pipeline: str, report: str) -> None:
 
 def _more_scores(metrics: dict[str, Any]) -> Iterator[str]:
     """What the checkpoint reached on the validation rows, and the answers of `predict`."""
-    validation = [f"{name} {value:.4g}" for name, value in metrics.items() if "val_" in name[:4]]
+    known = {name: value for name, value in metrics.items() if name.startswith("val_")}
+    validation = [f"{name} {value:.4g}" for name, value in known.items()]
     if validation:
         yield f"{', '.join(validation)} in epoch {metrics['best_epoch']}: choose models by these"
     for x, y in metrics.get("predict", {}).items():
         yield f"predicted for x = {x}: y = {y:.4g}"
 
 
-def _pictures(project: Project, pipeline: str) -> dict[str, str]:
+def _pictures(project: Project, pipeline: str, metrics: dict[str, Any]) -> dict[str, str]:
     """The title of each picture that shows something."""
     found = titles(_read(project, pipeline, "schema.json")["labels"])
     if not _read(project, pipeline, "near_duplicates.json")["count"]:
         del found["near_duplicates.png"]
+    if metrics.get("test_accuracy") == 1:
+        del found["mistakes.png"]
     return found
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import io
+import json
 import os
 import pty
 import re
+import shutil
 import struct
 import subprocess
 import termios
@@ -17,9 +19,10 @@ from rich.color import Color
 from rich.console import Console
 from rich.text import Text
 
-from flows.command import plan, terminal
+from flows.command import plan, summary, terminal
 from flows.command.terminal import say
 from flows.memory import reasons
+from flows.project.folder import Project
 from flows.project.steps import STEPS
 
 TRAIN = ("python", "-m", "flows", "train", "linear")
@@ -94,6 +97,28 @@ def test_a_run_ends_with_the_score_and_where_everything_is(seen):
     pictures = [line.split()[0] for line in end[7:-1]]
     names = ("samples", "model", "learning_curve", "predictions", "calibration", "mistakes")
     assert pictures == [f"data/linear/{name}.png" for name in names]  # near-duplicates: not looked
+
+
+def test_a_picture_that_shows_nothing_is_not_listed(tmp_path, capsys):
+    folder = tmp_path / "data/linear"
+    folder.mkdir(parents=True)
+    shutil.copy(Project.here().params_file, tmp_path)
+    perfect = {"best_epoch": 2, "val_loss": 0.5, "test_accuracy": 1.0}
+    contents = {
+        "metrics": perfect,
+        "schema": {"labels": "classes"},
+        "near_duplicates": {"count": 0},
+    }
+    for name, content in contents.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+
+    summary.show(Project(tmp_path), "linear", "somewhere")
+    said = capsys.readouterr().out
+    assert said.splitlines()[1] == "test accuracy 1"
+    assert "val_loss 0.5 in epoch 2: choose models by these\n" in said
+    assert "calibration.png" in said
+    assert "near_duplicates.png" not in said
+    assert "mistakes.png" not in said
 
 
 def test_a_step_tells_what_had_changed_when_it_ran(workspace, seen):
