@@ -232,7 +232,7 @@ def test_a_schedule_is_turned_off_after_failures_in_a_row_and_says_so(served):
     (schedule,) = deployment["schedules"]
     place = f"deployments/{deployment['id']}"
     served.workspace.set(linear__build__output_units=3, linear__run__pause_after=2)
-    every = {"active": True, "schedule": {"interval": 1, "timezone": "UTC"}}
+    every = {"active": True, "schedule": {"interval": 10, "timezone": "UTC"}}
     served.patch(f"{place}/schedules/{schedule['id']}", every)
 
     def is_off() -> bool:
