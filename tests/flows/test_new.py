@@ -67,8 +67,8 @@ def test_a_section_says_only_what_differs_from_the_defaults(project):
         "      <<: *fit",
         "      epochs: 100 # 100 updates in all, 1 an epoch",
         "      batch_size: 32 # rows to an update",
-        "      # the learning rate over the whole training: constant, falling to 0 along a cosine, or "
-        "rising",
+        "      # the learning rate over the whole training: constant, falling to 0 along a cosine, "
+        "or rising",
         "      # for the first quarter and then falling to 0",
         "      schedule: one_cycle",
         "    evaluate:",
