@@ -93,7 +93,10 @@ class Proposal:
         return written
 
     def _anchor(self, section: str) -> str:
-        return self.wanted["build"]["family"] if section == "build" else ANCHORS[section]
+        if section != "build":
+            return ANCHORS[section]
+        family = self.wanted["build"]["family"]
+        return "mlp" if family == "table" else family  # they have the same keys
 
     def _default(self, section: str, defaults: dict[str, Any]) -> dict[str, Any]:
         anchor = self._anchor(section)

@@ -66,7 +66,7 @@ def of_table(rows: int) -> dict[str, dict[str, Any]]:
     """What suits a table, by its rows: measured on public ones, see docs/benchmarks.md."""
     rate, batch = (0.001, 32) if rows < MANY else (0.003, 128)
     return {
-        "build": {"family": "table"},
+        "build": {"family": "table", "hidden": [256, 256], "dropout": 0.1},
         "compile": {"learning_rate": rate},
         "fit": {"epochs": 40, "batch_size": batch, "schedule": "one_cycle"},
     }

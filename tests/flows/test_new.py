@@ -65,7 +65,7 @@ def test_data_outside_the_project_are_told_as_a_clone_will_not_have_them(
 
 def test_a_section_says_only_what_differs_from_the_defaults(project):
     changed = PARAMS.replace("batch_size: 32", "batch_size: 16", 1)
-    project.params_file.write_text(changed.replace("hidden: [64, 32]", "hidden: [128]", 1))
+    project.params_file.write_text(changed.replace("activation: relu", "activation: tanh", 1))
     new(project, "mine", str(put_csv(project.root / "own/in.csv", *table(30))))
     mine = project.params_file.read_text().partition("\n  mine:")[2]
     _, others = mine.split("    normalize:\n")
@@ -75,18 +75,25 @@ def test_a_section_says_only_what_differs_from_the_defaults(project):
         "      <<: *visualize",
         "    build:",
         "      <<: *mlp",
+        "      family: table",
+        "      hidden: [256, 256] # units of each hidden Dense layer",
+        "      dropout: 0.1 # share of the values that training drops; 0 drops none",
         "    compile:",
         "      <<: *adam",
         "    fit:",
         "      <<: *fit",
-        "      epochs: 200 # 200 updates in all, 1 an epoch",
+        "      epochs: 100 # 100 updates in all, 1 an epoch",
         "      batch_size: 32 # rows to an update",
+        "      # the learning rate over the whole training: constant, falling to 0 along a cosine, "
+        "or rising",
+        "      # for the first quarter and then falling to 0",
+        "      schedule: one_cycle",
         "    evaluate:",
         "      <<: *evaluate",
         "    run:",
         "      <<: *run",
     ]
-    assert project.read("mine").build.hidden == [128]  # the person's default
+    assert project.read("mine").build.activation == "tanh"  # the person's default
 
 
 def test_every_key_says_what_it_is_behind_it_or_above_it(project):
