@@ -79,7 +79,7 @@ def sweep(project: Project) -> None:
     with _turn(trials):
         for mark in trials.glob("*.lock"):
             with open(mark) as held:
-                if lock(held):
+                if lock(held, without=False):  # else it may be in use
                     _remove(mark.with_suffix(""), mark)
 
 

@@ -41,16 +41,23 @@ def _is_dvc(process: psutil.Process) -> bool:
     return False
 
 
-def lock(file: IO, wait: bool = False) -> bool:
-    """Hold a file for this process until it ends, however it ends; or say that another one does."""
+def lock(file: IO, wait: bool = False, without: bool = True) -> bool:
+    """Hold a file for this process until it ends, however it ends; or say that another one does.
+
+    Args:
+        file: to hold.
+        wait: for the other process.
+        without: the answer on a drive that has no locks, as some network drives have none.
+    """
     try:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
-    except OSError as error:  # some network drives have no locks
+    except OSError as error:
         if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
             raise
         log.warning("%s is on a drive without locks: start one run at a time", file.name)
+        return without
     return True
 
 

@@ -24,6 +24,7 @@ from dvc.stage.exceptions import MissingDataSource
 from dvc.stage.serialize import to_single_stage_lockfile
 from dvc.utils.serialize import ParseError, YAMLFileCorruptedError
 from dvc.utils.strictyaml import YAMLValidationError
+from dvc_data.hashfile.build import IgnoreInCollectedDirError
 from dvc_data.hashfile.hash_info import HashInfo
 
 from flows.memory import lock
@@ -51,7 +52,7 @@ def repository(project: Project) -> Iterator[Repo]:
         except sqlite3.DatabaseError as error:  # of files that DVC knows: a cache
             shutil.rmtree(repo.site_cache_dir, ignore_errors=True)
             raise UserError(f"DVC's database was damaged ({error}). Run again.") from None
-        except (DvcException, OSError) as error:
+        except (DvcException, OSError, IgnoreInCollectedDirError) as error:
             raise _plain(error, project) from None
 
 
@@ -66,6 +67,12 @@ def _plain(error: Exception, project: Project) -> Exception:
         return UserError(
             f"There is no {shown}. Bring it back; or, if load.path names it, correct that in "
             "params.yaml."
+        )
+    if isinstance(error, IgnoreInCollectedDirError):
+        place = str(error).partition(": ")[2]
+        return UserError(
+            f"{place} has a .dvcignore, which DVC does not allow inside data. Move its lines to "
+            "the project's .dvcignore."
         )
     if isinstance(error, OSError):
         return UserError(f"{error}. Nothing was recorded. Fix this and run again.")

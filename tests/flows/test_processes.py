@@ -34,6 +34,7 @@ def test_a_drive_without_locks_is_said_and_does_not_stop_a_run(tmp_path, monkeyp
     monkeypatch.setattr(fcntl, "flock", flock)
     with open(tmp_path / "held", "w") as file:
         assert lock(file)
+        assert not lock(file, without=False)
     assert "is on a drive without locks: start one run at a time" in caplog.text
 
 

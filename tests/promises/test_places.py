@@ -12,7 +12,7 @@ from flows.engine import experiment
 from flows.project.folder import Project
 from tasks.core.step import UserError
 from tests.conftest import ROOT
-from tests.support.own import put_csv, table
+from tests.support.own import put_csv, put_images, table
 
 SETTLE = ("python", "-m", "flows.memory.local")  # a line of `make install`
 DVC_CHOOSES = {"DVC_SITE_CACHE_DIR": ""}
@@ -133,3 +133,13 @@ def test_data_that_dvc_keeps_and_that_are_not_there_come_with_the_command_that_i
     made.run(*advice[2].split())
     assert data.is_file()
     assert plans(made, "mine").count("it has not run yet") == 8
+
+
+def test_a_dvcignore_inside_the_data_is_one_line_under_the_plan_and_the_flow(workspaces):
+    made = workspaces("ignoring")
+    put_images(made.path / "own/pictures")
+    made.run("python", "-m", "flows", "new", "mine", "own/pictures")
+    (made.path / "own/pictures/.dvcignore").write_text("*.txt\n")
+    for verb in ("plan", "train"):
+        said = made.run("python", "-m", "flows", verb, "mine", code=1).splitlines()[-1]
+        assert "own/pictures' has a .dvcignore, which DVC does not allow inside data." in said
