@@ -23,8 +23,9 @@ BIN = Path(sys.executable).parent
 # A worker takes a whole file, and those come in this order: one that takes minutes must not begin
 # when all the others have ended.
 SLOWEST_FIRST = (
-    *("deployments", "kill", "browser", "soak", "untold", "trouble", "one_memory", "records"),
-    *("other_data", "fashion", "user_settings", "experiments", "large", "surroundings"),
+    *("deployments", "kill", "deployed_runs", "flow", "one_memory", "trouble", "browser", "soak"),
+    *("untold", "share", "records", "other_data", "tidy", "experiments", "fashion", "terminal"),
+    *("user_settings", "large", "surroundings", "predict", "worker", "ui", "places", "team"),
 )
 
 # Small enough that a step takes less time than the import of TensorFlow.

@@ -7,7 +7,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -44,6 +45,15 @@ class Served:
         token = self.get("csrf-token?client=tests")["token"]
         self.client.headers["Prefect-Csrf-Token"] = token
         self.begin_work()
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """Begin, and end whatever happens."""
+        try:
+            self.begin()
+            yield
+        finally:
+            self.end()
 
     def begin_work(self) -> None:
         """Start the worker, and wait until it has registered the deployments and asks for runs."""
