@@ -29,6 +29,8 @@ TABLE = {
     "source": "csv",
     "path": "in.csv",
     "separator": ",",
+    "header": True,
+    "decimal": ".",
     "target": "y",
     "task": "regression",
     "group": None,
