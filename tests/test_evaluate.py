@@ -330,10 +330,10 @@ def test_a_table_is_compared_with_simpler_models(tmp_path, caplog):
     folder.write_json("schema.json", {**folder.read_json("schema.json"), "columns": []})
     said = evaluate(folder, params)
     found = metrics(folder)["baselines"]
-    assert list(found) == ["gradient boosting", "linear model", "mean"]
+    assert list(found) == ["mean", "linear model", "gradient boosting"]
     assert found["linear model"] < found["mean"]
     names = ("mean", "linear model", "gradient boosting")
-    assert said.endswith("; " + ", ".join(f"{name} {found[name]:.4g}" for name in names))
+    assert f"({', '.join(f'{name} {found[name]:.4g}' for name in names)})" in said
     assert "The network is worse than a linear model: test mse" in caplog.text
 
 
@@ -597,12 +597,12 @@ def test_the_line_that_ends_a_run_has_the_scores_that_a_person_wants(tmp_path):
         asked,
     )
     assert report.verdict(project, "mine") == (
-        "NOT passed, test_loss 0.827, test_accuracy 0.5714 (0.2505 to 0.8418), "
-        "test_accuracy_without_leaked 0.5"
+        "NOT passed, test_accuracy 0.5714 (0.2505 to 0.8418), "
+        "test_accuracy_without_leaked 0.5, test_loss 0.827"
     )
     evaluate(answering(tmp_path / "data/mine", "regression", VALUES, SAID), SCORE)
     assert report.verdict(project, "mine") == (
-        "test_loss 0.5625, test_mae 0.625, test_mse 0.5625, test_r2 0.8393"
+        "test_mae 0.625, test_mse 0.5625, test_r2 0.8393, test_loss 0.5625"
     )
 
 

@@ -46,6 +46,23 @@ def test_a_section_is_appended_and_every_byte_before_it_stays(project, capsys):
     assert sorted(path.name for path in project.root.iterdir()) == ["own", "params.yaml"]
 
 
+def test_data_outside_the_project_are_told_as_a_clone_will_not_have_them(
+    project, tmp_path, monkeypatch, capsys
+):
+    put_csv(tmp_path / "elsewhere/in.csv", *table(30))
+    monkeypatch.chdir(project.root)
+    assert command.main(["mine", "../elsewhere/in.csv"]) == 0
+    said = capsys.readouterr().out
+    assert "a clone will not have them" in said
+    assert "`dvc add datasets/in.csv`" in said
+    assert project.sections("mine")["load"]["path"] == "../elsewhere/in.csv"
+
+    put_csv(project.root / "own/in.csv", *table(30))
+    assert command.main(["other", "own/in.csv"]) == 0
+    assert "a clone" not in capsys.readouterr().out
+    assert project.sections("other")["load"]["path"] == "own/in.csv"
+
+
 def test_a_section_says_only_what_differs_from_the_defaults(project):
     changed = PARAMS.replace("batch_size: 32", "batch_size: 16", 1)
     project.params_file.write_text(changed.replace("activation: relu", "activation: tanh", 1))
@@ -115,7 +132,6 @@ def test_however_the_file_ends_what_was_there_stays(tmp_path, last, end):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (PARAMS.replace("&cnn", "").replace("*cnn", "*mlp"), "cannot be continued"),
         (PARAMS + "later: 1\n", "cannot be continued"),
         (PARAMS.replace("adam: &adam", "x: &adam"), r"no defaults\.adam, which a section `co"),
         (PARAMS.partition("pipelines:")[0], "has no part `pipelines:`"),
@@ -130,6 +146,16 @@ def test_a_file_that_cannot_be_continued_is_left_alone(project, capsys, text, ex
     assert command.main(["mine", str(gray_images(project))]) == 1
     assert re.match(f"error .*{expected}", capsys.readouterr().err)
     assert project.params_file.read_text() == text
+
+
+def test_without_an_anchor_that_dvc_dropped_the_section_says_all_keys(tmp_path):
+    defaults = PARAMS.partition("pipelines:")[0].replace("mlp: &mlp", "mlp:")
+    project = new_project(tmp_path / "project", defaults + "pipelines:\n")
+    new(project, "mine", str(put_csv(project.root / "own/in.csv", *table(600))))
+    assert project.read("mine").build.family == "table"
+    mine = project.params_file.read_text().partition("\n  mine:")[2]
+    assert "    build:\n      family: table\n" in mine
+    assert "      <<: *adam\n" in mine
 
 
 def test_the_first_pipeline_of_all_can_be_added(project):
@@ -175,8 +201,8 @@ def test_a_name_that_cannot_be_one_is_refused(project, capsys, name, expected):
         (lambda p: put_csv(p / "in.csv", "1.5,2,0", "3,4,1"), r"first line is 1\.5,2,0\. Expected"),
         (lambda p: put_csv(p / "in.csv", "1.5,2.5,A", "3,4,B"), r"first line is 1\.5,2\.5,A\. "),
         (
-            lambda p: put_csv(p / "in.csv", "a;y", "1,5;0", "2,5;1"),
-            r"no column of numbers is left as a feature: a has '1,5' in row 1\. Expected num",
+            lambda p: put_csv(p / "in.csv", "a;y", "1,5,2;0", "2,5,3;1"),
+            r"no column of numbers is left as a feature: a has '1,5,2' in row 1\. Expected num",
         ),
         (utf16, r"own/in\.csv is not UTF-8: .* Save it as UTF-8\."),
         (lambda p: put_images(p / "in", "cat"), "own/in has one class only, `cat`"),
@@ -252,7 +278,7 @@ def test_dvc_reads_the_data_again_when_it_changes_and_no_sooner(workspaces):
     said = workspace.run(*plan)
     assert re.search(r"load +run +own/in\.csv changed", said)
     assert re.search(r"normalize +if changed", said)
-    assert "32 + 8 rows" in workspace.dvc("repro", "normalize@mine")
+    assert "32 training and 8 test rows" in workspace.dvc("repro", "normalize@mine")
 
     workspace.set(mine__load__test=0.5)
     changed = r"load +run +load\.test: 0\.2 -> 0\.5\s"

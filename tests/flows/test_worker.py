@@ -126,7 +126,7 @@ def test_the_form_follows_the_code_at_each_start(offer, prefect_server):
     httpx.patch(place, json=old).raise_for_status()
     offer()
     after = read(prefect_server, "linear")
-    assert "changes" in after["parameter_openapi_schema"]["properties"]
+    assert "force" in after["parameter_openapi_schema"]["properties"]
     assert after["entrypoint"] == ENTRYPOINT
 
 
