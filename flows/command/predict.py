@@ -20,7 +20,7 @@ from rich.table import Table
 from flows.command.terminal import plain_errors
 from flows.predict import answers
 from flows.project.folder import Project
-from tasks.core.step import UserError
+from tasks.core.step import UserError, readable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,7 +125,8 @@ class Answered:
             self.console.print(_table(self.first))
         rows = f"{self.rows:,} row{'s' * (self.rows != 1)}"
         said = ", ".join(f"{name} {count:,}" for name, count in self.classes.most_common(10))
-        self.console.print(f"{rows}: {said}" if said else rows, highlight=False, markup=False)
+        counted = f"{rows}: {said}" if said else rows
+        self.console.print(counted, highlight=False, markup=False, soft_wrap=True)
 
         if score.rows and self.classes:
             share = f"{score.right:,} of {score.rows:,}"
@@ -142,9 +143,22 @@ class Answered:
 
 
 def _table(part: pd.DataFrame) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in part:
-        table.add_column(str(name), justify="right" if part[name].dtype.kind == "f" else "left")
-    for _, row in part.iterrows():
-        table.add_row(*(f"{each:.4g}" if isinstance(each, float) else str(each) for each in row))
+    """The answers; of classes the first two."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    shown = [name for name in part if not name.startswith("third")]
+    for name in shown:
+        number = part[name].dtype.kind == "f"
+        table.add_column(
+            "" if name.endswith("confidence") else name,
+            justify="right" if number else "left",
+            overflow="fold",
+        )
+    for _, row in part[shown].iterrows():
+        table.add_row(*(_cell(name, each) for name, each in row.items()))
     return table
+
+
+def _cell(name: Any, value: Any) -> str:
+    if str(name).endswith("confidence"):
+        return f"{value:.1%}"
+    return readable(f"{value:.5g}" if isinstance(value, float) else str(value))

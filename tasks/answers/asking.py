@@ -71,8 +71,17 @@ def _known(labels: np.ndarray, schema: dict[str, Any]) -> np.ndarray:
     """The labels by the names that the training gave them; None for one that it did not see."""
     if schema["labels"] == "regression":
         return labels.astype(np.float64)
-    names = dict(zip(schema["load"]["labels"], schema["class_names"], strict=True))
+    known = schema["load"]["labels"]
+    if not any(map(str.isdigit, known)):  # words: numbers are their places, as in Keras's datasets
+        labels = np.array([_word(label, known) for label in labels])
+    names = dict(zip(known, schema["class_names"], strict=True))
     return np.array([names.get(_plain(label)) for label in labels], dtype=object)
+
+
+def _word(label: Any, known: list[str]) -> str:
+    """The label at a place, if it is one."""
+    text = _plain(label)
+    return known[int(text)] if text.isdigit() and int(text) < len(known) else text
 
 
 def _plain(label: Any) -> str:

@@ -45,6 +45,13 @@ def test_known_labels_have_the_names_of_the_training(labels):
     assert (score.right, score.rows, score.unknown) == (2, 4, 2)
 
 
+def test_a_number_is_the_place_of_a_word():
+    names = ["cat", "dog", "cow", "hen"]
+    schema = {**CLASSES, "load": {"labels": names}}
+    answers = told(np.eye(4)[[0, 1, 2]], new(3, np.array([3, 0, 9])), schema)
+    assert answers["actual"].fillna("?").tolist() == ["hen", "cat", "?"]
+
+
 def test_a_regression_tells_a_number_and_its_squared_error():
     schema = {"labels": "regression"}
     answers = told(np.array([[3.0], [5.0]], np.float32), new(2, np.array([1, 5])), schema)
