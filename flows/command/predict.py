@@ -85,7 +85,7 @@ class Answered:
         self.rows, self.classes = 0, Counter[str]()
 
     def show(self, pipeline: str, parts: Iterator[pd.DataFrame]) -> None:
-        from tasks.answers.asking import Score  # here: TensorFlow takes seconds to import
+        from tasks.answers.score import Score  # here: pandas takes a second to import
 
         score = Score()
         with self._open() as file, Console(stderr=True).status("reading") as status:
@@ -126,7 +126,7 @@ class Answered:
         rows = f"{self.rows:,} row{'s' * (self.rows != 1)}"
         said = ", ".join(f"{name} {count:,}" for name, count in self.classes.most_common(10))
         counted = f"{rows}: {said}" if said else rows
-        self.console.print(counted, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(readable(counted), highlight=False, markup=False, soft_wrap=True)
 
         if score.rows and self.classes:
             share = f"{score.right:,} of {score.rows:,}"

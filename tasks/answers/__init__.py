@@ -1,5 +1,6 @@
 """A trained model's answers to new rows, which are read as the training rows were.
 
 - `reading.py`: new rows from any file, as the model sees them.
-- `asking.py`: the model's answers, a row for each, and their score where the rows have labels.
+- `asking.py`: the model's answers, a row for each.
+- `score.py`: what they are worth where the rows have labels.
 """

@@ -88,22 +88,3 @@ def _plain(label: Any) -> str:
     """A label as the training names it: `1` for 1.0."""
     text = str(label)
     return text.removesuffix(".0") if text.removesuffix(".0").lstrip("-").isdigit() else text
-
-
-class Score:
-    """The score of answers whose labels are known, part by part."""
-
-    def __init__(self) -> None:
-        self.rows, self.right, self.squares, self.unknown = 0, 0, 0.0, 0
-
-    def add(self, answers: pd.DataFrame) -> None:
-        if "actual" not in answers:
-            return
-        known = answers[answers["actual"].notna()]
-        self.unknown += len(answers) - len(known)
-        self.rows += len(known)
-        if pd.api.types.is_numeric_dtype(known["predicted"]):
-            errors = known["actual"].astype(np.float64) - known["predicted"].astype(np.float64)
-            self.squares += float((errors**2).sum())
-        else:
-            self.right += int((known["actual"] == known["predicted"]).sum())

@@ -39,6 +39,18 @@ def test_test_rows_get_the_answers_of_predictions_csv_to_the_bit(workspace):
     assert found["actual"].tolist() == [5, 6, 7, 8, 9, 10]
 
 
+def test_the_number_of_threads_is_that_of_params_yaml(workspace):
+    code = (
+        "import sys; from flows.command.predict import main; main(['linear', 'one.csv'])\n"
+        "from tasks.network.backend import tf\n"
+        "print(tf.config.threading.get_intra_op_parallelism_threads())"
+    )
+    (workspace.path / "one.csv").write_text("10\n")
+    workspace.set(linear__fit__threads=3)
+    assert workspace.run("python", "-c", code).splitlines()[-1] == "3"
+    workspace.set(linear__fit__threads=2)
+
+
 def test_rows_may_come_through_a_pipe_and_go_through_one(workspace):
     said = workspace.run("sh", "-c", f"echo 10 | {' '.join(PREDICT)} - --to - 2> said.txt")
     first, second = said.splitlines()
