@@ -9,7 +9,7 @@ help: ## print this
 PIP = .venv/bin/python -m pip install --disable-pip-version-check --require-hashes
 
 .venv/installed: requirements.lock
-	@echo "Installing into .venv: about 2.5 GB, once; it takes some minutes"
+	@echo "Installing into .venv: about 3 GB, once; it takes some minutes"
 	$(PYTHON) -m venv .venv
 	$(PIP) -r requirements.lock -c requirements.lock
 	@.venv/bin/python -m flows.memory.local
