@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from tasks.core.folder import Folder
-from tasks.core.step import Section
+from tasks.core.step import Section, UserError
 from tasks.families.head import choose
 
 OPTIMIZERS = {  # the name in params.yaml: Keras's class
@@ -20,6 +20,17 @@ OPTIMIZERS = {  # the name in params.yaml: Keras's class
     "sgd": "SGD",
     "lion": "Lion",
 }
+OF_CLASSES = ("auc", "precision", "recall")
+OF_NUMBERS = ("root_mean_squared_error", "mean_absolute_percentage_error", "r2_score")
+METRICS = {  # Keras's, of each epoch: those that can be computed from what each loss works on
+    "binary_crossentropy": OF_CLASSES,
+    "categorical_crossentropy": (*OF_CLASSES, "top_k_categorical_accuracy"),
+    "sparse_categorical_crossentropy": ("sparse_top_k_categorical_accuracy",),
+    "mse": OF_NUMBERS,
+    "mae": OF_NUMBERS,
+    "huber": OF_NUMBERS,
+}
+NAMES = tuple(sorted({name for names in METRICS.values() for name in names}))
 
 
 class Params(Section):
@@ -36,6 +47,9 @@ class Params(Section):
         "categorical_crossentropy",
         "sparse_categorical_crossentropy",
     ] = Field(description="`auto` follows from the labels.")
+    metrics: list[Literal[NAMES]] = Field(  # type: ignore[valid-type] # made of the table
+        description="Of each epoch, beside accuracy or MAE."
+    )
 
 
 def compile(folder: Folder, params: Params) -> str:
@@ -48,12 +62,14 @@ def compile(folder: Folder, params: Params) -> str:
         params: see `Params`.
 
     Raises:
-        UserError: the loss cannot work with the labels and the output layer.
+        UserError: the loss cannot work with the labels and the output layer, or a metric cannot
+            with the loss.
     """
     schema = folder.read_json("schema.json")
     layers = folder.read_json("architecture.json")["config"]["layers"]
     output = next(layer["config"] for layer in reversed(layers) if layer["class_name"] == "Dense")
     head = choose(schema, output["units"], output["activation"], params.loss)
+    _check_metrics(params.metrics, head.loss)
 
     # Written without Keras: importing TensorFlow takes seconds, for three words.
     optimizer = {
@@ -62,6 +78,17 @@ def compile(folder: Folder, params: Params) -> str:
         "config": {"learning_rate": params.learning_rate},
         "registered_name": None,
     }
-    content = {"optimizer": optimizer, "loss": head.loss, "metrics": [head.metric]}
+    metrics = [head.metric, *params.metrics]
+    content = {"optimizer": optimizer, "loss": head.loss, "metrics": metrics}
     folder.write_json("compile.json", content)
-    return f"{params.optimizer}, {head.loss}, {head.metric}"
+    return ", ".join([params.optimizer, head.loss, *metrics])
+
+
+def _check_metrics(metrics: list[str], loss: str) -> None:
+    possible = METRICS[loss]
+    for name in metrics:
+        if name not in possible or metrics.count(name) > 1:
+            raise UserError(
+                f"compile.metrics has `{name}`. With the loss {loss} it may have, each once: "
+                f"{', '.join(possible)}. Correct params.yaml."
+            )

@@ -75,6 +75,21 @@ def test_loss_that_cannot_work_is_refused(tmp_path, labels, output, loss):
     assert not (tmp_path / "compile.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("labels", "metrics"),
+    [("classes", ["auc"]), ("binary", ["r2_score"]), ("regression", ["r2_score", "r2_score"])],
+)
+def test_a_metric_that_the_loss_does_not_allow_is_refused_and_the_others_are_named(
+    tmp_path, labels, metrics
+):
+    folder = built(tmp_path, labels)
+    with pytest.raises(
+        UserError, match=rf"has `{metrics[0]}`\. .* may have, each once: .*_\w+\.|recall"
+    ):
+        compile(folder, tiny.changed(tiny.COMPILE, metrics=metrics))
+    assert not (tmp_path / "compile.json").exists()
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_each_optimizer_becomes_that_of_keras_with_its_learning_rate(tmp_path, name):
     from tasks.network.backend import keras

@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 import pytest
 
+from tasks.compile import METRICS
 from tasks.core.arrays import write_arrays
 from tasks.core.folder import Folder
 from tasks.core.step import Stopped, TimedOut, UserError, at_most, stopping, watchers
@@ -155,6 +156,33 @@ def test_checkpoint_has_the_weights_that_gave_the_lowest_val_loss(whole):
     last = np.load(whole.scratch("fit.npz"))
     assert not np.array_equal(model.variables[0].numpy(), last["now0"])
     np.testing.assert_array_equal(model.variables[0].numpy(), last["best0"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "loss"),
+    [
+        ("binary", "binary_crossentropy"),
+        ("one_hot", "categorical_crossentropy"),
+        ("classes", "sparse_categorical_crossentropy"),
+        ("regression", "mse"),
+    ],
+)
+def test_each_metric_is_measured_in_each_epoch(tmp_path, labels, loss):
+    from tasks.network.assemble import assemble
+
+    asked = list(METRICS[loss])
+    asking = changed(tiny.COMPILE, learning_rate=0.01, metrics=asked)
+    folder = tiny.compiled(tmp_path, labels, compile_params=asking)
+    train(folder, changed(FIT, epochs=2))
+
+    found, model = history(folder), assemble(folder, seed=7)
+    model.load_weights(folder.path / "best.weights.h5")
+    data = np.load(folder.path / "normalized.npz")
+    measured = model.evaluate(data["x_val"], data["y_val"], verbose=0, return_dict=True)
+    best = int(np.argmin(found["val_loss"]))
+    for name in asked:
+        assert measured[name] == pytest.approx(found[f"val_{name}"][best], rel=1e-4)
+        assert len(found[name]) == 2
 
 
 def test_summary_tells_the_best_epoch(folder, whole):
