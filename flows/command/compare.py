@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import io
 import math
+from pathlib import Path
 
 from rich.text import Text
 
@@ -12,10 +14,12 @@ from flows.engine import experiment
 from flows.engine.experiment import Result
 from flows.project.folder import Project
 from flows.project.params import differences
+from tasks.core.folder import Folder
 from tasks.core.step import UserError
 
 HERE = "(here)"  # the project's folder as it is now
 FIRST = "val_loss"  # the lowest comes first
+DRAWN = 10  # trainings in a picture: it has as many colors
 MORE = """\
 To make an experiment yours: dvc exp apply NAME"""
 NONE_YET = """\
@@ -25,14 +29,24 @@ No experiment yet. To make one: dvc exp run -S pipelines.{0}.fit.epochs=3 evalua
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser("python -m flows compare", description=__doc__)
     parser.add_argument("pipeline", help="a section of params.yaml, such as fashion")
+    parser.add_argument(
+        "--picture",
+        metavar="FILE",
+        help=f"draw the validation loss of the {DRAWN} best, epoch by epoch, as a .png",
+    )
     options = parser.parse_args(arguments)
     with plain_errors() as end:
-        show(Project.here(), options.pipeline)
+        shown = show(Project.here(), options.pipeline)
+        if options.picture:
+            _draw(shown, Path(options.picture))
     return end.code
 
 
-def show(project: Project, pipeline: str) -> None:
+def show(project: Project, pipeline: str) -> dict[str, Result]:
     """Print a line for each experiment, the one with the lowest `val_loss` first.
+
+    Returns:
+        The experiments, and the project's folder as it is now, in that order.
 
     Raises:
         UserError: there is no such pipeline, or no score on validation rows.
@@ -59,6 +73,25 @@ def show(project: Project, pipeline: str) -> None:
     for name in order:
         say(_row(name, found[name], here, columns, width), len(head))
     say(Text(f"\n{(MORE if some else NONE_YET).format(pipeline)}", GRAY))
+    return {name: found[name] for name in order}
+
+
+def _draw(results: dict[str, Result], path: Path) -> None:
+    """The learning curves of the best."""
+    if path.suffix.lower() != ".png" or not path.absolute().parent.is_dir():
+        raise UserError(f"--picture {path}: expected a .png file in a folder that exists.")
+    import pandas as pd  # here: they take a second to import
+
+    from tasks.pictures import curves
+
+    tables = {
+        name: pd.read_csv(io.StringIO(result.history))
+        for name, result in results.items()
+        if FIRST in result.metrics
+    }
+    best = dict(list(tables.items())[:DRAWN])
+    curves.draw(Folder(path.absolute().parent), path.name, best)
+    say(Text(f"\nlearning curves: {path}"))
 
 
 def _row(name: str, result: Result, here: Result, columns: list[str], width: int) -> Text:

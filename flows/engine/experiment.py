@@ -124,6 +124,7 @@ class Result(NamedTuple):
 
     sections: dict[str, Any]  # of params.yaml, without `run`, which changes no result
     metrics: dict[str, Any]  # nothing if it was not trained
+    history: str = ""  # the content of history.csv
 
 
 def results(project: Project, pipeline: str) -> dict[str, Result]:
@@ -139,20 +140,27 @@ def results(project: Project, pipeline: str) -> dict[str, Result]:
 
 def result_here(project: Project, pipeline: str) -> Result:
     """The same of the project's folder as it is now."""
-    file = project.data(pipeline) / "metrics.json"
-    metrics = file.read_text(encoding="utf-8") if file.is_file() else "{}"
-    return _parsed(project.params_file.read_text(encoding="utf-8"), metrics, pipeline)
+    files = [project.data(pipeline) / name for name in ("metrics.json", "history.csv")]
+    metrics, history = (
+        file.read_text(encoding="utf-8") if file.is_file() else "" for file in files
+    )
+    text = project.params_file.read_text(encoding="utf-8")
+    return _parsed(text, metrics or "{}", history, pipeline)
 
 
 def _result(project: Project, commit: str, pipeline: str) -> Result:
     try:
-        files = ("params.yaml", f"data/{pipeline}/metrics.json")
-        text, metrics = (call(project.root, "git", "show", f"{commit}:./{file}") for file in files)
-        return _parsed(text, metrics, pipeline)
+        data = f"data/{pipeline}"
+        files = ("params.yaml", f"{data}/metrics.json", f"{data}/history.csv")
+        text, metrics, history = (
+            call(project.root, "git", "show", f"{commit}:./{file}") for file in files
+        )
+        return _parsed(text, metrics, history, pipeline)
     except (UserError, ValueError):  # it has no such files, or damaged ones
         return Result({}, {})
 
 
-def _parsed(text: str, metrics: str, pipeline: str) -> Result:
+def _parsed(text: str, metrics: str, history: str, pipeline: str) -> Result:
     sections = params.pipelines(text).get(pipeline) or {}
-    return Result({key: sections[key] for key in sections if key != "run"}, json.loads(metrics))
+    others = {key: sections[key] for key in sections if key != "run"}
+    return Result(others, json.loads(metrics), history)

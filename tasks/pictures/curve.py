@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tasks.core.folder import Folder
-from tasks.pictures.style import BLUE, GRAY, ORANGE, figure, plain, save
-
-WIDE = 100  # times the lowest value: a wider range is drawn on a logarithmic axis
+from tasks.pictures.style import BLUE, GRAY, ORANGE, by_epoch, figure, save
 
 
 def draw(folder: Folder, history, best: int) -> None:
@@ -29,11 +27,8 @@ def draw(folder: Folder, history, best: int) -> None:
             axes.plot(history["epoch"], history[f"val_{name}"], color=ORANGE, label="validation")
         axes.axvline(best, color=GRAY, linestyle=":", label=f"checkpoint, epoch {best}")
 
-        if values.min() > 0 and values.max() > WIDE * values.min():
-            axes.set_yscale("log")
-        axes.set(xlabel="epoch", title=name)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        plain(axes)
+        by_epoch(axes, values)
+        axes.set_title(name)
     handles, _ = panels[0].get_legend_handles_labels()
     drawn.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
     save(folder, "learning_curve.png", drawn)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -23,6 +24,7 @@ DOTS_PER_INCH = 150
 COLORS = 64  # of a picture without photographs
 FONT = "DejaVu Sans"  # which Matplotlib brings
 UNKNOWN = "□"  # in place of a letter that no font has
+WIDE = 100  # times the lowest value: a wider range is drawn on a logarithmic axis
 LONGEST, BEGIN, END = 18, 10, 7  # letters of a label; of a longer name the first and the last
 
 
@@ -42,6 +44,20 @@ def plain(axes, *, grid: bool = True) -> None:
     if grid:
         axes.grid(color="#e6e8eb", linewidth=0.8)
         axes.set_axisbelow(True)
+
+
+def by_epoch(axes, values: Any) -> None:
+    """Axes for values by epoch.
+
+    Args:
+        axes: Matplotlib's.
+        values: all of them, as an array or a column of a table.
+    """
+    if values.min() > 0 and values.max() > WIDE * values.min():
+        axes.set_yscale("log")
+    axes.set_xlabel("epoch")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    plain(axes)
 
 
 def limits(x: np.ndarray) -> tuple[float, float]:

@@ -7,6 +7,7 @@ import re
 import shlex
 
 import pytest
+from PIL import Image
 
 COMPARE = ("python", "-m", "flows", "compare", "linear")
 
@@ -37,6 +38,8 @@ def workspace(workspaces):
 def score(workspace, loss: float) -> None:
     file = workspace.path / "data/linear/metrics.json"
     file.write_text(json.dumps({"val_loss": loss, "val_mae": loss / 2, "test_mse": 1.0}) + "\n")
+    history = f"epoch,loss,val_loss,checkpoint\n1,9,9,1\n2,{loss},{loss},1\n3,8,8,0\n"
+    file.with_name("history.csv").write_text(history)
 
 
 def test_the_lowest_val_loss_is_first_with_the_changed_parameters_and_no_test_score(workspace):
@@ -47,6 +50,17 @@ def test_the_lowest_val_loss_is_first_with_the_changed_parameters_and_no_test_sc
         "(here) 0.5000 0.2500",
         "worse 0.7500 0.3750 compile.learning_rate: 0.01 -> 0.5",
     ]
+
+
+def test_the_learning_curves_are_drawn(workspace):
+    said = workspace.run(*COMPARE, "--picture", "curves.png")
+    assert said.splitlines()[-1] == "learning curves: curves.png"
+    with Image.open(workspace.path / "curves.png") as picture:
+        colors = picture.convert("RGB").getcolors()
+    assert len(colors) > 3
+    assert picture.width == 1200
+
+    assert "expected a .png file" in workspace.run(*COMPARE, "--picture", "no/curves.png", code=1)
 
 
 def test_dvcs_own_command_shows_the_same(workspace):
