@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import py_compile
 import shutil
 import sys
 from typing import get_args
@@ -496,6 +498,18 @@ def test_files_in_the_folder_import_each_other_in_every_way(own, first, line):
     used = "parts.last" if line.endswith("parts") else "last"
     code = f"{line}\n" + USUAL.replace("keras.layers.Dense", used)
     assert layers(own(code, models__parts=PARTS, **first))[-1][0] == "Dense"
+
+
+def test_the_package_runs_as_its_source_says(own, tmp_path):
+    """Not as a compiled file does that was made of an earlier source of the same size and time."""
+    first = tmp_path / "models/__init__.py"
+    first.parent.mkdir()
+    for units in (5, 6):
+        first.write_text(f"UNITS = {units}\n")
+        os.utime(first, (1, 1))
+        if units == 5:
+            py_compile.compile(str(first))
+    own("from models import UNITS\nassert UNITS == 6\n" + USUAL)
 
 
 def test_another_package_called_models_is_neither_used_nor_lost(own, tmp_path, monkeypatch):

@@ -7,7 +7,6 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
@@ -93,21 +92,17 @@ def _taken_out() -> dict[str, ModuleType]:
 
 
 def _put_package(folder: Path) -> None:
-    """Import the package by its place, so that `sys.path` has no say in it."""
+    """Import the package by its place, so that `sys.path` has no say in it, and from its source."""
+    package = ModuleType(FOLDER)
+    package.__path__ = [str(folder)]
+    sys.modules[FOLDER] = package
+
     first = folder / "__init__.py"
     if not first.is_file():
-        package = ModuleType(FOLDER)
-        package.__path__ = [str(folder)]
-        sys.modules[FOLDER] = package
         return
-
-    spec = spec_from_file_location(FOLDER, first, submodule_search_locations=[str(folder)])
-    assert spec is not None  # it is a Python file
-    assert spec.loader is not None
-    package = module_from_spec(spec)
-    sys.modules[FOLDER] = package
+    package.__file__ = str(first)
     try:
-        spec.loader.exec_module(package)
+        exec(compile(first.read_bytes(), first, "exec"), package.__dict__)
     except FAILED as error:
         raise UserError(
             f"build.function: {FOLDER}/__init__.py cannot be imported: {cause(error)}."
