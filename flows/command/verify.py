@@ -15,6 +15,7 @@ from zipfile import ZipFile
 
 from flows.command.terminal import plain_errors
 from flows.engine.copies import Bringing, clone, dvc, sweep
+from flows.engine.processes import die_with_parent
 from flows.memory import lock
 from flows.memory.local import cache
 from flows.project.folder import Project
@@ -150,7 +151,8 @@ def _run(copy: Project, pipelines: list[str]) -> None:
     stages = [f"{step}@{pipeline}" for pipeline in pipelines for step in ENDS]
     # --force: the last commit has the small outputs, which DVC would take for those of these steps.
     command = ["dvc", "repro", "--force", *stages]
-    done = subprocess.run(command, cwd=copy.root, env={**os.environ, "PATH": path})
+    variables = {**os.environ, "PATH": path}
+    done = subprocess.run(command, cwd=copy.root, env=variables, preexec_fn=die_with_parent)
     if done.returncode:
         raise UserError("The pipeline did not run to its end: nothing was compared.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+import psutil
 import pytest
 
 VERIFY = ("python", "-m", "flows", "verify", "linear")
@@ -56,3 +57,15 @@ def test_a_project_in_no_commit_is_told_what_to_type(workspaces):
     said = made.run(*VERIFY, code=1)
     assert "Type: git add -A && git commit -m Begin" in said
     assert len(said.splitlines()) == 1
+
+
+def test_a_verify_that_is_killed_leaves_no_process_at_work(workspace):
+    verify = workspace.start(*VERIFY)
+    for line in verify.stdout:
+        if line.startswith("Running stage"):
+            break
+    (repro,) = psutil.Process(verify.pid).children()
+    verify.kill()
+    verify.wait()
+    psutil.wait_procs([repro], timeout=8)
+    assert not repro.is_running()
