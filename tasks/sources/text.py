@@ -9,40 +9,44 @@ import pandas as pd
 
 from tasks.core.step import UserError
 from tasks.sources import dialect
-from tasks.sources.base import Place, some
+from tasks.sources.base import Place
+from tasks.sources.table import check_columns
 
 Params = Any  # of csv.py, which imports this file
 
-ROWS = 2**14  # at a time, of a file of any size
+ENDING = ".csv"
+EXPECTED = (
+    "a .csv file with a row of column names, or a folder with train.csv, and perhaps val.csv and "
+    "test.csv"
+)
 MISSING = ("NA", "N/A", "NaN", "nan", "<NA>")  # as R, Excel and pandas write a missing value
 
 
-def read(file: Place, params: Params, expected: str) -> pd.DataFrame:
-    """All columns of a file; group and classes as text, and None where they are empty.
+def names(file: Place, params: Params) -> list[str]:
+    """The columns' names."""
+    with dialect.understood(file, file.path, EXPECTED):
+        return dialect.names(file.path, params.separator, params.header)
+
+
+def parts(file: Place, params: Params, rows: int | None) -> Iterator[pd.DataFrame]:
+    """All columns of a file; those that are no numbers as text, and None where they are empty.
 
     Args:
         file: to read.
         params: the section `load`.
-        expected: what the file should be, in words.
+        rows: at a time; None: all at once.
 
     Raises:
         UserError: the file is not a table, or a column that `params` names is missing.
     """
-    (table,) = parts(file, params, expected, None)
-    return table
-
-
-def parts(file: Place, params: Params, expected: str, rows: int | None) -> Iterator[pd.DataFrame]:
-    """The same, so many rows at a time; all at once if that is None."""
-    file.existing(expected, folder=False)
     words = params.texts
-    with dialect.understood(file, file.path, expected):
-        names = dialect.names(file.path, params.separator, params.header)
+    with dialect.understood(file, file.path, EXPECTED):
+        there = dialect.names(file.path, params.separator, params.header)
         # With decimal commas pandas would take 1.234 for a number near 1.
         tables = _read(file, params, rows, dtype=str if params.decimal == "," else None)
         texts = _read(file, params, rows, usecols=words, dtype=str, keep_default_na=False)
         for table in tables:
-            _check_columns(file, names, table, params)
+            _check_columns(file, there, table, params)
             yield _with_texts(file, table, next(texts) if words else table, params)
 
 
@@ -67,24 +71,9 @@ def _read(file: Place, params: Params, rows: int | None, **how: Any) -> Iterator
 
 
 def _check_columns(file: Place, names: list[str], table: pd.DataFrame, params: Params) -> None:
-    """Each name once, none empty, and those there that the parameters name."""
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise UserError(
-            f"{file}: two columns are named {twice[0]}. Expected each name once: rename one."
-        )
-
-    named = [("target", params.target), ("group", params.group)]
-    named += [("ignore", column) for column in params.ignore]
-    named += [("columns", column) for column in params.columns]
-    for key, column in named:
-        if column is not None and column not in table:
-            alone = f" Is `separator: '{params.separator}'` right?" if len(names) == 1 else ""
-            raise UserError(
-                f"{file}: no column {column}, which load.{key} names. It has {some(list(table))}."
-                f"{alone} Correct it in params.yaml."
-            )
-
+    """As `check_columns`, and none without a name."""
+    advice = f" Is `separator: '{params.separator}'` right?"
+    check_columns(file, names, list(table), params, advice)
     unnamed = [name for name in table if name.startswith("Unnamed: ")]
     unnamed = [name for name in unnamed if name not in params.ignore]
     if unnamed:
