@@ -13,7 +13,7 @@ from tasks.core.folder import Folder
 from tasks.core.step import UserError, log
 from tasks.rows.encoding import Encoding
 from tasks.rows.scaling import Scaling
-from tasks.sources import csv, idx, images, npz
+from tasks.sources import csv, idx, images, npz, parquet
 from tasks.sources.base import New, Place
 
 
@@ -74,7 +74,7 @@ def _unknown(encoding: Encoding, x: np.ndarray, words: np.ndarray) -> dict[str, 
 def _source(place: Place, schema: dict[str, Any]) -> Any:
     """The module that reads data of this form."""
     if "columns" in schema:
-        return csv
+        return parquet if place.path.suffix.lower() in parquet.ENDINGS else csv
     if place.path.suffix.lower() == ".npz":
         return npz
     if idx.NAME.fullmatch(place.name):
