@@ -62,10 +62,10 @@ def read(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[tuple
 
 
 def _unknown(encoding: Encoding, x: np.ndarray, words: np.ndarray) -> dict[str, int]:
-    """In how many rows each column has a word that is no feature."""
+    """In how many rows each column has a word that has no feature."""
     found = {}
     for column, codes in zip(encoding.columns, x.T, strict=True):
-        if column.kind == "words":
+        if column.kind == "words" and not column.buckets:
             there = words[codes[~np.isnan(codes)].astype(int)]
             found[column.name] = int((~np.isin(there, column.words)).sum())
     return {name: count for name, count in found.items() if count}
