@@ -327,13 +327,17 @@ def test_a_table_is_compared_with_simpler_models(tmp_path, caplog):
     evaluate(folder, params)
     assert "baselines" not in metrics(folder)  # these rows are of no table
 
-    folder.write_json("schema.json", {**folder.read_json("schema.json"), "columns": []})
+    columns = [{"name": "x", "kind": "number", "fill": None, "missing": False}]
+    columns[0] |= {"words": [], "parts": []}
+    folder.write_json("schema.json", {**folder.read_json("schema.json"), "columns": columns})
+    folder.write_json("checks.json", [{"check": "a", "columns": ["x"]}, {"check": "b"}])
     said = evaluate(folder, params)
     found = metrics(folder)["baselines"]
     assert list(found) == ["mean", "linear model", "gradient boosting"]
     assert found["linear model"] < found["mean"]
     names = ("mean", "linear model", "gradient boosting")
     assert f"({', '.join(f'{name} {found[name]:.4g}' for name in names)})" in said
+    assert metrics(folder)["baselines_without"] == {}  # no other column is left
     assert "The network is worse than a linear model: test mse" in caplog.text
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flows.guess import csv, idx, images, npz
+from flows.guess import csv, idx, images, npz, parquet
 from flows.guess.section import Proposal
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.sources.base import Place, identities, some
+from tasks.sources.parquet import ENDINGS
 
 # In the order in which they are asked. Each has `look(folder, path, chosen) -> Proposal | None`
 # and says in LOOKED_FOR what it recognizes.
 FORMATS = {
     "npz": npz,
     "csv": csv,
+    "parquet": parquet,
     "idx": idx,
     "images": images,
 }
@@ -49,9 +51,12 @@ def guess(folder: Folder, path: str, **chosen: str) -> Proposal:
 
 def _near_miss(place: Path) -> str:
     """What to do about tables in a folder that are called otherwise."""
-    tables = sorted(file.name for file in place.glob("*") if file.suffix.lower() in csv.ENDINGS)
+    endings = (*csv.ENDINGS, *ENDINGS)
+    tables = sorted(file.name for file in place.glob("*") if file.suffix.lower() in endings)
     if not tables:
         return ""
+    ending = ".parquet" if tables[0].endswith(ENDINGS) else ".csv"
     return (
-        f" It has {some(tables)}: name one file, or rename that of the training rows to train.csv."
+        f" It has {some(tables)}: name one file, or rename that of the training rows to "
+        f"train{ending}."
     )

@@ -13,7 +13,7 @@ from tasks.core.folder import Folder
 from tasks.core.step import UserError, log
 from tasks.rows.encoding import Encoding
 from tasks.rows.scaling import Scaling
-from tasks.sources import csv, idx, images, npz
+from tasks.sources import csv, idx, images, npz, parquet
 from tasks.sources.base import New, Place
 
 
@@ -62,10 +62,10 @@ def read(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[tuple
 
 
 def _unknown(encoding: Encoding, x: np.ndarray, words: np.ndarray) -> dict[str, int]:
-    """In how many rows each column has a word that is no feature."""
+    """In how many rows each column has a word that has no feature."""
     found = {}
     for column, codes in zip(encoding.columns, x.T, strict=True):
-        if column.kind == "words":
+        if column.kind == "words" and not column.buckets:
             there = words[codes[~np.isnan(codes)].astype(int)]
             found[column.name] = int((~np.isin(there, column.words)).sum())
     return {name: count for name, count in found.items() if count}
@@ -74,7 +74,7 @@ def _unknown(encoding: Encoding, x: np.ndarray, words: np.ndarray) -> dict[str, 
 def _source(place: Place, schema: dict[str, Any]) -> Any:
     """The module that reads data of this form."""
     if "columns" in schema:
-        return csv
+        return parquet if place.path.suffix.lower() in parquet.ENDINGS else csv
     if place.path.suffix.lower() == ".npz":
         return npz
     if idx.NAME.fullmatch(place.name):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,8 @@ from tasks.core.step import UserError
 BINS = 48  # of the quantiles, at most
 IN_A_BIN = 40  # training rows, at least
 RARE = 5  # training rows: a word that has fewer is no feature of its own
-MOST = 64  # words of a column that are features: the most frequent ones
+MOST = 128  # words of a column that are features of their own: the most frequent ones
+BUCKETS = 64  # features that all other words share
 DAY, YEAR = 86_400, 365.2425  # in seconds, in days
 WEEKDAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 PARTS = ("time", "season", "weekday", "hour")  # of a date
@@ -27,11 +29,13 @@ class Column(NamedTuple):
     missing: bool  # whether a feature tells that the value is missing
     words: list[str]  # each is a feature
     parts: list[str]  # of a date
+    buckets: int = 0  # features that all other words share, each word one of them
 
     @property
     def features(self) -> list[str]:
         if self.kind == "words":
             found = [f"{self.name} = {word}" for word in self.words]
+            found += [f"{self.name}: other words {k}" for k in range(1, self.buckets + 1)]
         elif self.kind.startswith("date"):
             found = [f"{self.name}: {each}" for part in self.parts for each in _PARTS[part].names]
         else:
@@ -60,7 +64,7 @@ class Column(NamedTuple):
             )
 
         if self.kind == "words":
-            found = self._one_hot(x, words)
+            found = self._of_words(x, words)
         elif self.kind.startswith("date"):
             seconds = np.where(empty, self.fill or 0, x)
             found = np.column_stack([_PARTS[part].of(seconds) for part in self.parts])
@@ -68,12 +72,18 @@ class Column(NamedTuple):
             found = np.where(empty, self.fill or 0, x)[:, None]
         return np.column_stack([found, empty]) if self.missing else found
 
-    def _one_hot(self, x: np.ndarray, words: np.ndarray) -> np.ndarray:
+    def _of_words(self, x: np.ndarray, words: np.ndarray) -> np.ndarray:
+        """A 1 for the feature of each word; no 1 for a missing word, or one without a feature."""
+        codes, row = np.unique(np.where(np.isnan(x), -1, x).astype(int), return_inverse=True)
         place = {word: number for number, word in enumerate(self.words)}
-        # The last entry is for missing words; -1 is no feature.
-        known = np.array([*(place.get(str(word), -1) for word in words), -1])
-        codes = known[np.where(np.isnan(x), -1, x).astype(int)]
-        return (codes[:, None] == np.arange(len(self.words))).astype(np.float64)
+        found = np.zeros((len(codes), len(place) + self.buckets))
+        for number, code in enumerate(codes):
+            word = str(words[code]) if code >= 0 else None
+            if word in place:
+                found[number, place[word]] = 1
+            elif word is not None and self.buckets:
+                found[number, len(place) + _hash(word) % self.buckets] = 1
+        return found[row]
 
 
 class Encoding(NamedTuple):
@@ -164,7 +174,8 @@ def _fitted(x: np.ndarray, name: str, kind: str, words: np.ndarray, fill: str) -
         usual = float(np.mean(known) if fill == "mean" else np.median(known))
         column = column._replace(fill=0.0 if kind == "words" else usual)
     if kind == "words":
-        column = column._replace(words=_frequent(known.astype(int), words))
+        frequent, others = _frequent(known.astype(int), words)
+        column = column._replace(words=frequent, buckets=BUCKETS if others else 0)
     if kind.startswith("date"):
         column = column._replace(parts=[part for part in PARTS if _PARTS[part].varies(known)])
     if not column.features:
@@ -175,11 +186,17 @@ def _fitted(x: np.ndarray, name: str, kind: str, words: np.ndarray, fill: str) -
     return column
 
 
-def _frequent(codes: np.ndarray, words: np.ndarray) -> list[str]:
-    """The most frequent words that are not rare, sorted."""
+def _frequent(codes: np.ndarray, words: np.ndarray) -> tuple[list[str], bool]:
+    """The most frequent words that are not rare, sorted; and whether there are more of these."""
     counts = np.bincount(codes, minlength=len(words))
     order = np.argsort(-counts, kind="stable")[:MOST]
-    return [str(words[code]) for code in np.sort(order) if counts[code] >= RARE]
+    frequent = [str(words[code]) for code in np.sort(order) if counts[code] >= RARE]
+    return frequent, int((counts >= RARE).sum()) > MOST
+
+
+def _hash(word: str) -> int:
+    """The same number for the same word, in every process."""
+    return int.from_bytes(blake2b(word.encode(), digest_size=8).digest(), "big")
 
 
 # The parts of a date, which is in seconds since 1970: a Thursday.

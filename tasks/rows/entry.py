@@ -18,7 +18,7 @@ def entry(check: str, says: str, warn: bool = False, **more) -> dict:
         check: its name.
         says: what was found, in words.
         warn: whether a person should look at it.
-        more: `count` and `rows`, if there are any.
+        more: `count`, `rows` and `columns`, if there are any.
     """
     return {"check": check, "result": "warning" if warn else "ok", "says": says, **more}
 

@@ -27,14 +27,16 @@ def entries(
     """
     enough = len(x) >= FEW and x.shape[1] > 1
     columns = list(zip(x.T, names, kinds, strict=True)) if enough else []
-    counting = [
-        str(name) for values, name, kind in columns if kind.startswith("number") and counts(values)
-    ]
-    telling = [
-        f"{name} ({share:.3f})"
+    counting = {
+        str(name): str(name)
+        for values, name, kind in columns
+        if kind.startswith("number") and counts(values)
+    }
+    telling = {
+        str(name): f"{name} ({share:.3f})"
         for values, name, _ in columns
         if (share := _told(values, y, classes)) >= GIVEN_AWAY
-    ]
+    }
 
     of = "of the labels right" if classes else "of the variance"
     return [
@@ -48,14 +50,20 @@ def entries(
     ]
 
 
-def _entry(check: str, found: list[str], does: str, unless: str) -> dict:
+def suspected(checks: list[dict]) -> list[str]:
+    """The columns that the checks warn of, from the content of `checks.json`."""
+    return list(dict.fromkeys(name for each in checks for name in each.get("columns", ())))
+
+
+def _entry(check: str, found: dict[str, str], does: str, unless: str) -> dict:
     says = "none"
     if found:
+        named = first_names(list(found.values()))
         says = (
-            f"{first_names(found)} {does}: new rows will have nothing like it{unless}. "
+            f"{named} {does}: new rows will have nothing like it{unless}. "
             "Put it into load.ignore and compare the score"
         )
-    return entry(check, says, bool(found), count=len(found))
+    return entry(check, says, bool(found), count=len(found), columns=list(found))
 
 
 def counts(values: np.ndarray) -> bool:

@@ -6,6 +6,7 @@ A baseline is a line in CLASSES or REGRESSION.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from threadpoolctl import threadpool_limits
 from tasks.core.arrays import classes_of, read_arrays
 from tasks.core.folder import Folder
 from tasks.core.step import log
+from tasks.rows.encoding import Encoding
 from tasks.scores.base import Verdict
 from tasks.scores.criterion import ACCURACY
 
@@ -48,15 +50,43 @@ def compare(folder: Folder, verdict: Verdict) -> dict[str, float]:
         folder: the pipeline's folder.
         verdict: on the network.
     """
-    x, y = read_arrays(folder, "normalized.npz", "x_train", "y_train")
-    scores = {}
-    classes = verdict.criterion is ACCURACY
-    for name, model in (CLASSES if classes else REGRESSION).items():
-        answers = _answers(model, x, classes_of(y) if classes else y.reshape(-1), verdict.tested.x)
-        each = _each_row(verdict, answers)
-        scores[name] = float(each.mean())
+    found = _learned(folder, verdict, np.full(verdict.tested.x.shape[1], True))
+    for name, each in found.items():
         _warn(verdict, name, each)
-    return scores
+    return {name: float(each.mean()) for name, each in found.items()}
+
+
+def compare_without(
+    folder: Folder, verdict: Verdict, columns: Collection[str]
+) -> dict[str, dict[str, float]]:
+    """The same without some columns of the table: what is left if they gave the target away.
+
+    Args:
+        folder: the pipeline's folder.
+        verdict: on the network.
+        columns: their names.
+
+    Returns:
+        By the names of the columns the scores; empty if no other column is left.
+    """
+    every = Encoding.from_json(verdict.tested.schema).columns
+    kept = [column.name not in columns for column in every for _ in column.features]
+    if all(kept) or not any(kept):
+        return {}
+    found = _learned(folder, verdict, np.array(kept))
+    return {", ".join(columns): {name: float(each.mean()) for name, each in found.items()}}
+
+
+def _learned(folder: Folder, verdict: Verdict, features: np.ndarray) -> dict[str, np.ndarray]:
+    """What each answer of each baseline scores, if it learns from these features, a mask."""
+    x, y = read_arrays(folder, "normalized.npz", "x_train", "y_train")
+    classes = verdict.criterion is ACCURACY
+    y = classes_of(y) if classes else y.reshape(-1)
+    x, x_test = x[:, features], verdict.tested.x[:, features]
+    return {
+        name: _each_row(verdict, _answers(model, x, y, x_test))
+        for name, model in (CLASSES if classes else REGRESSION).items()
+    }
 
 
 def _answers(model: Any, x: np.ndarray, y: np.ndarray, x_test: np.ndarray) -> np.ndarray:

@@ -58,8 +58,14 @@ def sentence(metrics: dict[str, Any], params: Any) -> str:
         without = metrics[f"{name}_without_leaked"]
         said += f", {without:.4g} without {rows:,} leaked row{'s' * (rows > 1)}"
     if baselines := metrics.get("baselines"):
-        said += f" ({', '.join(f'{name} {score:.4g}' for name, score in baselines.items())})"
+        said += f" ({_listed(baselines)})"
+    for columns, baselines in metrics.get("baselines_without", {}).items():
+        said += f", without {columns} ({_listed(baselines)})"
     if "passed" in metrics:
         passed = "passed" if metrics["passed"] else "NOT passed"
         said += f", {passed} ({criterion.key} {getattr(params, criterion.key):g})"
     return said
+
+
+def _listed(scores: dict[str, float]) -> str:
+    return ", ".join(f"{name} {score:.4g}" for name, score in scores.items())

@@ -13,6 +13,7 @@ from tasks.network.feed import Stoppable, in_batches
 from tasks.pictures import curve
 from tasks.scores.base import Tested, Verdict
 from tasks.scores.baselines import compare as compare
+from tasks.scores.baselines import compare_without as compare_without
 from tasks.scores.classes import Classes
 from tasks.scores.regression import Regression
 

@@ -4,7 +4,7 @@ Such a module has `Params`, the section `load` of `params.yaml` for this source,
 `find(params, folder)`, which returns a `Dataset`.
 """
 
-from tasks.sources import csv, fashion_mnist, idx, images, line, npz
+from tasks.sources import csv, fashion_mnist, idx, images, line, npz, parquet
 
 SOURCES = {
     "fashion_mnist": fashion_mnist,
@@ -13,4 +13,5 @@ SOURCES = {
     "npz": npz,
     "images": images,
     "csv": csv,
+    "parquet": parquet,
 }

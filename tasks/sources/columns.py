@@ -13,28 +13,28 @@ from tasks.sources.base import Place, some
 from tasks.sources.labels import Labels, numbered, targets
 from tasks.sources.numbers import MARKS, parsed
 
-Params = Any  # of csv.py, which imports this file
+Params = Any  # of table.py, which imports this file
 
 EXACT = 2**53  # float64 has every whole number up to here
 
 Tables = dict[str, pd.DataFrame]  # by split
 
 
-def features(place: Place, tables: Tables, params: Params) -> list[str]:
+def features(files: dict[str, Place], tables: Tables, params: Params) -> list[str]:
     """The columns to predict from, which all tables must have."""
     others = {params.target, params.group, *params.ignore}
     found = [name for name in tables["train"] if name not in others]
     if not found:
         raise UserError(
-            f"{place}: no column is left to predict from. "
+            f"{params.path}: no column is left to predict from. "
             "Expected one besides target, group and ignore."
         )
     for split, table in tables.items():
         different = sorted(set(found) ^ (set(table) - others))
         if different:
             raise UserError(
-                f"{place}: train.csv and {split}.csv differ in the columns {some(different)}. "
-                "Expected the same."
+                f"{params.path}: {files['train'].name} and {files[split].name} differ in the "
+                f"columns {some(different)}. Expected the same."
             )
     return found
 
@@ -69,9 +69,7 @@ def labels(files: dict[str, Place], tables: Tables, params: Params) -> tuple[Lab
     columns = {split: table[params.target] for split, table in tables.items()}
     if params.task == "regression":
         way = "or set `task: classes`"
-        values = {
-            split: numbers(files[split], y, way, params.decimal) for split, y in columns.items()
-        }
+        values = {split: numbers(files[split], y, way, params.mark) for split, y in columns.items()}
         return targets({split: y.to_numpy() for split, y in values.items()}, params.path), []
 
     words = pd.concat(columns.values())
@@ -96,15 +94,16 @@ def _check_whole(file: Place, column: pd.Series) -> None:
         )
 
 
-def groups(place: Place, tables: Tables, column: str) -> Labels:
+def groups(files: dict[str, Place], tables: Tables, params: Params) -> Labels:
     """The number of each row's group."""
+    column = params.group
     words = {split: table[column].to_numpy(str) for split, table in tables.items()}
     for one, other in itertools.combinations(words, 2):
         shared = np.intersect1d(words[one], words[other])
         if len(shared):
             raise UserError(
-                f"{place}: the group {shared[0]} of the column {column} has rows in both "
-                f"{one}.csv and {other}.csv, which makes the score optimistic. "
+                f"{params.path}: the group {shared[0]} of the column {column} has rows in both "
+                f"{files[one].name} and {files[other].name}, which makes the score optimistic. "
                 "Move them to one side, or set `group: null`."
             )
     return {split: np.unique(names, return_inverse=True)[1] for split, names in words.items()}

@@ -7,6 +7,7 @@ import io
 import itertools
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ COMMENT = "#"
 DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}([ T].*)?")
 WORD = re.compile(r"[^\W\d_]")  # what a word begins with
 MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "None", "null", "NULL", "-", ".")
+ROW_NAMES = "row_names"  # what a column is called that R gives no name
 SEEN = 200  # rows that tell whether there are names
 RUN = 5  # names that are numbers in order: as many at least
 
@@ -75,8 +77,9 @@ def frame(path: Path, separator: str, header: bool, **how: Any) -> pd.DataFrame:
         header: whether the first row has the columns' names.
         how: more arguments of `pandas.read_csv`.
     """
-    if not header:
-        how.update(header=None, names=names(path, separator, header))
+    there = names(path, separator, header)
+    if not header or there[:1] == [ROW_NAMES]:
+        how.update(header=0 if header else None, names=there)
     with warnings.catch_warnings():
         # More values than names: pandas would drop some.
         warnings.simplefilter("error", pd.errors.ParserWarning)
@@ -100,9 +103,12 @@ def records(path: Path, separator: str, most: int) -> list[list[str]]:
     """The first rows, as lists of text, the names among them."""
     content = _content(path, separator)
     if isinstance(content, io.StringIO):
-        return _records(content, separator, most)
-    with open(path, encoding="utf-8-sig", newline="") as text:
-        return _records(text, separator, most)
+        rows = _records(content, separator, max(most, SEEN))
+    else:
+        rows = _first(path, separator, max(most, SEEN))
+    if _lacks_a_name(rows):
+        rows[0].insert(0, ROW_NAMES)
+    return rows[:most]
 
 
 def declared(path: Path) -> str | None:
@@ -160,19 +166,61 @@ def _kind(cell: str) -> str:
 
 
 def _content(path: Path, separator: str) -> Path | io.StringIO:
-    """The file; or its text, if it begins with comments or declares its separator."""
+    """The file; or its text, if it begins with titles or comments, or declares its separator."""
     with open(path, encoding="utf-8-sig", newline="") as opened:
         first = next((line for line in opened if line.strip()), "")
-    if not first.startswith(COMMENT) and not DECLARED.fullmatch(first):
+    special = first.startswith(COMMENT) or DECLARED.fullmatch(first)
+    titles = 0 if special else _titles(_first(path, separator, SEEN), separator)
+    if not special and not titles:
         return path
 
     text = path.read_bytes().decode("utf-8-sig")
     lines = [line for line in re.split(r"(?<=\n)", text) if line.strip()]
+    if titles:
+        return io.StringIO("".join(lines[titles:]))
     lines = lines[1:] if DECLARED.fullmatch(lines[0]) else lines
     rows = [line for line in lines if not line.startswith(COMMENT)]
     if lines and _are_names(lines[0], rows, separator):
         rows.insert(0, lines[0])
     return io.StringIO("".join(rows))
+
+
+def _titles(rows: list[list[str]], separator: str) -> int:
+    """How many of the first lines are titles: with fewer values than the names below them."""
+    width = max(Counter(map(len, rows)).items(), key=lambda each: each[1])[0] if rows else 0
+    titles = list(itertools.takewhile(lambda row: _is_title(row, width), rows))
+    below = rows[len(titles) :]
+    if not titles or len(below) < 2 or any("\n" in row[0] for row in titles):
+        return 0
+    whole = all(len(row) == width for row in below) and all(map(str.strip, below[0]))
+    if not whole or not has_names(below) or (_lacks_a_name(rows) and not _over_numbers(below)):
+        return 0
+    return sum(bool(separator.join(row).strip()) for row in titles)  # a blank line is none
+
+
+def _is_title(row: list[str], width: int) -> bool:
+    """Whether a row has fewer values than the table; spreadsheets fill it up with empty ones."""
+    return len(row) < width or (width > 2 and not any(map(str.strip, row[1:])))
+
+
+def _lacks_a_name(rows: list[list[str]]) -> bool:
+    """Whether the first row has a name too few, as R writes it: the first column names the rows."""
+    first, *below = rows or [[]]
+    if not below or {len(row) for row in below} != {len(first) + 1}:
+        return False
+    return len({row[0] for row in below}) == len(below) and any(row[-1] for row in below)
+
+
+def _over_numbers(rows: list[list[str]]) -> bool:
+    """Whether a word of the first row stands above numbers."""
+    first, *below = rows
+    columns = zip(first, *below, strict=True)
+    return any(_kind(cell) == "word" and all(map(is_plain, column)) for cell, *column in columns)
+
+
+def _first(path: Path, separator: str, most: int) -> list[list[str]]:
+    with open(path, encoding="utf-8-sig", newline="") as text:
+        return _records(text, separator, most)
 
 
 def _are_names(line: str, rows: list[str], separator: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from tasks.core.step import UserError, log
 from tasks.sources.base import Place
 
-Params = Any  # of csv.py, which imports this file
+Params = Any  # of table.py, which imports this file
 
 
 def checked(file: Place, table, features: list[str], params: Params):

@@ -1,73 +1,147 @@
-"""A CSV file as a data frame: the rows as they are, words as they are written."""
+"""A table, whatever its files are: what its columns are for, and its rows as arrays.
+
+A source of tables has a reader, a module that turns its files into data frames: `ENDING` of the
+files, what is `EXPECTED`, in words, `names(file, params)` of the columns, and
+`parts(file, params, rows)`, so many rows at a time, all at once if that is None. Columns in
+`params.texts` are text there, and None where they are empty.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Collection, Iterator
+from typing import Annotated, Any, Literal
 
-import pandas as pd
+import numpy as np
+from pydantic import Field
 
-from tasks.core.step import UserError
-from tasks.sources import dialect
-from tasks.sources.base import Place, some
+from tasks.core.folder import Folder
+from tasks.core.step import UserError, log
+from tasks.sources.base import SPLITS, Dataset, Labelled, New, Place, arranged, check_given, some
 
-Params = Any  # of csv.py, which imports this file
+Reader = Any  # a module, see above
 
-ROWS = 2**14  # at a time, of a file of any size
-MISSING = ("NA", "N/A", "NaN", "nan", "<NA>")  # as R, Excel and pandas write a missing value
+ROWS = 2**14  # at a time, of new rows
+Column = Annotated[str, Field(min_length=1)]
+# A date may have a format, as Python's strptime takes it; without one it is ISO 8601.
+Kind = Annotated[str, Field(pattern=r"^(number|boolean|words|date( .*%.*)?)$")]
 
 
-def read(file: Place, params: Params, expected: str) -> pd.DataFrame:
-    """All columns of a file; group and classes as text, and None where they are empty.
+class Params(Labelled):
+    """The parameters of every source of tables."""
 
-    Args:
-        file: to read.
-        params: the section `load`.
-        expected: what the file should be, in words.
+    target: Column = Field(description="The column to predict.")
+    task: Literal["classes", "regression"] = Field(
+        description="Whether the target is a class, which may be text, or a number."
+    )
+    group: Column | None = Field(
+        description="A column that tells which rows belong together: never on both sides."
+    )
+    ignore: list[Column] = Field(
+        description="Columns that are no features, such as a row's number."
+    )
+    columns: dict[Column, Kind] = Field(
+        description="What a feature is, if it is no number: `words`, `boolean`, `date`, or `date` "
+        "with its format, such as `date %d.%m.%Y`."
+    )
+    missing: Literal["refuse", "mean", "median", "drop"] = Field(
+        description="Where a feature is missing: fill it with the column's mean or median over "
+        "the training rows, drop the row, or refuse. Rows without a target are always dropped."
+    )
+
+    @property
+    def mark(self) -> str:
+        """The decimal mark of numbers that are text."""
+        return "."
+
+    @property
+    def texts(self) -> list[str]:
+        """The columns that are read as they are written."""
+        found = [name for name, kind in self.columns.items() if kind != "number"]
+        found += [self.group] if self.group else []
+        return found + ([self.target] if self.task == "classes" else [])
+
+    def kind(self, column: str) -> str:
+        """What a feature is, a number with its decimal mark if that is a comma."""
+        found = self.columns.get(column, "number")
+        return f"{found} ," if found == "number" and self.mark == "," else found
+
+
+def find(params: Params, folder: Folder, reader: Reader) -> Dataset:
+    """Features and target of each row.
+
+    Missing features are treated as `params.missing` says; `normalize` fills them, as NaN.
 
     Raises:
-        UserError: the file is not a table, or a column that `params` names is missing.
+        UserError: a column is missing, or has values that it cannot have.
     """
-    (table,) = parts(file, params, expected, None)
+    # Here, as pandas takes a second to import.
+    from tasks.sources import columns, kinds, missing
+
+    place = Place.named(params.path, folder)
+    files = _files(params, place, reader)
+    tables = {split: _whole(file, params, reader) for split, file in files.items()}
+    features = columns.features(files, tables, params)
+    for split, each in tables.items():
+        tables[split] = missing.checked(files[split], each, features, params)
+
+    of_kind = {name: params.kind(name) for name in features}
+    x, words = kinds.arrays(files, tables, of_kind)
+    y, names = columns.labels(files, tables, params)
+    found = {"x": x, "y": y, "from": {}, "others": columns.others(tables, features, params.target)}
+    for split, each in tables.items():
+        found["from"][split] = np.array([f"{files[split].name} {row + 1}" for row in each.index])
+    if params.group:
+        found["group"] = columns.groups(files, tables, params)
+
+    told = {
+        "feature_kinds": np.array(list(of_kind.values()), dtype=np.str_),
+        "words": words,
+        "fill": np.array(params.missing if params.missing in ("mean", "median") else ""),
+    }
+    return Dataset(arranged(params, found, names) | told, params.path, names, features)
+
+
+def _whole(file: Place, params: Params, reader: Reader):
+    (table,) = reader.parts(file.existing(reader.EXPECTED, folder=False), params, None)
     return table
 
 
-def parts(file: Place, params: Params, expected: str, rows: int | None) -> Iterator[pd.DataFrame]:
-    """The same, so many rows at a time; all at once if that is None."""
-    file.existing(expected, folder=False)
-    words = params.texts
-    with dialect.understood(file, file.path, expected):
-        names = dialect.names(file.path, params.separator, params.header)
-        # With decimal commas pandas would take 1.234 for a number near 1.
-        tables = _read(file, params, rows, dtype=str if params.decimal == "," else None)
-        texts = _read(file, params, rows, usecols=words, dtype=str, keep_default_na=False)
-        for table in tables:
-            _check_columns(file, names, table, params)
-            yield _with_texts(file, table, next(texts) if words else table, params)
+def _files(params: Params, place: Place, reader: Reader) -> dict[str, Place]:
+    """The file of each split, of which the training rows must be there."""
+    is_folder = place.path.is_dir()
+    place.existing(reader.EXPECTED, is_folder)
+    files = {"train": place}
+    what = f"test{reader.ENDING} in a folder"
+    if is_folder:
+        every = {split: place / f"{split}{reader.ENDING}" for split in SPLITS}
+        files = {split: each for split, each in every.items() if each.path.exists()}
+        files = {"train": every["train"], **files}
+    if "test" in files and _is_new(files["test"], params, reader):
+        what = f"{files['test'].name} has no column {params.target}: new rows to predict"
+        log.info("%s: %s", place, what)
+        del files["test"]
+    check_given(params, "test" in files, what)
+    return files
 
 
-def _with_texts(
-    file: Place, table: pd.DataFrame, written: pd.DataFrame, params: Params
-) -> pd.DataFrame:
-    """A table whose columns of words are as they are written."""
-    if not len(table):
-        raise UserError(f"{file} has column names and no rows. Expected some.")
-    for name in params.texts:
-        absent = table[name].isna()
-        if name in (params.target, params.group):
-            _check_absent(file, written[name].str.strip(), absent)
-        table[name] = written[name].str.strip().where(~absent)
-        table[name] = table[name].mask(table[name] == "")
-    return table
+def _is_new(file: Place, params: Params, reader: Reader) -> bool:
+    """Whether the rows have no target: they are new ones, to be predicted."""
+    names = reader.names(file, params)
+    return len(names) > 1 and params.target not in names
 
 
-def _read(file: Place, params: Params, rows: int | None, **how: Any) -> Iterator[pd.DataFrame]:
-    found = dialect.frame(file.path, params.separator, params.header, chunksize=rows, **how)
-    yield from [found] if rows is None else found
+def check_columns(
+    file: Place, names: list[str], columns: Collection[str], params: Params, advice: str = ""
+) -> None:
+    """Each name once, none empty, and those there that the parameters name.
 
-
-def _check_columns(file: Place, names: list[str], table: pd.DataFrame, params: Params) -> None:
-    """Each name once, none empty, and those there that the parameters name."""
+    Args:
+        file: that has the columns.
+        names: as they stand in the file.
+        columns: what pandas calls them.
+        params: the section `load`.
+        advice: what else may be wrong if there is only one column.
+    """
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UserError(
@@ -78,36 +152,68 @@ def _check_columns(file: Place, names: list[str], table: pd.DataFrame, params: P
     named += [("ignore", column) for column in params.ignore]
     named += [("columns", column) for column in params.columns]
     for key, column in named:
-        if column is not None and column not in table:
-            alone = f" Is `separator: '{params.separator}'` right?" if len(names) == 1 else ""
+        if column is not None and column not in columns:
+            alone = advice if len(names) == 1 else ""
             raise UserError(
-                f"{file}: no column {column}, which load.{key} names. It has {some(list(table))}."
-                f"{alone} Correct it in params.yaml."
+                f"{file}: no column {column}, which load.{key} names. It has "
+                f"{some(list(columns))}.{alone} Correct it in params.yaml."
             )
 
-    unnamed = [name for name in table if name.startswith("Unnamed: ")]
-    unnamed = [name for name in unnamed if name not in params.ignore]
-    if unnamed:
-        raise UserError(
-            f"{file}: a column has no name, perhaps one with row numbers that a program added. "
-            f"Give it a name, or set `ignore: ['{unnamed[0]}']`."
-        )
 
-
-def _check_absent(file: Place, text: pd.Series, absent: pd.Series) -> None:
-    """Refuse what pandas takes for a missing value and may be a word: among words, `None`.
+def as_trained(schema: dict[str, Any], place: Place, keys: Any, **usual: Any) -> dict[str, Any]:
+    """The section `load` with which new rows are read.
 
     Args:
-        file: that it was read from.
-        text: the column as it is written, as `01` is not `1`.
-        absent: what pandas takes for a missing value.
+        schema: the content of `schema.json`.
+        place: of the new rows.
+        keys: of the source.
+        usual: values for keys that the training rows, of another kind of file, did not need.
     """
-    unsure = text[absent & ~text.isin(("", *MISSING))]
-    others = text[~absent & (text != "")]
-    if len(unsure) and pd.to_numeric(others, errors="coerce").isna().any():
-        first = unsure.index[0] + 1
+    trained = {key: value for key, value in schema["load"].items() if key in keys}
+    unused = {"path": place.shown, "test": 0.5, "seed": 0, "class_names": None}
+    return {**usual, **trained, **unused}
+
+
+def new(place: Place, schema: dict[str, Any], params: Params, reader: Reader) -> Iterator[New]:
+    """Rows to predict, some at a time. The order of the columns does not matter.
+
+    Args:
+        place: a file, with the target or without it.
+        schema: the content of `schema.json`.
+        params: see `as_trained`.
+        reader: of the file.
+
+    Raises:
+        UserError: a column is missing, or has a value that it cannot have.
+    """
+    # Here, as pandas takes a second to import.
+    from tasks.sources import columns, kinds
+
+    of_kind = {column["name"]: column["kind"] for column in schema["columns"]}
+    place.existing("a table with the columns of the training rows", folder=False)
+    there = reader.names(place, params)
+    absent = [name for name in of_kind if name not in there]
+    if absent:
         raise UserError(
-            f"{file}: the column {text.name} has `{unsure.iloc[0]}` in {len(unsure):,} rows, "
-            f"the first in row {first:,}: is that a word, or a missing value? "
-            "Write the word otherwise, or leave the cell empty."
+            f"{place}: no column {some(absent)}. The model was trained with the columns "
+            f"{some(list(of_kind))}. This file has {some(there)}."
         )
+
+    labelled = params.target in there
+    classes = labelled and params.task == "classes"
+    params = params.model_copy(
+        update={
+            "target": params.target if labelled else None,
+            "task": "classes" if classes else "regression",
+            "group": None,
+            "ignore": [name or f"Unnamed: {number}" for number, name in enumerate(there)],
+            "columns": {name: kind for name, kind in params.columns.items() if name in of_kind},
+        }
+    )
+    for part in reader.parts(place, params, ROWS):
+        x, words = kinds.arrays({"new": place}, {"new": part}, of_kind)
+        y = part[params.target] if labelled else None
+        if labelled and not classes:
+            y = columns.numbers(place, y, "or take the column out", params.mark)
+        labels = None if y is None else y.to_numpy()
+        yield New(x["new"], [f"row {row + 1}" for row in part.index], labels, words)

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from flows import guess
 from flows.command.new import new, told
 from flows.guess import columns, csv, section
+from flows.guess import table as guessed
 from flows.project.steps import STEPS, step
 from tasks import fit, normalize, sources
 from tasks.core.folder import Folder
@@ -213,14 +214,14 @@ def test_each_format_is_called_like_the_source_that_reads_it():
     assert all(module.LOOKED_FOR for module in guess.FORMATS.values())
 
 
-def sniffed(root: Path, *lines: str) -> csv.Table:
+def sniffed(root: Path, *lines: str) -> guessed.Table:
     put_csv(root / "in.csv", *lines)
     return csv.sniff(root, [Path("in.csv")], {})
 
 
 def test_sniff_finds_separator_and_names(tmp_path):
     found = sniffed(tmp_path, "a;b,c;", "1;2;3")
-    assert (found.separator, found.names, found.tested) == (";", ["a", "b,c"], False)
+    assert (found.layout["separator"], found.names, found.tested) == (";", ["a", "b,c"], False)
 
 
 def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path):
@@ -241,17 +242,17 @@ def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path):
     ],
 )
 def test_roles_follow_from_names_and_values(tmp_path, lines, target, task):
-    found = csv.roles(sniffed(tmp_path, *lines), {"target": target})
+    found = guessed.roles(sniffed(tmp_path, *lines), {"target": target})
     assert (found.target, found.task) == (target, task)
 
 
 def test_roles_ignore_words_and_row_numbers(tmp_path):
     table = sniffed(tmp_path, ",No,town,a,y", "0,1,Ulm,2,0", "1,2,Bonn,,1")
-    found = csv.roles(table, {})
+    found = guessed.roles(table, {})
     assert list(found.ignore) == ["Unnamed: 0", "No", "town"]
     assert found.missing == "median"
-    assert csv.roles(table, {"target": "a"}).missing == "refuse"  # rows without one are dropped
-    assert csv.roles(table, {"task": "regression"}).task == "regression"
+    assert guessed.roles(table, {"target": "a"}).missing == "refuse"  # rows without one are dropped
+    assert guessed.roles(table, {"task": "regression"}).task == "regression"
 
 
 @pytest.mark.parametrize("odd", ["?", "1,00", "5%", "3 kg"])
@@ -267,7 +268,7 @@ def test_a_column_that_is_left_out_though_it_is_nearly_numbers_is_told(project, 
 
 def test_values_that_mostly_begin_as_numbers_are_nearly_numbers():
     rows = pd.DataFrame({"a": ["1", "2", "n/a"], "b": ["x", "1", "y"], "c": ["1", "2", "3"]})
-    assert csv.nearly_numbers(rows) == ["a has 'n/a' in row 3"]
+    assert guessed.nearly_numbers(rows) == ["a has 'n/a' in row 3"]
 
 
 def test_a_person_may_name_the_target_and_the_task(project):

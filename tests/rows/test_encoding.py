@@ -10,7 +10,7 @@ import pytest
 
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
-from tasks.rows.encoding import BINS, IN_A_BIN, MOST, Encoding, quantiles
+from tasks.rows.encoding import BINS, BUCKETS, IN_A_BIN, MOST, Encoding, quantiles
 from tasks.rows.scaling import Scaling
 from tasks.sources import kinds
 from tasks.sources.base import Place
@@ -79,11 +79,24 @@ def test_rare_and_unknown_words_are_none_of_the_features():
     assert found == [[1, 0], [0, 1], [0, 0], [0, 0]]
 
 
-def test_the_most_frequent_words_are_features():
-    words = [f"w{number:03}" for number in range(MOST + 5)]
-    codes = [code for code in range(len(words)) for _ in range(6 if code < MOST else 5)]
-    (row,) = encoded("words", codes, words, new=[MOST - 1])
-    assert (len(row), row[-1]) == (MOST, 1)
+def test_the_most_frequent_words_are_features_and_all_others_share_some():
+    words = [f"w{number:03}" for number in range(MOST + 5)] + ["new", "newer"]
+    codes = [code for code in range(MOST + 5) for _ in range(6 if code < MOST else 5)]
+    rows = np.array(encoded("words", codes, words, new=[*range(len(words)), np.nan]))
+    assert rows.shape[1] == MOST + BUCKETS
+    np.testing.assert_array_equal(rows[:MOST, :MOST], np.eye(MOST))
+
+    others = rows[MOST:-1, MOST:]
+    assert not rows[MOST:, :MOST].any()
+    assert others.sum(axis=1).tolist() == [1] * 7
+    assert len(np.unique(others, axis=0)) > 3  # most of them can be told apart
+    assert rows[-1].sum() == 0
+
+
+def test_up_to_so_many_words_none_is_shared():
+    words = [f"w{number:03}" for number in range(MOST)] + ["rare"]
+    codes = [code for code in range(MOST) for _ in range(5)] + [MOST]
+    assert np.shape(encoded("words", codes, words)) == (5 * MOST + 1, MOST)
 
 
 def test_a_missing_value_has_the_usual_one_and_a_feature_that_tells():

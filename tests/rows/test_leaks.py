@@ -20,6 +20,7 @@ def warned(column, y=CLASSES, kind="number", more=NOISE) -> list[str]:
     names, kinds = ["c", "noise"][: x.shape[1]], [kind, "number"][: x.shape[1]]
     found = entries(x, y, names, kinds, classes=y.dtype == np.uint8)
     assert all("noise" not in each["says"] for each in found)
+    assert all(each["columns"] == ["c"] for each in found if each["result"] == "warning")
     return [each["check"] for each in found if each["result"] == "warning"]
 
 

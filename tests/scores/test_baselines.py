@@ -7,6 +7,7 @@ import pytest
 
 from tasks.core.arrays import write_arrays
 from tasks.core.folder import Folder
+from tasks.rows.encoding import Column, Encoding
 from tasks.scores import base, baselines
 from tasks.scores.classes import Classes
 from tasks.scores.regression import Regression
@@ -14,8 +15,8 @@ from tasks.scores.regression import Regression
 TRAIN, TEST = 300, 200
 
 
-def compared(tmp_path, kind: str, right: float) -> dict[str, float]:
-    """The baselines beside a network whose answers are right in so many rows, or so much.
+def judged(tmp_path, kind: str, right: float) -> tuple[Folder, base.Verdict]:
+    """The verdict on a network whose answers are right in so many rows, or so much.
 
     The first of two features tells the label; the second is noise.
     """
@@ -32,8 +33,15 @@ def compared(tmp_path, kind: str, right: float) -> dict[str, float]:
     else:
         output = (actual * right)[:, None]
         schema = {"class_names": [], "labels": "regression"}
+    columns = [Column(name, "number", None, False, [], []) for name in ("told", "noise")]
+    schema["columns"] = Encoding(columns).to_json()
     tested = base.Tested(None, schema, x[TRAIN:], actual, output, {}, None, None)
-    return baselines.compare(folder, (Classes if kind == "classes" else Regression)(tested))
+    return folder, (Classes if kind == "classes" else Regression)(tested)
+
+
+def compared(tmp_path, kind: str, right: float) -> dict[str, float]:
+    """The baselines beside such a network."""
+    return baselines.compare(*judged(tmp_path, kind, right))
 
 
 @pytest.mark.parametrize("kind", ["classes", "regression"])
@@ -70,6 +78,19 @@ def test_a_network_that_is_clearly_worse_than_a_simpler_model_is_told_so(tmp_pat
 def test_a_difference_by_chance_is_no_reason_to_warn(tmp_path, caplog):
     compared(tmp_path, "classes", right=0.975)
     assert not caplog.messages
+
+
+@pytest.mark.parametrize("kind", ["classes", "regression"])
+def test_without_the_column_that_tells_the_label_nothing_can_be_learned(tmp_path, kind):
+    folder, verdict = judged(tmp_path, kind, right=1.0)
+    found = baselines.compare_without(folder, verdict, ["told"])
+    assert list(found) == ["told"]
+    trivial, linear, boosting = found["told"].values()
+    if kind == "classes":
+        assert max(linear, boosting) <= trivial + 0.05
+    else:
+        assert min(linear, boosting) >= 0.95 * trivial
+    assert baselines.compare_without(folder, verdict, ["told", "noise"]) == {}
 
 
 def test_the_scores_are_the_same_in_every_run(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from tasks.core.step import UserError
 from tasks.evaluate import Params
-from tasks.scores.criterion import ACCURACY, ERROR, check_criterion
+from tasks.scores.criterion import ACCURACY, ERROR, check_criterion, sentence
 from tests.conftest import ROOT
 from tests.support import tiny
 
@@ -42,6 +42,18 @@ def test_a_limit_that_is_just_met_is_reached():
 
 def test_each_criterion_is_a_key_of_evaluate():
     assert {ACCURACY.key, ERROR.key} < set(Params.model_fields)
+
+
+def test_the_scores_of_simpler_models_stand_beside_the_networks():
+    scores = {
+        "test_accuracy": 1.0,
+        "baselines": {"largest class": 0.5, "linear model": 1.0},
+        "baselines_without": {"sample_id": {"largest class": 0.5, "linear model": 0.4712}},
+    }
+    assert sentence(scores, CLASSES) == (
+        "test accuracy 1 (largest class 0.5, linear model 1), "
+        "without sample_id (largest class 0.5, linear model 0.4712)"
+    )
 
 
 def test_checking_it_imports_no_library_of_scores():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from flows.guess import layout
 from tasks.core.step import UserError
 from tasks.sources import dialect
 from tests.support.own import ROWS, loaded, of_csv, put_csv, table
@@ -88,6 +89,39 @@ NAMES = {
 def test_names_are_told_by_the_rows_below_them(kind):
     first, below, expected = NAMES[kind]
     assert dialect.has_names([first, *below]) == expected
+
+
+TITLES = {
+    "a line": ["Sales of 2024", "a;b;y", "1;2;0", "3;4;1"],
+    "with commas, and a blank line": ["Sales, by region", " ", "a,b,y", "1,2,0", "3,4,1"],
+    "filled up by a spreadsheet": ["Sales,,", ",,", "a,b,y", "1,2,0", "3,4,1"],
+    "above two columns": ["Sales", "a,y", "1,0", "3,1"],
+}
+
+
+@pytest.mark.parametrize("kind", TITLES)
+def test_titles_above_the_names_are_passed_over(tmp_path, kind):
+    file = put_csv(tmp_path / "in.csv", *TITLES[kind])
+    separator = layout.separator(file)
+    found = dialect.frame(file, separator, True)
+    assert (found.columns[0], found.columns[-1]) == ("a", "y")
+    assert found.to_numpy()[:, [0, -1]].tolist() == [[1, 0], [3, 1]]
+
+
+FROM_R = {
+    "blanks": ['"mpg" "gear"', '"Mazda RX4" 21 6', '"Datsun 710" 22.8 4'],
+    "tabs": ["mpg\tgear", "Mazda RX4\t21\t6", "Datsun 710\t22.8\t4"],
+    "one column": ['"gear"', '"Mazda RX4" 6', '"Datsun 710" 4'],
+}
+
+
+@pytest.mark.parametrize("kind", FROM_R)
+def test_the_rows_names_that_r_writes_are_a_column(tmp_path, kind):
+    file = put_csv(tmp_path / "in.csv", *FROM_R[kind])
+    found = dialect.frame(file, layout.separator(file), True)
+    assert found.columns[0] == dialect.names(file, layout.separator(file), True)[0] == "row_names"
+    assert found["row_names"].tolist() == ["Mazda RX4", "Datsun 710"]
+    assert found["gear"].tolist() == [6, 4]
 
 
 WRONG = {

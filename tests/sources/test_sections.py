@@ -41,7 +41,7 @@ PICTURES = {
 
 
 LINE = {"source": "line", "path": "data/built-in"}
-SOURCES = "`fashion_mnist`, `line`, `idx`, `npz`, `images`, `csv`"
+SOURCES = "`fashion_mnist`, `line`, `idx`, `npz`, `images`, `csv`, `parquet`"
 
 
 SECTIONS = {

@@ -14,7 +14,7 @@ from PIL import Image
 from tasks.core.folder import Folder
 from tasks.load import load
 from tasks.normalize import Params, normalize
-from tasks.sources import csv, idx, images, npz
+from tasks.sources import csv, idx, images, npz, parquet
 
 ROWS, SIDE = 12, 4
 GIVEN = {"test": "given", "seed": 0}
@@ -132,6 +132,11 @@ def of_csv(path: Path, **how) -> csv.Params:
         **NAMELESS,
     }
     return csv.Params(**{**usual, **how})
+
+
+def of_parquet(path: Path, **how) -> parquet.Params:
+    usual = of_csv(path).model_dump(exclude={"separator", "header", "decimal"})
+    return parquet.Params(**{**usual, "source": "parquet", **how})
 
 
 def loaded(path: Path, params) -> dict[str, np.ndarray]:

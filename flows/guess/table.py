@@ -1,0 +1,296 @@
+"""A table, whatever its files are: what each column is for, and where values are missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_float_dtype, is_numeric_dtype
+
+from flows.guess import columns as look_at
+from flows.guess.columns import NAMELESS
+from flows.guess.section import Proposal, Question
+from flows.guess.values import SEED, SHARE, read
+from tasks.core.folder import Folder
+from tasks.core.step import UserError
+from tasks.sources import numbers
+from tasks.sources.base import SPLITS, some
+from tasks.sources.columns import EXACT
+
+TARGETS = ("target", "label", "labels", "class", "y", "outcome", "response")
+FEW = 20  # whole numbers with so many values are classes
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of all files, one below the other.
+
+    Args:
+        file: the first file, as messages name it.
+        rows: a data frame. Dates and words are text.
+        layout: the keys of `load` that only this source has.
+        tested: whether one of the files has test rows.
+        absent: columns that the test file does not have, as it has new rows to predict.
+        decimal: the decimal mark of numbers that are text.
+        first_row: as it is written, if it has no names.
+        left_out: columns that no model can read, with the reason for each.
+        read_as: of columns with numbers such as `$1,200`, the first value and its number.
+    """
+
+    file: Path
+    rows: pd.DataFrame
+    layout: dict[str, Any]
+    tested: bool
+    absent: tuple[str, ...] = ()
+    decimal: str = "."
+    first_row: str = ""
+    left_out: dict[str, str] = field(default_factory=dict)
+    read_as: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """The columns that have a name."""
+        return [name for name in self.rows if not name.startswith(NAMELESS)]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What each column of a table is for: keys of `load`."""
+
+    target: str
+    task: str
+    ignore: dict[str, str]  # with the reason for each
+    kinds: dict[str, str]  # of the features that are no numbers
+    missing: str
+
+
+def proposal(
+    folder: Folder,
+    source: ModuleType,
+    path: Path,
+    table: Table,
+    chosen: dict[str, str],
+    layout_notes: list[str],
+) -> Proposal:
+    """A section for a table.
+
+    Args:
+        folder: of the pipeline.
+        source: the module that reads these files.
+        path: of the data.
+        table: see `Table`.
+        chosen: keys of `load` that a person has named.
+        layout_notes: how the files were read, where it is not plain.
+    """
+    read_numbers(table)
+    columns = roles(table, chosen)
+    load = {
+        "source": source.__name__.rpartition(".")[2],
+        "path": path.as_posix(),
+        **table.layout,
+        "target": columns.target,
+        "task": columns.task,
+        "group": None,
+        "ignore": list(columns.ignore),
+        "columns": columns.kinds,
+        "missing": columns.missing,
+        "test": "given" if table.tested else SHARE,
+        "seed": SEED,
+        "class_names": None,
+    }
+    try:
+        return read(folder, source, load, notes(table, columns, layout_notes))
+    except UserError as error:
+        if "target" in chosen:
+            raise
+        advice = f"{columns.target} was taken for the target: --target names another column."
+        raise UserError(f"{error} {advice}") from None
+
+
+def roles(table: Table, chosen: dict[str, str]) -> Columns:
+    """Guess what each column is for.
+
+    Args:
+        table: see `sniff`.
+        chosen: `target` and `task`, where a person has named them.
+
+    Raises:
+        UserError: there is no such target, or no column that a model could learn from.
+    """
+    target = _target(table, chosen)
+    y = table.rows[target]
+    others = table.rows.drop(columns=target)
+    kinds = {name: look_at.kind(others[name]) for name in others}
+    reasons = {name: look_at.left_out(others[name], kinds[name], table.decimal) for name in others}
+    reasons |= table.left_out
+    ignore = {name: why for name, why in reasons.items() if why}
+    odd = nearly_numbers(others[list(ignore)], table.decimal)
+    if odd and len(ignore) == len(others.columns):
+        raise UserError(
+            f"{table.file}: no column of numbers is left as a feature: {odd[0]}. "
+            "Expected numbers like 1234.5: correct the values."
+        )
+    task = chosen.get("task", "classes" if _are_classes(y) else "regression")
+    special = {name: kind for name, kind in kinds.items() if kind != "number"}
+    special = {name: kind for name, kind in special.items() if name not in ignore}
+    features = others.drop(columns=list(ignore))
+    missing = "median" if features.isna().any(axis=None) else "refuse"
+    return Columns(target, task, ignore, special, missing)
+
+
+def notes(table: Table, columns: Columns, layout_notes: list[str]) -> list[str]:
+    """The guesses that a person should check."""
+    found = [
+        f"load.target: {columns.target}; --target names another",
+        f"load.task: {columns.task}, from the values of {columns.target}; --task overrides it",
+        *layout_notes,
+        *_read_as(table, columns),
+    ]
+    found += [f"load.columns: {some(names)}: {kind}" for kind, names in _by_value(columns.kinds)]
+    for why, names in _by_value(columns.ignore):
+        if why != "nearly numbers":
+            found.append(f"load.ignore: {some(names)}; {why}")
+    for odd in nearly_numbers(table.rows[list(columns.ignore)], table.decimal):
+        found.append(f"load.ignore: {odd}; correct that to use the column")
+
+    if columns.missing != "refuse":
+        used = table.rows.drop(columns=list(columns.ignore))
+        holes = used.isna().any(axis=1).sum()
+        rows = f"{holes:,} of {len(used):,} rows"
+        found.append(f"load.missing: {columns.missing}, as {rows} have missing values")
+    found.append(
+        "load.group: null; if rows belong together, such as those of one patient, name the "
+        "column that says so"
+    )
+    return found
+
+
+def _read_as(table: Table, columns: Columns) -> list[str]:
+    """What text was read as numbers, and which file was left out."""
+    found = []
+    as_text = [*columns.ignore, *([columns.target] if columns.task == "classes" else [])]
+    read = [f"{said} in {name}" for name, said in table.read_as.items() if name not in as_text]
+    if read:
+        more = f"; and so on in {len(read) - 3} more columns" if len(read) > 3 else ""
+        found.append(f"numbers: {'; '.join(read[:3])}{more}")
+    if table.absent:
+        found.append(
+            f"load.test: {SHARE:g}, as test{table.file.suffix} has no column "
+            f"{some(table.absent)}: it has new rows to predict, and is left out"
+        )
+    return found
+
+
+def nearly_numbers(columns: pd.DataFrame, decimal: str = ".") -> list[str]:
+    """Columns whose values mostly begin as numbers, with the first that is none, such as `3 kg`."""
+    found = {name: look_at.nearly_numbers(columns[name], decimal) for name in columns}
+    return [f"{name} has {odd}" for name, odd in found.items() if odd]
+
+
+def _by_value(of: dict[str, str]) -> list[tuple[str, list[str]]]:
+    """The columns of each kind, or left out for each reason."""
+    return [
+        (each, [name for name in of if of[name] == each]) for each in dict.fromkeys(of.values())
+    ]
+
+
+def files(root: Path, path: Path, ending: str) -> list[Path]:
+    """The files of a folder that has a table, train first; none if there is no table."""
+    every = [path / f"{split}{ending}" for split in SPLITS]
+    return [file for file in every if (root / file).is_file()]
+
+
+def absent(
+    files: list[Path], names: dict[Path, set[str]], chosen: dict[str, str]
+) -> tuple[str, ...]:
+    """Columns that only a test file of new rows does not have, the target among them."""
+    if len(files) < 2 or files[-1].stem != "test":
+        return ()
+    found = names[files[0]] - names[files[-1]]
+    wanted = _same(chosen.get("target", ""), list(names[files[0]]))
+    return tuple(sorted(found)) if not wanted or wanted in found else ()
+
+
+def read_numbers(table: Table) -> None:
+    """Numbers such as `$1,200` in place of their text, in all columns that have only those."""
+    for name in table.rows:
+        text = table.rows[name]
+        known = text.dropna()
+        if not len(known) or not known.map(lambda value: isinstance(value, str)).all():
+            continue
+        found = numbers.read(text, table.decimal)
+        if found is None:
+            continue
+        odd = known[pd.to_numeric(known, errors="coerce") != found[known.index]]
+        if len(odd):
+            table.read_as[name] = f"`{odd.iloc[0]}` is {found[odd.index[0]]:.15g}"
+        table.rows[name] = found.astype(np.int64) if _are_whole(found, known, table) else found
+
+
+def _are_whole(found: pd.Series, text: pd.Series, table: Table) -> bool:
+    """Whether numbers are whole and were written so: 500,00 was not."""
+    written = not text.str.contains(table.decimal, regex=False).any()
+    return written and bool((found == found.round()).all() and (found.abs() < EXACT).all())
+
+
+def _target(table: Table, chosen: dict[str, str]) -> str:
+    """The column that a person has named, or that says itself that it is the target.
+
+    Raises:
+        Question: none does.
+    """
+    if "target" in chosen:
+        found = _same(chosen["target"], table.names)
+        if not found:
+            raise UserError(
+                f"{table.file}: no column `{chosen['target']}` to be the target. It has "
+                f"{some(table.names)}. Correct --target."
+            )
+        return found
+    if len(table.absent) == 1:
+        return table.absent[0]
+    named = [name for name in table.names if name.strip().lower() in TARGETS]
+    if named:
+        return named[0]
+
+    names = list(table.absent or table.names)
+    asked = f"which column is the target? Expected --target COLUMN: {_ends(names)}."
+    if table.first_row:
+        asked = (
+            f"the first line is {table.first_row[:60]}. Expected the columns' names, or, as it "
+            f"has none, --target COLUMN: {names[0]} to {names[-1]}."
+        )
+    raise Question(f"{table.file}: {asked}", "target", names)
+
+
+def _ends(names: list[str]) -> str:
+    """The first names and the last ones, among which a target often is."""
+    shown = names if len(names) <= 12 else [*names[:8], "...", *names[-3:]]
+    return ", ".join(shown)
+
+
+def _same(wanted: str, names: list[str]) -> str | None:
+    """The column of that name, or the only one that differs in blanks and capitals alone."""
+
+    def plain(name: str) -> str:
+        return " ".join(name.split()).lower()
+
+    alike = [name for name in names if plain(name) == plain(wanted)]
+    if wanted in names:
+        return wanted
+    return alike[0] if len(alike) == 1 else None
+
+
+def _are_classes(column: pd.Series) -> bool:
+    """Words, or few whole numbers."""
+    y = column.dropna()
+    if not is_numeric_dtype(y):
+        return True
+    # Among whole numbers pandas has no missing value: where one is missing, all are floats.
+    had_holes = len(y) < len(column)
+    whole = not is_float_dtype(y) or (had_holes and (y == y.round()).all())
+    return bool(whole) and y.nunique() <= FEW

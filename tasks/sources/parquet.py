@@ -1,0 +1,31 @@
+"""Parquet: a table whose columns have types, and one of them is the target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from tasks.core.folder import Folder
+from tasks.sources import table
+from tasks.sources.base import SOURCE, Dataset, New, Place
+
+ENDINGS = (".parquet", ".pq")
+
+
+class Params(table.Params):
+    source: Literal["parquet"] = SOURCE
+
+
+def find(params: Params, folder: Folder) -> Dataset:
+    """Features and target of each row; see `table.find`."""
+    from tasks.sources import arrow  # here: pandas takes a second to import
+
+    return table.find(params, folder, arrow)
+
+
+def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:
+    """Rows to predict; see `table.new`. The training rows may be from a CSV file."""
+    from tasks.sources import arrow  # here: pandas takes a second to import
+
+    load = table.as_trained(schema, place, Params.model_fields) | {"source": "parquet"}
+    return table.new(place, schema, Params(**load), arrow)

@@ -1,0 +1,102 @@
+"""A CSV file as a data frame: the rows as they are, words as they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from tasks.core.step import UserError
+from tasks.sources import dialect
+from tasks.sources.base import Place
+from tasks.sources.table import check_columns
+
+Params = Any  # of csv.py, which imports this file
+
+ENDING = ".csv"
+EXPECTED = (
+    "a .csv file with a row of column names, or a folder with train.csv, and perhaps val.csv and "
+    "test.csv"
+)
+MISSING = ("NA", "N/A", "NaN", "nan", "<NA>")  # as R, Excel and pandas write a missing value
+
+
+def names(file: Place, params: Params) -> list[str]:
+    """The columns' names."""
+    with dialect.understood(file, file.path, EXPECTED):
+        return dialect.names(file.path, params.separator, params.header)
+
+
+def parts(file: Place, params: Params, rows: int | None) -> Iterator[pd.DataFrame]:
+    """All columns of a file; those that are no numbers as text, and None where they are empty.
+
+    Args:
+        file: to read.
+        params: the section `load`.
+        rows: at a time; None: all at once.
+
+    Raises:
+        UserError: the file is not a table, or a column that `params` names is missing.
+    """
+    words = params.texts
+    with dialect.understood(file, file.path, EXPECTED):
+        there = dialect.names(file.path, params.separator, params.header)
+        # With decimal commas pandas would take 1.234 for a number near 1.
+        tables = _read(file, params, rows, dtype=str if params.decimal == "," else None)
+        texts = _read(file, params, rows, usecols=words, dtype=str, keep_default_na=False)
+        for table in tables:
+            _check_columns(file, there, table, params)
+            yield _with_texts(file, table, next(texts) if words else table, params)
+
+
+def _with_texts(
+    file: Place, table: pd.DataFrame, written: pd.DataFrame, params: Params
+) -> pd.DataFrame:
+    """A table whose columns of words are as they are written."""
+    if not len(table):
+        raise UserError(f"{file} has column names and no rows. Expected some.")
+    for name in params.texts:
+        absent = table[name].isna()
+        if name in (params.target, params.group):
+            _check_absent(file, written[name].str.strip(), absent)
+        table[name] = written[name].str.strip().where(~absent)
+        table[name] = table[name].mask(table[name] == "")
+    return table
+
+
+def _read(file: Place, params: Params, rows: int | None, **how: Any) -> Iterator[pd.DataFrame]:
+    found = dialect.frame(file.path, params.separator, params.header, chunksize=rows, **how)
+    yield from [found] if rows is None else found
+
+
+def _check_columns(file: Place, names: list[str], table: pd.DataFrame, params: Params) -> None:
+    """As `check_columns`, and none without a name."""
+    advice = f" Is `separator: '{params.separator}'` right?"
+    check_columns(file, names, list(table), params, advice)
+    unnamed = [name for name in table if name.startswith("Unnamed: ")]
+    unnamed = [name for name in unnamed if name not in params.ignore]
+    if unnamed:
+        raise UserError(
+            f"{file}: a column has no name, perhaps one with row numbers that a program added. "
+            f"Give it a name, or set `ignore: ['{unnamed[0]}']`."
+        )
+
+
+def _check_absent(file: Place, text: pd.Series, absent: pd.Series) -> None:
+    """Refuse what pandas takes for a missing value and may be a word: among words, `None`.
+
+    Args:
+        file: that it was read from.
+        text: the column as it is written, as `01` is not `1`.
+        absent: what pandas takes for a missing value.
+    """
+    unsure = text[absent & ~text.isin(("", *MISSING))]
+    others = text[~absent & (text != "")]
+    if len(unsure) and pd.to_numeric(others, errors="coerce").isna().any():
+        first = unsure.index[0] + 1
+        raise UserError(
+            f"{file}: the column {text.name} has `{unsure.iloc[0]}` in {len(unsure):,} rows, "
+            f"the first in row {first:,}: is that a word, or a missing value? "
+            "Write the word otherwise, or leave the cell empty."
+        )
