@@ -98,8 +98,7 @@ class _Commits:
         small = {f"{data}/{file}": outs[f"{data}/{file}"] for file in IN_GIT}
         files = {path: self.trials.recall.object(out).read_text() for path, out in small.items()}
 
-        values = trial.values | ({} if trial.epochs is None else {"fit.epochs": trial.epochs})
-        files["params.yaml"] = text_with(self.params, self.pipeline, changes(values))
+        files["params.yaml"] = text_with(self.params, self.pipeline, changes(trial.all_values))
         files[f"{data}/metrics.json"] = _metrics(files[f"{data}/history.csv"])
         for step, entry in entries.items():
             self.locked["stages"][f"{step}@{self.pipeline}"] = entry

@@ -11,8 +11,8 @@ from typing import Any
 from flows.engine.processes import lock
 from flows.engine.trial import DONE, Result, Trial, folder
 from flows.project.folder import Project
-from flows.project.params import FILE
-from flows.project.sweeps import Sweep, read
+from flows.project.params import FILE, NONE, differences
+from flows.project.sweeps import Sweep, changes, read
 from tasks.core.folder import Folder
 from tasks.core.step import Stopped, UserError, log, stopping
 
@@ -41,13 +41,29 @@ class Table:
     def best(self) -> tuple[Trial, Result] | None:
         return self.rows[self.ranked[0]] if self.ranked else None
 
+    @property
+    def gains(self) -> list[str]:
+        """What the best trial has otherwise than params.yaml: `fit.epochs: 20 -> 3`."""
+        assert self.best is not None  # a sweep without one has failed
+        now = self.sweep.sections({})
+        return [
+            line
+            for section, values in changes(self.best[0].all_values).items()
+            for line in differences(section, {k: now[section].get(k, NONE) for k in values}, values)
+        ]
 
-def run(project: Project, sweep: Sweep, run: Run, told: Callable[[Table], None]) -> Table:
+    def so_far(self) -> str:
+        """How far the sweep is, such as `9 of 24 trials, best val_loss 0.21`."""
+        asked = self.sweep.params
+        best = f", best {asked.objective} {_value(self.best[1]):.4g}" if self.best else ""
+        return f"{len(self.rows)} of {asked.trials} trials{best}"
+
+
+def run(project: Project, sweep: Sweep, run: Run) -> Table:
     """Ask for rounds until the sweep has all its trials.
 
     Args:
         run: runs the trials of a round, or a part of them.
-        told: is called after each round.
 
     Raises:
         UserError: a full disk; the parameters were edited meanwhile; no trial could be trained.
@@ -68,7 +84,6 @@ def run(project: Project, sweep: Sweep, run: Run, told: Callable[[Table], None])
         for number in proposed:
             search.tell(number, rows[number][1].state, rows[number][1].value)
         table.rows |= {number: rows[number] for number in proposed}
-        told(table)
 
     _refuse_changes(project, sweep)
     if table.best is None:
@@ -94,7 +109,7 @@ def write(project: Project, table: Table) -> None:
 
 def _round(sweep: Sweep, proposed: dict[int, dict[str, Any]], run: Run, report: Callable) -> Rows:
     """The trials of a round; with halving, all for some epochs, then the best for more."""
-    rungs: list[Any] = [*(sweep.params.halving or [None])]
+    rungs: list[Any] = list(sweep.params.halving or [None])  # type: ignore[list-item] # either
     rows: Rows = {}
     alive = list(proposed)
     for place, epochs in enumerate(rungs):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import queue
+import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import IO
 
 from flows.engine.apart import Apart
-from flows.engine.trial import Result, Trial, Trials, folder
+from flows.engine.trial import DONE, Result, Trial, Trials, folder
+from flows.project.sweeps import Sweep
 from tasks.core.step import Stopped
+from tasks.sweeps.table import word as as_word
 
-Ended = Callable[[Trial, Result, float], None]
+log = logging.getLogger("flows")
 
 
 class SideBySide:
@@ -22,11 +26,10 @@ class SideBySide:
         trials: the sweep's.
         workers: how many processes.
         held: a file whose lock lasts until all of them have ended.
-        ended: is told of each trial, its result and its seconds; from any thread.
     """
 
-    def __init__(self, trials: Trials, workers: int, held: IO, ended: Ended) -> None:
-        self.trials, self.ended = trials, ended
+    def __init__(self, trials: Trials, workers: int, held: IO) -> None:
+        self.trials, self.lines = trials, Lines(trials.sweep)
         logs = folder(trials.project, trials.sweep.name)
         self.all = [Apart(logs / f"worker-{k}.log", held) for k in range(1, workers + 1)]
         self.error: Exception | None = None  # the first, of a trial that could not be run
@@ -58,7 +61,7 @@ class SideBySide:
             raise
         finally:
             self.free.put(apart)
-        self.ended(trial, result, time.monotonic() - started)
+        self.lines.ended(trial, result, time.monotonic() - started)
         return result
 
     def run_all(self, trials: list[Trial]) -> list[Result]:
@@ -69,3 +72,41 @@ class SideBySide:
         if self.error:
             raise self.error
         return [future.result() for future in futures]
+
+
+class Lines:
+    """A line in the log for each trial that has ended."""
+
+    def __init__(self, chosen: Sweep) -> None:
+        self.sweep, self.best, self.count = chosen, math.inf, 0
+        self.turn = threading.Lock()  # trials end in threads of their own
+
+    def ended(self, trial: Trial, result: Result, seconds: float) -> None:
+        self.count += not trial.goes_on
+        word = "failed" if result.state != DONE else "cached" if result.found else "ran"
+        width = len(str(self.sweep.params.trials))
+        said = result.says or self._value(trial, result)
+        line = f"trial {trial.number:<{width}}  {word:6} {seconds:6.1f} s  {said}"
+        log.info("%s", f"{line}  ({values(trial)})")
+
+    def _value(self, trial: Trial, result: Result) -> str:
+        assert result.value is not None  # it is done
+        with self.turn:
+            rank = -result.value if self.sweep.maximize else result.value
+            better, self.best = rank < self.best, min(rank, self.best)
+        after = f" after {trial.epochs} epochs" if trial.goes_on else ""
+        best = ", the best so far" if better else ""
+        return f"{self.sweep.params.objective} {result.value:.4g}{after}{best}"
+
+    def so_far(self) -> tuple[float, str]:
+        """The share that is done, and a line such as `trial 9 of 24, best val_loss 0.21`."""
+        asked = self.sweep.params
+        value = -self.best if self.sweep.maximize else self.best
+        best = f", best {asked.objective} {value:.4g}" if math.isfinite(value) else ""
+        return self.count / asked.trials, f"trial {self.count} of {asked.trials}{best}"
+
+
+def values(trial: Trial) -> str:
+    """A trial's values in one line, such as `learning_rate 0.003, batch_size 64`."""
+    known = trial.values.items()
+    return ", ".join(f"{key.partition('.')[2]} {as_word(value)}" for key, value in known)

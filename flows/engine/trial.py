@@ -12,6 +12,7 @@ import json
 import math
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,6 +49,11 @@ class Trial:
     values: dict[str, Any]
     epochs: int | None = None
     goes_on: bool = False
+
+    @property
+    def all_values(self) -> dict[str, Any]:
+        """With the epochs, if the sweep says them."""
+        return self.values if self.epochs is None else {**self.values, "fit.epochs": self.epochs}
 
     @property
     def digest(self) -> str:
@@ -123,8 +129,7 @@ class Trials:
 
     def sections(self, trial: Trial) -> dict[str, Any]:
         """Those of the pipeline, as params.yaml would have them."""
-        values = trial.values | ({} if trial.epochs is None else {"fit.epochs": trial.epochs})
-        return self.sweep.sections(values)
+        return self.sweep.sections(trial.all_values)
 
     def _made(
         self,
@@ -178,6 +183,13 @@ class Trials:
             if not there.is_file() or md5(there) != known[path]:
                 raise engine.Outside(f"{path} changed while the sweep was running. Run again.")
             _link(place.root / path, there)
+
+    def tidy(self, rows: Iterable[tuple[Trial, Result]]) -> None:
+        """Remove the folders of all trials; that a trial fails stays known."""
+        noted = {trial.digest for trial, result in rows if result.state == FAILED}
+        for place in folder(self.project, self.sweep.name).iterdir():
+            if place.is_dir() and place.name not in noted:
+                shutil.rmtree(place, ignore_errors=True)
 
     def _clear(self, trial: Trial) -> None:
         """Remove what a trial needed; if it may go on, not its state."""

@@ -38,20 +38,17 @@ class Range(Section):
 
 
 class Params(Section):
-    trials: int = Field(gt=0, le=100_000, description="Trials in all.")
-    round: int = Field(
-        gt=0, description="Trials that are proposed at once: as many may run side by side."
-    )
+    trials: int = Field(gt=0, le=100_000, description="In all.")
+    round: int = Field(gt=0, description="Trials that are proposed at once, and may run at once.")
     seed: int = Field(ge=0, lt=2**32, description="Of the proposals.")
     search: Literal["tpe", "random", "grid"] = Field(
-        description="`tpe` learns from the rounds before; `random` does not; `grid` tries all."
+        description="`tpe` learns from the rounds before, `random` does not, `grid` tries all."
     )
     objective: Literal["val_loss", "val_accuracy", "val_mae", "loss", "accuracy", "mae"] = Field(
-        description="What the best trial is best in, at the epoch of its checkpoint."
+        description="What the best trial is best in, at its checkpoint."
     )
     halving: Annotated[list[Annotated[int, Field(gt=0)]], Field(min_length=2)] | None = Field(
-        description="Epochs, such as [3, 9, 27]: all trials of a round train 3, the best third of "
-        "them 9, and the best of those 27; null trains each as long as the pipeline says."
+        description="Epochs such as [3, 9, 27]: only the best third of a round goes on."
     )
     space: dict[str, Any] = Field(
         min_length=1, description="Values or a range for each parameter that is tried."

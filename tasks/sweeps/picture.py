@@ -15,9 +15,8 @@ from matplotlib.ticker import MaxNLocator
 
 from tasks.core.folder import Folder
 from tasks.pictures.style import BLUE, GRAY, ORANGE, figure, label, plain, save
-from tasks.sweeps.table import Row, word
+from tasks.sweeps.table import PICTURE, Row, word
 
-FILE = "sweep.png"
 COLORS = colormaps["viridis"]
 WIDE = 20  # times the lowest value: a wider range is drawn on a logarithmic axis
 TICKS = 5  # on the axis of a range
@@ -46,7 +45,7 @@ def draw(
     _history(drawn.add_subplot(grid[0, :3]), rows, objective, maximize)
     _importance(drawn.add_subplot(grid[0, 3:]), importance)
     _parallel(drawn, drawn.add_subplot(grid[1, :]), rows, objective, maximize, space)
-    save(folder, FILE, drawn)
+    save(folder, PICTURE, drawn)
 
 
 def _value(row: Row) -> float:

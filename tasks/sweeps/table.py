@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from tasks.core.folder import Folder
 
 FILE = "sweep.csv"
+PICTURE = "sweep.png"
 
 
 class Row(NamedTuple):
