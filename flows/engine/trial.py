@@ -76,19 +76,12 @@ class Trials:
     """Runs the trials of a sweep, also several at once.
 
     Args:
-        project: the project. Its steps `load` and `normalize` are brought up to date.
+        project: the project, in which the rows are normalized.
         sweep: what is tried.
     """
 
     def __init__(self, project: Project, sweep: Sweep) -> None:
         self.project, self.sweep = project, sweep
-        for name in BEFORE:
-            address = f"{name}@{sweep.name}"
-
-            def function(step: str = name) -> lock.Used:
-                return engine.run(project, step, sweep.name)[1]
-
-            memory.bring_up_to_date(project, address, function)
         self.recall = Recall(project, sweep.name, STEPS)
         recorded = lock.stages(project)
         outs = [out for name in BEFORE for out in recorded[f"{name}@{sweep.name}"]["outs"]]
@@ -206,6 +199,16 @@ class Trials:
         if not math.isfinite(value):
             return Result(FAILED, says=f"{self.sweep.params.objective} is {value}", found=found)
         return Result(DONE, value, int(best["epoch"]), len(history), found=found)
+
+
+def prepare(project: Project, name: str) -> None:
+    """Bring the steps up to date that all trials of a pipeline share."""
+    for step in BEFORE:
+
+        def function(step: str = step) -> lock.Used:
+            return engine.run(project, step, name)[1]
+
+        memory.bring_up_to_date(project, f"{step}@{name}", function)
 
 
 def folder(project: Project, name: str) -> Path:

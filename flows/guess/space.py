@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flows.guess.section import word
+from flows.guess.section import commented, word
 from flows.project.sweeps import Params
 
 FACTOR = 10  # below and above the learning rate that is there
@@ -65,10 +65,10 @@ def lines(name: str, values: dict[str, Any]) -> list[str]:
         if key != "space":
             meaning = (Params.model_fields[key].description or "").partition(". ")[0].rstrip(".")
             comment = meaning[0].lower() + meaning[1:]
-            written.append(f"    {key}: {word(value)} # {comment}")
+            written += commented(f"    {key}: {word(value)}", comment)
     written.append("    space:")
     for key, value in values["space"].items():
-        written.append(f"      {key}: {_flow(value)} # {REASONS[key]}")
+        written += commented(f"      {key}: {_flow(value)}", REASONS[key])
     return written
 
 
