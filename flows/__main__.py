@@ -9,6 +9,7 @@ from pathlib import Path
 VERBS = {
     "train": "train a pipeline; nothing runs that has not changed",
     "plan": "show what would run, and why",
+    "sweep": "try other parameters, and show which are better",
     "predict": "answers of a trained model to new rows",
     "compare": "list the experiments of a pipeline by their validation scores",
     "new": "add a pipeline on your own data to params.yaml",

@@ -156,6 +156,7 @@ def told(name: str, found: Proposal) -> str:
         *(f"  - {readable(note)}" for note in [*found.notes, *_outside(found.load["path"])]),
         f"python -m flows plan {name}     # what would run",
         f"python -m flows train {name}    # run it",
+        f"python -m flows sweep {name}    # then look for better parameters",
     ]
     return "\n".join(lines)
 

@@ -44,14 +44,17 @@ def main(arguments: list[str]) -> int:
 
 
 def remove(project: Project, name: str) -> None:
-    """Take a pipeline's section out of params.yaml; every other byte stays as it is.
+    """Take a pipeline's section and its sweep out of params.yaml; every other byte stays.
 
     Raises:
         UserError: there is no such pipeline, or it cannot be taken out by itself. Nothing was
             written.
     """
     text = edit.text_of(project.params_file)
-    edit.write(project.params_file, edit.without(text, name))
+    shorter = edit.without(text, name)
+    if name in (edit.content(text).get("sweeps") or {}):
+        shorter = edit.without(shorter, name, "sweeps")
+    edit.write(project.params_file, shorter)
 
 
 def told(project: Project, name: str) -> str:

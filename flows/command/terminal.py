@@ -93,7 +93,7 @@ def stop_when_nobody_reads() -> None:
 class Lines(logging.Handler):
     """Prints the flow's line for each step and, in gray, the steps' own log lines in between."""
 
-    STEP = re.compile(r"(\w+ +)(\w+) +[\d.]+ s  ")  # how the line of a step begins
+    STEP = re.compile(r"((?:trial )?\w+ +)(\w+) +[\d.]+ s  ")  # how a step's line begins
     COLORS: ClassVar = {
         "ran": GREEN,
         "cached": BLUE,

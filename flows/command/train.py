@@ -79,7 +79,7 @@ def train(project: Project, pipeline: str, force: bool, verbose: bool) -> int:
         say(Text(f"waiting for Prefect's server to start: {server.usually()}", GRAY), 2)
         server.wait()
 
-    flow.server_is_away = _leave
+    flow.server_is_away = leave
     with runs.signed():
         state = flow.run_pipeline(pipeline, force, return_state=True)
 
@@ -101,7 +101,7 @@ def warm_up(planned: list, chosen: Any) -> None:
         threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
 
 
-def _leave(state) -> None:
+def leave(state) -> None:
     """End the process: Prefect's client would try for minutes to reach a server that has gone."""
     said = f"{state.name} {state.message}"
     log.warning("Prefect's server does not answer, so this could not be told: %s", said)

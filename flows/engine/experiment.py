@@ -10,17 +10,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
-from ruamel.yaml import YAML, CommentedMap, RoundTripRepresenter
+from ruamel.yaml import YAML
 
 from flows.engine.copies import Bringing, call, clone, dvc
 from flows.memory.local import share
-from flows.project import params
+from flows.project import edit, params
+from flows.project.changes import Changes, text_with
 from flows.project.folder import Project
-from flows.project.steps import STEPS, step
+from flows.project.steps import STEPS
 from tasks.core.step import UserError
 from tasks.families.own_code import FOLDER
 
-Changes = dict[str, dict[str, Any]]  # {"fit": {"epochs": 3}}
 REF = re.compile(r"refs/exps/../[0-9a-f]{38}/(.+)")  # of a DVC experiment, below its commit's hash
 
 
@@ -41,7 +41,7 @@ def workspace(project: Project, name: str, pipeline: str, changes: Changes) -> I
         call(copy.root, "git", "read-tree", "--reset", "-u", staged)
         _copy(project, copy, _listed(project, "ls-files"))  # git may be told not to see an edit
         share(project, copy)
-        _edit(copy, pipeline, changes)
+        edit.write(copy.params_file, text_with(edit.text_of(copy.params_file), pipeline, changes))
 
         path = YAML(typ="safe").load(copy.params_file)["pipelines"][pipeline]["load"]["path"]
         for place in (path, FOLDER):  # git may ignore files of both
@@ -66,42 +66,6 @@ def _copy(project: Project, copy: Project, names: list[str]) -> None:
         if here.is_symlink() or here.is_file():
             there.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(here, there, follow_symlinks=False)
-
-
-def _edit(copy: Project, pipeline: str, changes: Changes) -> None:
-    """Write the changes into params.yaml; every other line stays as it is."""
-    yaml = YAML()
-    yaml.Representer, yaml.default_flow_style = _Null, None
-    yaml.preserve_quotes, yaml.width = True, 4096
-
-    content = yaml.load(copy.params_file)
-    sections = content["pipelines"][pipeline]
-    for name, values in changes.items():
-        sections[name] = _changed(name, sections[name], values, content.get("defaults") or {})
-    yaml.dump(content, copy.params_file)
-
-
-def _changed(name: str, section: CommentedMap, values: dict, defaults: dict) -> CommentedMap:
-    """A section with other values. Another source or family begins with its own defaults."""
-    tag = step(name).tag
-    kind = values.get(tag) if tag else None
-    if kind is None or kind == section.get(tag):
-        section.update(values)
-        return section
-
-    model = step(name).section(kind)
-    known = set(model.model_fields) if model else set(section)
-    kept = {key: value for key, value in section.items() if key in known}
-    return CommentedMap({**kept, **defaults.get(kind, {}), **values})
-
-
-class _Null(RoundTripRepresenter):
-    """Writes null as a word; ruamel's own leaves the value empty."""
-
-
-_Null.add_representer(
-    type(None), lambda self, _: self.represent_scalar("tag:yaml.org,2002:null", "null")
-)
 
 
 def save(copy: Project, name: str, pipeline: str) -> None:

@@ -25,6 +25,14 @@ from tasks.training import environment
 atexit.register(gc.freeze)
 
 
+class Outside(UserError):
+    """Not the parameters or the data are to blame: the disk, or a file that was changed."""
+
+
+class ShortOfMemory(UserError):
+    """The machine has too little memory for these parameters and data."""
+
+
 def run(project: Project, name: str, pipeline: str, force: bool = False) -> tuple[str, Used]:
     """Run a step and make sure that what it was made from did not change meanwhile.
 
@@ -37,8 +45,9 @@ def run(project: Project, name: str, pipeline: str, force: bool = False) -> tupl
         What the step says of its result, in one line; and what it was made from.
 
     Raises:
-        UserError: a mistake in the parameters or the data; a full disk; an input that is not what
-            dvc.lock records, or that changed while the step ran.
+        UserError: a mistake in the parameters or the data.
+        Outside: a full disk; an input that is not what dvc.lock records, or that changed while the
+            step ran.
         Stopped: it was asked to stop, or `run.timeouts` allows it no more time.
     """
     chosen = project.read(pipeline)
@@ -103,7 +112,7 @@ def _refuse_changes(
     if getattr(project.read(pipeline), name) != section:
         changed.append(f"{FILE} (pipelines.{pipeline}.{name})")
     if changed:
-        raise UserError(
+        raise Outside(
             f"{', '.join(changed)} changed while {name} was running, so its result matches "
             "neither version. Run again."
         )
@@ -123,7 +132,7 @@ def _damage(project: Project, this: Step, pipeline: str) -> Iterator[None]:
 
         name = damaged.path.relative_to(project.root).as_posix()
         done = memory.drop(project, damaged.path)
-        raise UserError(f"{name} is damaged. {done} Run the same command again.") from None
+        raise Outside(f"{name} is damaged. {done} Run the same command again.") from None
 
 
 def _run_keys(this: Step, chosen: Any) -> list:
@@ -162,7 +171,7 @@ def _system_errors(this: Step) -> Iterator[None]:
         yield
     except OSError as error:
         name = f": {Path(error.filename).name}" if error.filename else ""
-        raise UserError(
+        raise Outside(
             f"{this.name}: {error.strerror or error}{name}. Nothing was recorded. "
             "Fix this and run again."
         ) from None
@@ -171,7 +180,7 @@ def _system_errors(this: Step) -> Iterator[None]:
         short = isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
         if not short:
             raise
-        raise UserError(f"There is not enough memory. {this.if_memory_is_short}") from None
+        raise ShortOfMemory(f"There is not enough memory. {this.if_memory_is_short}") from None
 
 
 def stop_on_signals() -> None:

@@ -113,7 +113,7 @@ class Proposal:
         lines = []
         for key, value in values.items():
             comment = self.reasons.get(f"{section}.{key}") or meaning(section, chosen, key)
-            lines += _commented(f"      {key}: {word(value)}", comment)
+            lines += commented(f"      {key}: {word(value)}", comment)
         return lines
 
 
@@ -146,8 +146,9 @@ def word(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _commented(line: str, comment: str) -> list[str]:
+def commented(line: str, comment: str) -> list[str]:
     """A line with its comment behind it, or above it where it is too long for that."""
+    begin = f"{' ' * (len(line) - len(line.lstrip()))}# "
     if not comment:
         return [line]
     if len(line) + len(comment) + 3 <= WIDTH:
@@ -155,8 +156,8 @@ def _commented(line: str, comment: str) -> list[str]:
     above = textwrap.wrap(
         comment,
         WIDTH,
-        initial_indent="      # ",
-        subsequent_indent="      # ",
+        initial_indent=begin,
+        subsequent_indent=begin,
         break_long_words=False,
         break_on_hyphens=False,
     )

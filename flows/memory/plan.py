@@ -73,7 +73,7 @@ def plan(project: Project, pipeline: str, force: bool = False, locked: bool = Tr
     with repository(project) as repo, repo.lock if locked else nullcontext():
         coming: Coming = {}
         # Of this pipeline alone: DVC would need minutes for those of two thousand.
-        stages = _stages(repo, pipeline)
+        stages = pipeline_stages(repo, pipeline)
         graph = Index(repo, stages=stages).graph
         plans = []
 
@@ -85,7 +85,8 @@ def plan(project: Project, pipeline: str, force: bool = False, locked: bool = Tr
         return plans
 
 
-def _stages(repo: Repo, pipeline: str) -> list:
+def pipeline_stages(repo: Repo, pipeline: str) -> list:
+    """The eight stages of a pipeline, without those of all others."""
     known = load_file(repo, os.path.join(repo.root_dir, "dvc.yaml")).stages
     names = [f"{step}@{pipeline}" for step in STEPS]
     missing = sorted(name for name in names if name not in known)

@@ -103,8 +103,13 @@ def _advice(error: DvcException) -> str:
 
 
 def target(project: Project, address: str) -> str:
-    """A stage's address as DVC takes it, from wherever the process is."""
-    return f"{os.path.relpath(project.root / 'dvc.yaml')}:{address}"
+    """A stage's address as DVC takes it, from wherever the process is.
+
+    Args:
+        address: such as `fit@fashion`; of another file than dvc.yaml with its path before a colon.
+    """
+    file, _, name = address.rpartition(":")
+    return f"{os.path.relpath(project.root / (file or 'dvc.yaml'))}:{name}"
 
 
 def stage_of(repo: Repo, project: Project, address: str):
@@ -160,7 +165,8 @@ def _bring_data(repo: Repo, project: Project, address: str) -> None:
     """Let DVC look after data that it keeps (`dvc add`), or that a stage of the user's makes."""
     if not address.startswith("load@"):  # the step that reads them
         return
-    others = [s for s in repo.index.stages if getattr(s, "name", "").partition("@")[0] not in STEPS]
+    ours = (*STEPS, "sweep")
+    others = [s for s in repo.index.stages if getattr(s, "name", "").partition("@")[0] not in ours]
     if not others:  # a graph takes longer
         return
     before = repo.index.graph.successors(stage_of(repo, project, address))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -69,30 +70,72 @@ def with_section(text: str, name: str, lines: list[str], values: dict[str, Any])
     )
 
 
-def without(text: str, name: str) -> str:
+def with_sweep(text: str, name: str, lines: list[str], values: dict[str, Any]) -> str:
+    """The text with one more sweep, in the part `sweeps:`, which stands before `pipelines:`.
+
+    Args:
+        text: of params.yaml.
+        name: of the pipeline, which has no sweep yet.
+        lines: the sweep, its name first, two columns from the left.
+        values: what it must say when it is read again.
+
+    Raises:
+        UserError: the result would not be the same file with one more sweep.
+    """
+    before = content(text)
+    expected = {**before, "sweeps": {**(before.get("sweeps") or {}), name: values}}
+    end = "\r\n" if "\r\n" in text else "\n"
+    own = "".join(f"{line}{end}" for line in lines)
+
+    head = re.search(r"^sweeps:[ \t]*({}|null)?", text, re.MULTILINE)
+    first = re.search(r"^pipelines:", text, re.MULTILINE)
+    if head and not before.get("sweeps"):
+        place = _next_line(text, head.start())
+        longer = f"{text[: head.start()]}sweeps:{text[head.end() : place]}{own}{text[place:]}"
+    elif head:
+        *_, last = before["sweeps"]
+        _, place = _lines_of(text, str(last), "sweeps") or (0, 0)
+        longer = f"{text[:place]}{own}{text[place:]}"
+    else:
+        place = first.start() if first else 0
+        longer = f"{text[:place]}sweeps:{end}{own}{end}{text[place:]}"
+    if _same(longer, expected):
+        return longer
+    raise UserError(
+        f"{FILE} cannot be continued with a sweep of `{name}`. Expected a part `sweeps:` before "
+        f"`pipelines:`, each name in it two spaces from the left. {BY_HAND}"
+    )
+
+
+def without(text: str, name: str, part: str = "pipelines") -> str:
     """The text without a pipeline's section, and without the empty line above it.
 
     A comment inside the section goes with it. So does one behind it that is indented more than
     the pipeline's name. Other comments stay.
 
+    Args:
+        part: `sweeps` takes out its sweep instead.
+
     Raises:
         UserError: there is no such pipeline, or the result would not be the same file without it.
     """
     expected = content(text)
-    there = expected["pipelines"] or {}
+    there = expected[part] or {}
     if name not in there:
         known = ", ".join(str(key) for key in there) or "nothing"
         raise UserError(f"{FILE}: no pipeline `{name}`. It has: {known}.")
-    expected["pipelines"] = {key: value for key, value in there.items() if key != name}
+    expected[part] = {key: value for key, value in there.items() if key != name}
 
-    found = _lines_of(text, name)
+    found = _lines_of(text, name, part)
     if found:
         start, end = found
         shorter = text[:start] + text[end:]
+        if part == "sweeps" and not expected[part]:  # DVC reads it: a mapping
+            shorter = re.sub(r"^sweeps:", "sweeps: {}", shorter, count=1, flags=re.MULTILINE)
         if _same(shorter, expected):
             return shorter
     raise UserError(
-        f"{FILE}: the section `{name}` cannot be taken out by itself: the other pipelines would "
+        f"{FILE}: the section `{name}` cannot be taken out by itself: the other {part} would "
         "not stay the same. Is there an anchor (`&`) in it that another one uses, or does it "
         f"share a line with another one? {BY_HAND}"
     )
@@ -114,29 +157,30 @@ def write(file: Path, text: str) -> None:
 
 
 def _same(text: str, expected: dict[str, Any]) -> bool:
-    """Whether a text says what it should, in that order."""
+    """Whether a text says what it should; in each part in that order."""
     try:
         found = content(text)
     except UserError:
         return False
     found["pipelines"] = found["pipelines"] or {}
-    return repr(found) == repr(expected)  # not ==: NaN is unequal to itself, and 1 equal to true
+    # Not ==: NaN is unequal to itself, and 1 equal to true.
+    return sorted(map(repr, found.items())) == sorted(map(repr, expected.items()))
 
 
-def _lines_of(text: str, name: str) -> tuple[int, int] | None:
+def _lines_of(text: str, name: str, part: str) -> tuple[int, int] | None:
     """Where the lines of a section begin and end: positions in the text.
 
     None if a merge (`<<`) has brought it there: then it has no lines of its own.
     """
-    pipelines = _value(YAML(typ="safe", pure=True).compose(text), "pipelines")
-    if pipelines is None:
+    sections = _value(YAML(typ="safe", pure=True).compose(text), part)
+    if sections is None:
         return None
-    marks = {key.value: key.start_mark for key, _ in pipelines.value}
+    marks = {key.value: key.start_mark for key, _ in sections.value}
     if name not in marks:
         return None
     begin = marks[name]
     after = [mark.index for mark in marks.values() if mark.index > begin.index]
-    limit = after[0] if after else pipelines.end_mark.index
+    limit = after[0] if after else sections.end_mark.index
 
     start = text.rfind("\n", 0, begin.index) + 1
     end = _next_line(text, _last_word(text, begin.index, limit))

@@ -20,6 +20,7 @@ TYPES = {
     "string": "a text",
     "null": "null",
     "boolean": "true or false",
+    "object": "a section with keys",
 }
 
 
@@ -57,18 +58,18 @@ class Path:
             self.schema = self.section.model_json_schema()["properties"][key]
 
 
-def line(model: type[Section], pipeline: str, error: Any) -> str:
+def line(model: type[Section], place: str, error: Any) -> str:
     """One line for one of pydantic's errors.
 
     Args:
-        model: of a pipeline's sections.
-        pipeline: its name.
+        model: of what stands at the place.
+        place: in params.yaml, such as `pipelines.fashion`.
         error: as `ValidationError.errors` has it.
     """
     path = Path(model)
     for key in error["loc"]:
         path.descend(key)
-    where = f"params.yaml: {'.'.join(['pipelines', pipeline, *path.keys])}"
+    where = f"params.yaml: {'.'.join([place, *path.keys])}"
     kinds, schema = list(path.kinds), path.schema
 
     match error["type"]:

@@ -67,7 +67,7 @@ def read(file: Path, pipeline: str) -> Any:
         UserError: one line for each mistake in the pipeline's section.
     """
     whole = _mapping(content(file))
-    there = _mapping(whole.get("pipelines"))
+    there = part(whole, "pipelines")
     if pipeline not in there:
         raise UserError(
             f"{FILE}: no pipeline `{pipeline}`.{near(pipeline, list(there))} It has: "
@@ -75,20 +75,38 @@ def read(file: Path, pipeline: str) -> Any:
         )
     _refuse_aliases(pipeline, there[pipeline], whole.get("defaults"))
 
-    try:
-        found: Any = model().model_validate(_text_keys(there[pipeline]))
-    except ValidationError as error:
-        lines = (line(model(), pipeline, detail) for detail in error.errors())
-        raise UserError("\n".join(dict.fromkeys(lines))) from None
-
+    found = checked(model(), f"pipelines.{pipeline}", there[pipeline])
     # Now, not after hours of training.
     check_criterion(found.evaluate, found.load.predicts)
     return found
 
 
+def checked(kind: type[Section], place: str, value: Any) -> Any:
+    """A part of the file as its model has it.
+
+    Args:
+        kind: the model.
+        place: where it stands, such as `pipelines.fashion`.
+        value: as YAML has it.
+
+    Raises:
+        UserError: one line for each mistake in it.
+    """
+    try:
+        return kind.model_validate(_text_keys(value))
+    except ValidationError as error:
+        lines = (line(kind, place, detail) for detail in error.errors())
+        raise UserError("\n".join(dict.fromkeys(lines))) from None
+
+
 def pipelines(file: Path | str) -> dict[str, Any]:
     """The sections under `pipelines:` of a file, or of its text; none if there are none."""
-    return _mapping(_mapping(content(file)).get("pipelines"))
+    return part(content(file), "pipelines")
+
+
+def part(whole: Any, name: str) -> dict[str, Any]:
+    """A part of the file's content, such as `sweeps`; nothing if it is not there."""
+    return _mapping(_mapping(whole).get(name))
 
 
 class _EachKeyOnce(SafeConstructor):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import cast
 from uuid import UUID
@@ -26,6 +26,11 @@ def shown(pipeline: str) -> Iterator[None]:
         yield
     finally:
         watchers.remove(tell)
+
+
+def of_run(pipeline: str) -> Callable[[float, str], None]:
+    """A function that shows how far a sweep is, as an artifact of its flow run."""
+    return _Progress(key(pipeline, "sweep-progress")).tell
 
 
 class _Progress:

@@ -36,6 +36,7 @@ from tasks.core.step import Stopped, stopping
 
 log = logging.getLogger("flows")
 FLOW = "pipeline"  # the name of the flow in Prefect
+SWEEP = "sweep"  # and that of the flow which tries other parameters
 NOT_RUN = "NotRun"  # the state of a step that needs a failed one
 NOT_READY = "NotReady"  # Prefect's, of a step that waits for a stopped one
 LONGEST = 120  # characters of a run's name

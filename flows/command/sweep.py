@@ -1,0 +1,168 @@
+"""Try other parameters of a pipeline, and show which are better. No trial sees the test rows."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+
+from rich.text import Text
+
+from flows.command.terminal import (
+    GRAY,
+    ORANGE,
+    RED,
+    Lines,
+    plain_errors,
+    say,
+    stop_when_nobody_reads,
+)
+from flows.command.train import leave
+from flows.engine.kept import BEST
+from flows.engine.rounds import Table
+from flows.guess import space
+from flows.project import edit, sweeps
+from flows.project.changes import text_with
+from flows.project.folder import Project
+from flows.project.sweeps import Range, Sweep, changes
+from flows.server import settings
+from flows.server.process import Server
+from tasks.sweeps.table import word
+
+WIDTH = 13  # of the words at the left
+EXAMPLE = """\
+examples:
+  python -m flows sweep fashion --plan         show what would be tried; try nothing
+  python -m flows sweep fashion --workers 2    two trials side by side
+  python -m flows sweep fashion --apply        the best parameters into params.yaml
+
+What is tried stands in params.yaml under `sweeps:`. If there is nothing for the pipeline, a sweep
+is proposed and written there. A sweep that was stopped goes on when it is started again."""
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        "python -m flows sweep",
+        description=__doc__,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("pipeline", help="a section of params.yaml, such as fashion")
+    parser.add_argument("--plan", action="store_true", help="show what would be tried; try nothing")
+    parser.add_argument("--workers", type=int, default=1, help="trials side by side (1)")
+    parser.add_argument(
+        "--apply", action="store_true", help="write the best parameters into params.yaml"
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="show Prefect's log as well")
+    options = parser.parse_args(arguments)
+
+    project = Project.here()
+    with plain_errors() as end:
+        chosen = read_or_propose(project, options.pipeline, options.plan)
+        if options.plan:
+            show_plan(chosen)
+        else:
+            end.code = sweep(project, chosen, options.workers, options.apply, options.verbose)
+    return end.code
+
+
+def read_or_propose(project: Project, pipeline: str, plan: bool) -> Sweep:
+    """The sweep of params.yaml. If there is none, one is proposed, shown and written there."""
+    found = sweeps.read(project, pipeline)
+    if found:
+        return found
+
+    values = space.propose(project.read(pipeline))
+    lines = space.lines(pipeline, values)
+    text = edit.text_of(project.params_file)
+    longer = edit.with_sweep(text, pipeline, lines, values)
+    say(Text(f"params.yaml has no sweep of {pipeline}. This one is written there:", "bold"))
+    for line in lines:
+        say(Text(line))
+    edit.write(project.params_file, longer)
+    say(Text())
+    written = sweeps.read(project, pipeline)
+    assert written is not None
+    return written
+
+
+def show_plan(chosen: Sweep) -> None:
+    """Say what would be tried."""
+    asked, now = chosen.params, chosen.sections({})
+    rounds = -(-asked.trials // asked.round)
+    say(Text(f"{asked.trials} trials in {rounds} rounds, search {asked.search}", "bold"))
+    say(Text(f"the best has the {'highest' if chosen.maximize else 'lowest'} {asked.objective}"))
+    if asked.halving:
+        steps = ", then the best of them ".join(str(epochs) for epochs in asked.halving)
+        say(Text(f"all of a round train {steps} epochs"))
+    width = max(map(len, chosen.space)) + 2
+    say(Text(f"\n{'parameter':{width}}{'now':16}tried", "bold"))
+    for key, domain in chosen.space.items():
+        section, _, name = key.partition(".")
+        value = now[section].get(name)
+        say(Text(f"{key:{width}}{word(value):16}{_tried(domain)}"), width + 16)
+    say(Text("\nNo trial that DVC remembers is trained again.", GRAY))
+
+
+def _tried(domain: Range | list) -> str:
+    if isinstance(domain, list):
+        return ", ".join(map(word, domain))
+    return f"{domain.low:g} to {domain.high:g}{', logarithmic' if domain.log else ''}"
+
+
+def sweep(project: Project, chosen: Sweep, workers: int, apply: bool, verbose: bool) -> int:
+    """Run the flow and say what was found."""
+    started = time.monotonic()
+    stop_when_nobody_reads()
+    asked = chosen.params
+    say(Text(f"{chosen.name}: {asked.trials} trials in rounds of {asked.round}", "bold"))
+    settings.configure(project, verbose)
+    server = Server(project)
+    if not verbose:
+        for name in ("flows", "tasks"):
+            logging.getLogger(name).addHandler(Lines())
+
+    from flows import sweep as flow  # here: Prefect takes seconds, in which the server starts
+    from flows.server import runs
+
+    server.wait()
+    tables: list[Table] = []
+    flow.concluded = tables.append  # type: ignore[assignment] # of another name
+    flow.server_is_away = leave
+    with runs.signed():
+        state = flow.run_sweep(chosen.name, workers, return_state=True)
+
+    seconds = time.monotonic() - started
+    if not state.is_completed():
+        mark = Text("failed", RED) if state.is_failed() else Text("stopped", ORANGE)
+        say(mark.append(f" after {seconds:.1f} s: {state.message}", "default"))
+        return 1
+    _show(project, tables[0], apply)
+    say(Text(f"done in {seconds:.1f} s"))
+    return 0
+
+
+def _show(project: Project, table: Table, apply: bool) -> None:
+    """The best trial as a difference of parameters, and where everything is."""
+    name, gains = table.sweep.name, table.gains
+    say(Text(f"\n{table.so_far()}: trial {table.ranked[0]}", "bold"))
+    for line in gains:
+        say(Text(f"  {line}"), 2)
+    if not gains:
+        say(Text("  params.yaml has its parameters already"))
+    elif apply:
+        _apply(project, table)
+        say(Text(f"written into params.yaml. To train it: python -m flows train {name}"))
+    else:
+        say(Text(f"To adopt it: python -m flows sweep {name} --apply", GRAY))
+
+    say(Text(f"\n{'table':{WIDTH}}data/{name}/sweep.csv"))
+    say(Text(f"{'picture':{WIDTH}}data/{name}/sweep.png"))
+    say(Text(f"{'experiments':{WIDTH}}the best {len(table.ranked[:BEST])}: dvc exp show"))
+
+
+def _apply(project: Project, table: Table) -> None:
+    assert table.best is not None  # a sweep without one has failed
+    text = edit.text_of(project.params_file)
+    values = changes(table.best[0].all_values)
+    edit.write(project.params_file, text_with(text, table.sweep.name, values))

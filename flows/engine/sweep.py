@@ -1,0 +1,87 @@
+"""A whole sweep: Optuna proposes, some processes train, DVC remembers; a table and a picture."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+
+from flows.engine import rounds
+from flows.engine.kept import keep
+from flows.engine.rounds import Table
+from flows.engine.side_by_side import SideBySide
+from flows.engine.step import stop_on_signals
+from flows.engine.trial import Trials, prepare
+from flows.memory import repo as memory
+from flows.memory.lock import Used
+from flows.project import sweeps
+from flows.project.folder import Project
+from tasks.core.step import Stopped, UserError
+
+STAGES = "release/dvc.yaml"  # has a stage for each sweep
+Submit = Callable[[SideBySide], rounds.Run]
+
+
+def sweep(
+    project: Project,
+    pipeline: str,
+    workers: int = 1,
+    submit: Submit = lambda side: side.run_all,
+    by_dvc: bool = False,
+) -> Table:
+    """Run the sweep of a pipeline, or go on with it; write its table and its picture.
+
+    Args:
+        project: the project.
+        pipeline: its name in params.yaml, also under `sweeps:`.
+        workers: trials side by side.
+        submit: how the trials of a round are run.
+        by_dvc: whether `dvc repro` runs it, which has made the rows, and records what is written.
+
+    Raises:
+        UserError: there is no such sweep, or a mistake in it; a full disk; nothing could be
+            trained.
+        Stopped: it was asked to stop. What was trained is kept.
+    """
+    chosen = sweeps.read(project, pipeline)
+    if chosen is None:
+        raise UserError(
+            f"params.yaml has no sweeps.{pipeline}. To let one be proposed: python -m flows sweep "
+            f"{pipeline}"
+        )
+    with rounds.alone(project, pipeline) as held:
+        if not by_dvc:
+            prepare(project, pipeline)
+        trials = Trials(project, chosen)
+        with SideBySide(trials, workers, held) as side:
+            table = rounds.run(project, chosen, submit(side))
+
+        def write() -> Used:
+            rounds.write(project, table)
+            return Used({}, {})
+
+        if by_dvc:
+            write()
+        else:
+            memory.bring_up_to_date(project, f"{STAGES}:sweep@{pipeline}", write)
+        keep(trials, table)
+        trials.tidy(table.rows.values())
+    return table
+
+
+def main(pipeline: str) -> int:
+    """What a stage of `release/dvc.yaml` starts: lines on the terminal, an exit code."""
+    logging.basicConfig(level=logging.INFO, format="  %(message)s", stream=sys.stdout)
+    stop_on_signals()
+    try:
+        sweep(Project.here(), pipeline, by_dvc=True)
+        return 0
+    except UserError as error:
+        print(f"sweep: {error}", file=sys.stderr)
+    except Stopped as stopped:
+        print(f"sweep: {stopped}. The same command goes on.", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

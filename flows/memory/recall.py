@@ -1,0 +1,167 @@
+"""The run cache asked for other parameters than those of `params.yaml`: what a trial needs.
+
+DVC finds an earlier run of a stage by a key that is made from its command, parameters and inputs.
+Here the key is made with a trial's parameters, so that a trial needs no copy of the project and no
+`dvc.lock`, and is found or recorded in milliseconds. What is recorded is what `dvc repro` records.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from dvc.dependency import ParamsDependency
+from dvc.fs import localfs
+from dvc.stage.cache import _get_cache_hash
+from dvc.stage.serialize import to_single_stage_lockfile
+from dvc.utils.serialize import dump_yaml
+from dvc_data.hashfile.hash_info import HashInfo
+from dvc_data.hashfile.meta import Meta
+from ruamel.yaml import YAML, YAMLError
+
+from flows.memory import lock
+from flows.memory.lock import Used
+from flows.memory.plan import pipeline_stages
+from flows.memory.repo import repository
+from flows.project.folder import Project
+from tasks.core.folder import md5
+from tasks.core.step import UserError, log
+
+Entry = dict[str, Any]  # a stage as dvc.lock and the run cache have it
+UNKNOWN = HashInfo("md5", "0" * 32)
+
+
+class Recall:
+    """The stages of a pipeline, whose code and data stay as they are while a sweep runs.
+
+    Args:
+        project: the project; its DVC cache is asked.
+        pipeline: its name in `params.yaml`.
+        steps: that a trial runs, in their order.
+    """
+
+    def __init__(self, project: Project, pipeline: str, steps: tuple[str, ...]) -> None:
+        self.pipeline = pipeline
+        with repository(project) as repo:
+            stages = {
+                stage.name.partition("@")[0]: stage for stage in pipeline_stages(repo, pipeline)
+            }
+            self.forms = {step: _form(stages[step]) for step in steps}
+            self.objects = repo.cache.local
+            self.entries = Path(repo.stage_cache.cache_dir)
+        self.turn = threading.Lock()
+
+    def wanted(self, step: str, sections: dict[str, Any], known: dict[str, str]) -> Entry:
+        """A stage's entry without what it writes.
+
+        Args:
+            step: its name.
+            sections: of the pipeline, with the trial's parameters.
+            known: the MD5 of each file that the steps before it wrote, by its path from the root.
+        """
+        entry = deepcopy(self.forms[step])
+        for dep in entry["deps"]:
+            dep["md5"] = known.get(dep["path"], dep["md5"])
+        (asked,) = entry["params"].values()
+        for key in asked:
+            asked[key] = _value(sections, key.removeprefix(f"pipelines.{self.pipeline}."))
+        return entry
+
+    @staticmethod
+    def key(wanted: Entry) -> str:
+        """The key of the run cache: the same for the same stage, parameters and inputs."""
+        return _get_cache_hash(deepcopy(wanted), key=True)
+
+    def find(self, wanted: Entry) -> Entry | None:
+        """The newest run that DVC remembers, if its outputs are kept and whole."""
+        folder = self._folder(wanted)
+        there = list(folder.glob("*")) if folder.is_dir() else []
+        for file in sorted(there, key=lambda each: each.stat().st_mtime, reverse=True)[:1]:
+            entry = _read(file)
+            if entry and all(self._whole(out) for out in entry["outs"]):
+                return entry
+        return None
+
+    def _whole(self, out: Entry) -> bool:
+        kept = self.object(out)
+        if kept.is_file() and md5(kept) == out["md5"]:
+            return True
+        if kept.is_file():
+            log.warning("%s was damaged in DVC's cache: it is made again", out["path"])
+            kept.unlink()
+        return False
+
+    def object(self, out: Entry) -> Path:
+        """Where the cache keeps an output."""
+        return Path(self.objects.oid_to_path(out["md5"]))
+
+    def record(self, wanted: Entry, root: Path, used: Used) -> Entry:
+        """Take what a step wrote into the cache, and remember its run.
+
+        Args:
+            wanted: the stage's entry.
+            root: the folder that the outputs' paths start from.
+            used: what the step was made from.
+
+        Raises:
+            UserError: that is not what the entry says: a file was changed meanwhile.
+        """
+        wrong = lock.wrong(Project(root), f"@{self.pipeline}", wanted, used)
+        if wrong:
+            raise UserError(f"{', '.join(wrong)} changed while a trial was running. Run again.")
+
+        entry = deepcopy(wanted)
+        for out in entry["outs"]:
+            out |= {"md5": md5(root / out["path"]), "size": (root / out["path"]).stat().st_size}
+        with self.turn:
+            paths = [str(root / out["path"]) for out in entry["outs"]]
+            self.objects.add(paths, localfs, [out["md5"] for out in entry["outs"]])
+            self._write(wanted, entry)
+        return entry
+
+    def _write(self, wanted: Entry, entry: Entry) -> None:
+        name = _get_cache_hash(entry)
+        part = self.entries / f".part.{name}"  # DVC would take one in the folder for an entry
+        self.entries.mkdir(parents=True, exist_ok=True)
+        dump_yaml(str(part), entry)
+        folder = self._folder(wanted)
+        folder.mkdir(parents=True, exist_ok=True)
+        os.replace(part, folder / name)
+
+    def _folder(self, wanted: Entry) -> Path:
+        key = self.key(wanted)
+        return self.entries / key[:2] / key
+
+
+def _form(stage) -> Entry:
+    """A stage's entry as the project has its code and data now; what steps write is not known."""
+    for dep in stage.deps:
+        if isinstance(dep, ParamsDependency):
+            dep.hash_info = HashInfo("params", dict.fromkeys(dep.params))
+        elif dep.def_path.startswith("data/"):
+            dep.hash_info, dep.meta = UNKNOWN, Meta()
+        else:
+            dep.hash_info = dep.get_hash()
+    for out in stage.outs:
+        out.hash_info, out.meta = UNKNOWN, Meta()
+    return json.loads(json.dumps(to_single_stage_lockfile(stage)))
+
+
+def _value(sections: dict[str, Any], key: str) -> Any:
+    value: Any = sections
+    for name in key.split("."):
+        value = value[name]
+    return value
+
+
+def _read(file: Path) -> Entry | None:
+    """An entry of the run cache; None if a kill left it damaged."""
+    try:
+        entry = YAML(typ="safe").load(file)
+        return entry if entry["outs"] else None
+    except (OSError, YAMLError, ValueError, TypeError, KeyError):
+        return None

@@ -1,0 +1,148 @@
+"""The part `sweeps:` of params.yaml: what cannot work is refused before anything is trained."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from flows.command.remove import remove
+from flows.guess import space
+from flows.project import edit, sweeps
+from tasks.core.step import UserError
+from tests.support.project import PARAMS, new_project
+from tests.support.swept import put_sweep
+
+RATE = {"low": 0.001, "high": 0.1, "log": True}
+SPACE = {"compile.learning_rate": RATE}
+USUAL = {"objective": "val_loss", "space": SPACE}
+
+
+def tried(key: str, domain) -> dict:
+    return {"space": {key: domain}}
+
+
+# What a sweep of `fashion` says, and what the message says.
+MISTAKES = {
+    "unknown key": ({"trails": 3}, "sweeps.fashion.trails: unknown key. Did you mean `trials`?"),
+    "no trial": ({"trials": 0}, "sweeps.fashion.trials: got 0, expected a whole number above 0"),
+    "trials are a word": (
+        {"trials": "many"},
+        "sweeps.fashion.trials: got 'many', expected a whole",
+    ),
+    "no round": ({"round": 0}, "sweeps.fashion.round: got 0, expected a whole number above 0."),
+    "one round of tpe": ({"round": 6}, "round is 6 and trials is 6. Set round to a third"),
+    "negative seed": ({"seed": -1}, "sweeps.fashion.seed: got -1, expected a whole number"),
+    "unknown search": ({"search": "gird"}, "got 'gird', expected `tpe`, `random`, `grid`."),
+    "unknown objective": ({"objective": "test_loss"}, "got 'test_loss', expected `val_loss`,"),
+    "objective of a regression": (
+        {"objective": "val_mae"},
+        "objective is val_mae, which a training of fashion does not measure. Expected val_loss, "
+        "val_accuracy, loss, accuracy.",
+    ),
+    "no space": ({"space": {}}, "sweeps.fashion.space: got {}, expected a section with keys"),
+    "space is a list": ({"space": [1]}, "space: got [1], expected a section with keys."),
+    "no step": (tried("learning_rate", RATE), "learning_rate names no parameter that a sweep can"),
+    "misspelt step": (tried("biuld.dropout", [0.1]), "Did you mean `build`? Expected build., comp"),
+    "no parameter": (
+        tried("fit.batchsize", [8]),
+        "sweeps.fashion.space.fit.batchsize: unknown key. Did you mean `batch_size`?",
+    ),
+    "another family's": (tried("build.filters", [[8]]), "space.build.filters: unknown key"),
+    "test rows": (tried("load.path", ["a"]), "load.path names no parameter that a sweep can try"),
+    "validation rows": (tried("normalize.seed", [1]), "normalize.seed names no parameter"),
+    "another loss": (tried("compile.loss", ["mse"]), "trials with other losses cannot be compared"),
+    "threads": (tried("fit.threads", [1, 2]), "fit.threads cannot be tried: all trials compute"),
+    "monitor": (tried("fit.monitor", ["loss"]), "choose their checkpoint otherwise"),
+    "no value": (tried("fit.batch_size", []), "got [], expected a list of values to try, or a ra"),
+    "one value": (tried("fit.batch_size", 32), "got 32, expected a list of values to try, or a"),
+    "a value twice": (tried("fit.batch_size", [8, 8]), "a value stands twice in [8, 8]."),
+    "wrong type": (tried("fit.batch_size", ["8"]), "space.fit.batch_size: got '8', expected a wh"),
+    "out of bounds": (tried("build.dropout", [1.5]), "got 1.5, expected a number at least 0 and"),
+    "range out of bounds": (
+        tried("build.dropout", {"low": 0.0, "high": 1.0, "log": False}),
+        "sweeps.fashion.space.build.dropout: got 1.0, expected a number",
+    ),
+    "range of words": (tried("compile.optimizer", RATE), "compile.optimizer: got 0.001, expected"),
+    "low above high": (
+        tried("compile.learning_rate", {**RATE, "low": 1.0}),
+        "low is 1.0, high is 0.1. Swap them.",
+    ),
+    "logarithm of zero": (
+        tried("build.dropout", {"low": 0.0, "high": 0.5, "log": True}),
+        "low is 0.0. With `log: true` it must be above 0.",
+    ),
+    "half a range": (tried("build.dropout", {"low": 0.0}), "build.dropout.high: missing."),
+    "range with a step": (
+        tried("build.dropout", {**RATE, "step": 1}),
+        "space.build.dropout.step: unknown key. Known here: low, high, log.",
+    ),
+    "grid of a range": ({"search": "grid"}, "learning_rate is a range, and `search: grid` tries"),
+    "grid of a million": (
+        {"search": "grid", **tried("fit.seed", list(range(1000)))}
+        | {"space": {"fit.seed": list(range(1000)), "fit.batch_size": list(range(1, 1001))}},
+        "the grid has 1,000,000 combinations, and trials is 6.",
+    ),
+    "one rung": ({"halving": [3]}, "sweeps.fashion.halving: got [3], expected a list with content"),
+    "rungs go down": ({"halving": [9, 3]}, "halving is [9, 3]. Each number of epochs must be larg"),
+    "two say the epochs": (
+        {"halving": [3, 9], **tried("fit.epochs", [1, 2])},
+        "halving says the epochs. Take fit.epochs out of the space.",
+    ),
+    "a schedule has a length": (
+        {"halving": [3, 9], **tried("fit.schedule", ["constant", "cosine"])},
+        "with fit.schedule cosine the learning rate depends on its length",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line_with_its_place_and_what_to_do(tmp_path, mistake):
+    how, says = MISTAKES[mistake]
+    project = put_sweep(new_project(tmp_path / "project"), "fashion", **{**USUAL, **how})
+    with pytest.raises(UserError) as error:
+        sweeps.read(project, "fashion")
+    assert says in str(error.value)
+    assert str(error.value).startswith("params.yaml: sweeps.fashion")
+
+
+def test_without_validation_rows_only_the_training_is_measured(tmp_path):
+    project = put_sweep(new_project(tmp_path / "project"), "linear", **USUAL)
+    with pytest.raises(UserError, match=r"does not measure. Expected loss, mae."):
+        sweeps.read(project, "linear")
+
+
+def test_keys_of_several_families_are_allowed_together(tmp_path):
+    space = {"build.family": ["mlp", "cnn"], "build.filters": [[2], [4]], "build.hidden": [[8]]}
+    project = put_sweep(new_project(tmp_path / "project"), "fashion", **{**USUAL, "space": space})
+    found = sweeps.read(project, "fashion")
+    assert found.used("mlp") == ["build.family", "build.hidden"]
+    assert found.used("cnn") == list(space)
+    sections = found.sections({"build.family": "cnn", "build.filters": [4]})
+    assert sections["build"]["head"] == "average", "the family's own defaults"
+
+
+@pytest.mark.parametrize("name", ["fashion", "fashion-cnn", "linear"])
+def test_a_proposal_can_be_read_and_taken_out_again_and_no_other_byte_changes(tmp_path, name):
+    project = new_project(tmp_path / "project")
+    values = space.propose(project.read(name))
+    longer = edit.with_sweep(PARAMS, name, space.lines(name, values), values)
+    assert not [line for line in longer.splitlines() if "#" in line and len(line) > 100]
+    edit.write(project.params_file, longer)
+    found = sweeps.read(project, name)
+    assert json.loads(found.params.model_dump_json()) == values
+
+    other = "linear" if name == "fashion" else "fashion"
+    put_sweep(project, other, objective="loss")
+    assert sweeps.names(project) == [name, other]
+    remove(project, other)
+    remove(project, name)
+    assert project.params_file.read_text() == edit.without(edit.without(PARAMS, other), name)
+
+
+@pytest.mark.parametrize("there", ["sweeps: {}\n\n", "sweeps:\n\n", ""])
+def test_a_sweep_can_be_added_whatever_is_there(tmp_path, there):
+    text = PARAMS.replace("sweeps: {}\n\n", there)
+    project = put_sweep(new_project(tmp_path / "project", text), "fashion", **USUAL)
+    assert sweeps.names(project) == ["fashion"]
+    assert project.params_file.read_text().endswith(PARAMS[PARAMS.index("\npipelines:") :])

@@ -1,0 +1,47 @@
+"""Tiny sweeps of `linear`: trials that take a fraction of a second."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flows.project import edit
+from flows.project.folder import Project
+
+SPACE = {
+    "compile.learning_rate": {"low": 0.001, "high": 0.1, "log": True},
+    "fit.batch_size": [2, 3, 6],
+}
+SWEEP: dict[str, Any] = {
+    "trials": 6,
+    "round": 3,
+    "seed": 0,
+    "search": "tpe",
+    "objective": "loss",
+    "halving": None,
+    "space": SPACE,
+}
+
+
+def put_sweep(project: Project, name: str = "linear", **how: Any) -> Project:
+    """Write a sweep into params.yaml, in place of the one that is there."""
+    values = {**SWEEP, **how}
+    text = edit.text_of(project.params_file)
+    if name in (edit.content(text).get("sweeps") or {}):
+        text = edit.without(text, name, "sweeps")
+    # JSON is YAML, and no key of it needs a line of its own.
+    lines = [f"  {name}:", *(f"    {key}: {_flow(value)}" for key, value in values.items())]
+    edit.write(project.params_file, edit.with_sweep(text, name, lines, values))
+    return project
+
+
+def _flow(value: Any) -> str:
+    import json
+
+    return json.dumps(value)
+
+
+def trained(project: Project, name: str = "linear") -> list[str]:
+    """A line for each training of a sweep that came to its end."""
+    logs = (project.root / ".dvc/tmp/sweeps" / name).glob("worker-*.log")
+    lines = [line for log in logs for line in log.read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if line.startswith("fit ")]

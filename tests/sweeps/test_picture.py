@@ -1,0 +1,54 @@
+"""`sweep.csv` and `sweep.png`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+
+from tasks.core.folder import Folder
+from tasks.sweeps import picture
+from tasks.sweeps.table import Row, write
+
+
+class Bounds(NamedTuple):
+    low: float
+    high: float
+    log: bool
+
+
+SPACE = {
+    "compile.learning_rate": Bounds(0.001, 1.0, True),
+    "build.dropout": Bounds(0.0, 0.5, False),
+    "build.hidden": [[64, 32], [128, 64]],
+}
+VALUES = {"compile.learning_rate": 0.01, "build.dropout": 0.25, "build.hidden": [64, 32]}
+ROWS = [
+    Row(1, "done", 0.5, 3, 9, VALUES, ""),
+    Row(2, "failed", None, None, None, {**VALUES, "build.hidden": [128, 64]}, "it has diverged"),
+    Row(3, "stopped early", 0.9, 1, 3, {"compile.learning_rate": 1.0, "build.dropout": 0.0}, ""),
+    Row(4, "done", 0.4, 9, 9, {**VALUES, "compile.learning_rate": 0.003}, ""),
+]
+
+
+def test_the_table_has_a_row_for_each_trial_and_nothing_where_nothing_is(tmp_path):
+    write(Folder(tmp_path), ROWS, "val_loss", list(SPACE))
+    assert (tmp_path / "sweep.csv").read_text().splitlines() == [
+        "trial,state,val_loss,best_epoch,epochs,compile.learning_rate,build.dropout,build.hidden,says",
+        '1,done,0.5,3,9,0.01,0.25,"[64, 32]",',
+        '2,failed,,,,0.01,0.25,"[128, 64]",it has diverged',
+        "3,stopped early,0.9,1,3,1.0,0.0,,",
+        '4,done,0.4,9,9,0.003,0.25,"[64, 32]",',
+    ]
+
+
+@pytest.mark.parametrize("maximize", [False, True])
+@pytest.mark.parametrize("rows", [ROWS, ROWS[:1]], ids=["several", "one"])
+def test_the_picture_of_the_same_trials_has_the_same_bytes(tmp_path, rows, maximize):
+    drawn = []
+    for place in ("one", "other"):
+        folder = Folder(tmp_path / place)
+        picture.draw(folder, rows, "val_loss", maximize, SPACE, {"build.dropout": 1.0})
+        drawn.append((folder.path / "sweep.png").read_bytes())
+    assert drawn[0] == drawn[1]
+    assert drawn[0].startswith(b"\x89PNG")
