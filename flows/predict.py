@@ -7,6 +7,7 @@ answers = predict("fashion", "photos")
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from flows.engine.step import folder_of
 from flows.memory.lock import stages
 from flows.project.folder import Project
 from tasks.core.folder import Damaged
-from tasks.core.step import UserError
+from tasks.core.step import UserError, log
 from tasks.sources.base import Place
 
 if TYPE_CHECKING:
@@ -42,8 +43,15 @@ def predict(pipeline: str, data: str | Path, project: Project | None = None) -> 
     return pd.concat(answers(project or Project.here(), pipeline, Path(data)), ignore_index=True)
 
 
-def answers(project: Project, pipeline: str, data: Path) -> Iterator[pd.DataFrame]:
-    """The same, some rows at a time, in memory that does not grow with the data."""
+def answers(
+    project: Project, pipeline: str, data: Path, to: Path | None = None
+) -> Iterator[pd.DataFrame]:
+    """The same, some rows at a time, in memory that does not grow with the data.
+
+    Args:
+        to: the file that the answers go to, if they go to one: how the rows differ from the
+            validation rows is written beside it.
+    """
     chosen = project.read(pipeline)
     folder = folder_of(project, pipeline)
     _check_trained(project, pipeline)
@@ -53,6 +61,7 @@ def answers(project: Project, pipeline: str, data: Path) -> Iterator[pd.DataFram
 
     pin("evaluate", chosen)
     from tasks.answers import asking, reading  # here: TensorFlow takes seconds to import
+    from tasks.drift.watch import Watch
 
     try:
         schema = folder.read_json("schema.json")
@@ -62,8 +71,16 @@ def answers(project: Project, pipeline: str, data: Path) -> Iterator[pd.DataFram
     except Damaged as damaged:
         raise UserError(f"{damaged} Run `python -m flows train {pipeline}`.") from None
 
+    watch = Watch(folder, schema, partial(asking.ask, model))
     for x, part in _all(first, rows):
-        yield asking.told(asking.ask(model, x), part, schema)
+        output = asking.ask(model, x)
+        watch.add(x, output)
+        yield asking.told(output, part, schema)
+    watch.end()
+    if to:
+        watch.write(to)
+        if watch.unable:
+            log.warning("drift was not looked for: %s", watch.unable)
 
 
 def _all(first, rest):

@@ -54,7 +54,9 @@ def main(arguments: list[str]) -> int:
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     with plain_errors() as end, _file(options.data) as data:
-        Answered(options.to).show(options.pipeline, answers(Project.here(), options.pipeline, data))
+        to = Path(options.to) if options.to not in (None, "-") else None
+        parts = answers(Project.here(), options.pipeline, data, to)
+        Answered(options.to).show(options.pipeline, parts)
     return end.code
 
 

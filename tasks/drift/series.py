@@ -1,0 +1,56 @@
+"""What of the rows is compared: features, or what an image looks like, and the model's outputs."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tasks.rows.scaling import Scaling
+
+OF_IMAGES = ("mean", "contrast", "sharpness")
+
+
+class Series(NamedTuple):
+    """One number of each row."""
+
+    name: str  # in a sentence: `feature age`
+    chance: bool = False  # whether it is the probability of a class
+
+
+def names(schema: dict[str, Any]) -> list[Series]:
+    """The columns of `values`, in their order."""
+    shape = schema["input_shape"]
+    if len(shape) > 1:
+        found = [Series(f"{what} of the images") for what in OF_IMAGES]
+    else:
+        named = schema.get("feature_names") or [str(number + 1) for number in range(shape[0])]
+        found = [Series(f"feature {name}") for name in named]
+
+    if schema["labels"] == "regression":
+        return [*found, Series("the prediction")]
+    classes = schema["class_names"]
+    return found + [Series(name, chance=True) for name in classes[len(classes) == 2 :]]
+
+
+def values(x: np.ndarray, output: np.ndarray, schema: dict[str, Any]) -> np.ndarray:
+    """The numbers of each row, (rows, series).
+
+    Args:
+        x: scaled rows.
+        output: of the model, for these rows.
+        schema: the content of `schema.json`.
+    """
+    scaling = Scaling.from_json(schema["scaling"])
+    x = x * scaling.divide + scaling.subtract  # as the data have it
+    of_rows = _of_images(x) if x.ndim > 2 else x
+    output = output.reshape(len(x), -1)
+    # Of two classes one probability says all.
+    return np.column_stack([of_rows, output[:, 1:] if output.shape[1] == 2 else output])
+
+
+def _of_images(x: np.ndarray) -> np.ndarray:
+    """Mean, standard deviation, and how much neighboring pixels differ, of each image."""
+    flat = x.reshape(len(x), -1)
+    steps = [np.abs(np.diff(x, axis=axis)).reshape(len(x), -1).mean(axis=1) for axis in (1, 2)]
+    return np.column_stack([flat.mean(axis=1), flat.std(axis=1), (steps[0] + steps[1]) / 2])

@@ -1,0 +1,129 @@
+"""New rows watched on their way through the model, and compared with the validation rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks.core.arrays import blocks, read_arrays
+from tasks.core.folder import Folder
+from tasks.core.step import log
+from tasks.drift import findings, picture
+from tasks.drift.findings import Finding
+from tasks.drift.series import names, values
+
+ROWS = 10_000  # of each sample, at most
+FEWEST = 30  # rows that say something of their distribution
+TOLD = 3  # differences in the log
+
+
+class Sample:
+    """Rows drawn at random from a stream of unknown length, each as likely as any other."""
+
+    def __init__(self) -> None:
+        self.random = np.random.default_rng(0)
+        self.keys, self.limit = np.empty(0), 1.0
+        self.values: np.ndarray | None = None
+
+    def enters(self, rows: int) -> np.ndarray:
+        """The places of those of the next rows that may become part of it."""
+        keys = self.random.random(rows)
+        places = np.flatnonzero(keys < self.limit)
+        self.keys = np.concatenate([self.keys, keys[places]])
+        return places
+
+    def add(self, values: np.ndarray) -> None:
+        """The values of the rows that `enters` has named; of all rows those of the lowest keys."""
+        self.values = values if self.values is None else np.concatenate([self.values, values])
+        if len(self.keys) > ROWS:
+            kept = np.sort(np.argpartition(self.keys, ROWS)[:ROWS])
+            self.keys, self.values = self.keys[kept], self.values[kept]
+            self.limit = self.keys.max()
+
+
+class Watch:
+    """Compares new rows with the validation rows, in memory that does not grow with them.
+
+    Args:
+        folder: the pipeline's folder.
+        schema: the content of `schema.json`.
+        ask: the model's output for scaled rows.
+    """
+
+    def __init__(
+        self, folder: Folder, schema: dict[str, Any], ask: Callable[[np.ndarray], np.ndarray]
+    ) -> None:
+        self.folder, self.schema, self.ask = folder, schema, ask
+        self.series, self.sample = names(schema), Sample()
+        self.rows, self.before = 0, np.empty((0, len(self.series)))
+        self.found: list[Finding] = []
+        self.unable = ""  # why nothing was compared
+
+    def add(self, x: np.ndarray, output: np.ndarray) -> None:
+        """Some new rows, and the model's output for them."""
+        self.rows += len(x)
+        some = self.sample.enters(len(x))
+        if len(some):
+            self.sample.add(values(x[some], output[some], self.schema))
+
+    def end(self) -> None:
+        """Compare, and warn of what differs."""
+        if self.rows < FEWEST:
+            rows = f"{self.rows} row{'s are' if self.rows > 1 else ' is'}"
+            self.unable = f"{rows} too few to compare with the validation rows ({FEWEST})"
+            return
+        self._ask_validation_rows()
+        if self.unable:
+            return
+
+        assert self.sample.values is not None
+        self.found = findings.compare(self.sample.values, self.before, self.series)
+        sure = [each for each in self.found if each.p < findings.LEVEL]
+        for each in sure[:TOLD]:
+            log.warning("drift: %s (p %.2g)", each.says, each.p)
+        if len(sure) > TOLD:
+            log.warning("drift: %d more differences", len(sure) - TOLD)
+
+    def _ask_validation_rows(self) -> None:
+        if not (self.folder.path / "normalized.npz").is_file():
+            self.unable = f"{self.folder.shown('normalized.npz')} is not here to compare with"
+            return
+        (x,) = read_arrays(self.folder, "normalized.npz", "x_val")
+        if len(x) < FEWEST:
+            self.unable = f"{len(x)} validation rows are too few to compare with ({FEWEST})"
+            return
+
+        some = np.sort(np.random.default_rng(0).permutation(len(x))[:ROWS])
+        rows = np.ascontiguousarray(x[some])
+        parts = [values(rows[p], self.ask(rows[p]), self.schema) for p in blocks(rows)]
+        self.before = np.concatenate(parts)
+
+    @property
+    def alarm(self) -> bool:
+        return findings.alarm(self.found)
+
+    def write(self, answers: Path) -> Path:
+        """Write `NAME.drift.json` and `NAME.drift.png` beside a file of answers.
+
+        Returns:
+            The first of them.
+        """
+        place, stem = _Beside(answers.absolute().parent), answers.stem
+        said = findings.as_json(self.found, self.rows, len(self.before))
+        place.write_json(f"{stem}.drift.json", said | {"unable": self.unable})
+        if self.found:
+            assert self.sample.values is not None
+            drawn = picture.Samples(self.series, self.sample.values, self.before)
+            picture.draw(place, f"{stem}.drift.png", drawn, self.found)
+        return answers.with_name(f"{stem}.drift.json")
+
+
+class _Beside(Folder):
+    """A user's folder, which may be the root of the system."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = self.root = path
+        self.recorded, self.used = {}, {}
