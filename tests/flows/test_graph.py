@@ -26,7 +26,7 @@ FLOORS = [
     ["flows.server", "flows.engine"],
     ["flows.memory"],
     ["flows.project"],
-    [f"tasks.{name}" for name in STEPS] + ["tasks.answers"],
+    [f"tasks.{name}" for name in STEPS] + ["tasks.answers", "tasks.exports"],
     ["tasks.sources", "tasks.families", "tasks.training", "tasks.scores", "tasks.pictures"],
     ["tasks.rows", "tasks.network"],
     ["tasks.core"],
