@@ -52,7 +52,7 @@ def answers(project: Project, pipeline: str, data: Path) -> Iterator[pd.DataFram
         raise UserError(f"There is no {place}. Expected a file or a folder with new rows.")
 
     pin("evaluate", chosen)
-    from tasks.answers import asking, reading  # here: TensorFlow takes seconds to import
+    from tasks.answers import asking, reading, telling  # here: TensorFlow takes seconds to import
 
     try:
         schema = folder.read_json("schema.json")
@@ -63,7 +63,7 @@ def answers(project: Project, pipeline: str, data: Path) -> Iterator[pd.DataFram
         raise UserError(f"{damaged} Run `python -m flows train {pipeline}`.") from None
 
     for x, part in _all(first, rows):
-        yield asking.told(asking.ask(model, x), part, schema)
+        yield telling.told(asking.ask(model, x), part, schema)
 
 
 def _all(first, rest):

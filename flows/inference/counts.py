@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -25,14 +28,23 @@ class Counts:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)  # memory, processor, open files
 
-        of = {"registry": self.registry, "namespace": "serve"}
-        self.requests = Counter("requests", "Requests, by route and status.", ["route", "status"], **of)
-        self.seconds = Histogram("seconds", "From a request to its answer.", ["route"], buckets=SECONDS, **of)
-        self.rows = Counter("rows", "Rows that were answered.", **of)
-        self.batches = Histogram("batch_rows", "Rows in one call of the model.", buckets=BATCHES, **of)
-        self.waiting = Gauge("waiting", "Requests that wait for an answer.", **of)
-        self.takeovers = Counter("takeovers", "Models that were to take over, by result.", ["result"], **of)
-        self.model = Gauge("model", "1 for the model that answers.", ["name", "version"], **of)
+        self.requests = self._add(
+            Counter, "requests", "Requests by route and status", "route status"
+        )
+        self.seconds = self._add(Histogram, "seconds", "From request to answer", "route", SECONDS)
+        self.rows = self._add(Counter, "rows", "Rows that were answered")
+        self.batches = self._add(
+            Histogram, "batch_rows", "Rows in a call of the model", "", BATCHES
+        )
+        self.waiting = self._add(Gauge, "waiting", "Requests that wait for an answer")
+        self.takeovers = self._add(Counter, "takeovers", "Models loaded later, by result", "result")
+        self.model = self._add(Gauge, "model", "1 for the model that answers", "name version")
+
+    def _add(
+        self, kind: Any, name: str, says: str, labels: str = "", buckets: Sequence[float] = ()
+    ) -> Any:
+        more = {"buckets": buckets} if buckets else {}
+        return kind(name, says, labels.split(), registry=self.registry, namespace="serve", **more)
 
     def text(self) -> bytes:
         return generate_latest(self.registry)

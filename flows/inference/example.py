@@ -51,11 +51,12 @@ def _first_row(file: zipfile.ZipFile, name: str) -> np.ndarray:
 def _cell(column: dict[str, Any], value: float | None, words: np.ndarray) -> Cell:
     """A value as it would be written, None if it is missing."""
     kind = column["kind"]
-    if kind == "words":
-        known = column["words"] if value is None or not len(words) else [str(words[int(value)])] if value == value else [None]
-        return known[0]
+    if kind == "words" and not len(words):
+        return column["words"][0]
     if value is None or np.isnan(value):
         return None
+    if kind == "words":
+        return str(words[int(value)])
     if kind == "boolean":
         return bool(value)
     if kind.startswith("date"):

@@ -17,6 +17,7 @@ from tasks.answers.sent import Reader, Rows
 from tasks.core.folder import Damaged, Folder
 from tasks.core.step import UserError
 from tasks.exports import litert
+from tasks.exports.base import Model as Exported
 
 FILE = f"export/{litert.NAME}"
 SCORES = ("test_accuracy", "test_mae", "test_mse")  # the first that metrics.json has is shown
@@ -38,7 +39,7 @@ class Model:
     version: str
     schema: dict[str, Any]
     folder: Folder
-    asked: litert.Model
+    asked: Exported
 
     @cached_property
     def reader(self) -> Reader:
@@ -61,7 +62,7 @@ class Model:
         if "metrics.json" in self.folder.recorded:
             with suppress(UserError):
                 metrics = self.folder.read_json("metrics.json")
-        return {name: metrics[name] for name in SCORES if name in metrics and metrics[name]}
+        return {name: metrics[name] for name in SCORES if metrics.get(name) is not None}
 
     def answers(self, rows: Rows, output: np.ndarray) -> list[dict[str, Any]]:
         """An answer for each row, as JSON has it."""

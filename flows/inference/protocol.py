@@ -82,7 +82,7 @@ class Inference:
                 yield name, _listed(name, tensor.get("data"), shape, kind)
                 continue
             if not isinstance(size, int) or not 0 <= size <= len(self.behind) - begin:
-                raise UserError(f"{name}: binary_data_size is {size}, which the body does not have.")
+                raise UserError(f"{name}: binary_data_size is {size}, but there is less.")
             yield name, _unpacked(name, self.behind[begin : begin + size], shape, kind)
             begin += size
 

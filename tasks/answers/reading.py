@@ -16,7 +16,9 @@ from tasks.sources import csv, idx, images, npz
 from tasks.sources.base import New, Place
 
 
-def read(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[tuple[np.ndarray, New]]:
+def read(
+    place: Place, schema: dict[str, Any], folder: Folder, scale: bool = True
+) -> Iterator[tuple[np.ndarray, New]]:
     """New rows, some at a time: as the model sees them, and as they were read.
 
     Args:
@@ -24,6 +26,7 @@ def read(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[tuple
             images an image, too.
         schema: the content of `schema.json`.
         folder: the pipeline's folder.
+        scale: whether the rows are scaled; an exported model does that itself.
 
     Raises:
         UserError: the data cannot be read, or are no rows for this model.
@@ -44,7 +47,8 @@ def read(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[tuple
             x, strange = encoded(encoding, part)
             unknown.update(strange)
         rows += len(x)
-        yield scaled(scaling, x, place, part), part
+        seen = scaled(scaling, x, place, part)
+        yield (seen if scale else x), part
 
     for name, count in unknown.items():
         log.warning(

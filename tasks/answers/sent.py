@@ -1,4 +1,4 @@
-"""Rows that somebody sent, as an exported model takes them: read as new rows are, not yet scaled."""
+"""Rows that somebody sent, as an exported model takes them: they are read, and not yet scaled."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class Reader:
         return f"an image file, or {arrays}" if self.takes_images else arrays
 
     def _finished(self, place: Place, part: New) -> Rows:
-        x, unknown = part.x, {}
+        x, unknown = part.x, dict[str, int]()
         if self.encoding is not None:
             x, unknown = encoded(self.encoding, part)
         scaled(self.scaling, x, place, part)  # refuses what is no number

@@ -34,7 +34,7 @@ FORMATS = (
     "WEBP",
     "BMP",
     "TIFF",
-)  # of what a stranger sends: Pillow knows worse ones
+)  # of what is sent: Pillow knows worse
 EXPECTED = (
     "a folder with a sub-folder of PNG, JPEG, WebP, BMP or TIFF files for each class, or such "
     "folders `train`, `val` and `test`"
