@@ -60,7 +60,7 @@ def answers(
         raise UserError(f"There is no {place}. Expected a file or a folder with new rows.")
 
     pin("evaluate", chosen)
-    from tasks.answers import asking, reading  # here: TensorFlow takes seconds to import
+    from tasks.answers import asking, reading, telling  # here: TensorFlow takes seconds to import
     from tasks.drift.watch import Watch
 
     try:
@@ -75,7 +75,7 @@ def answers(
     for x, part in _all(first, rows):
         output = asking.ask(model, x)
         watch.add(x, output)
-        yield asking.told(output, part, schema)
+        yield telling.told(output, part, schema)
     watch.end()
     if to:
         watch.write(to)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from tasks.answers import plain
 from tasks.core.folder import Folder
 from tasks.core.step import UserError, log
 from tasks.rows.encoding import Encoding
@@ -17,7 +16,9 @@ from tasks.sources import csv, idx, images, npz, parquet
 from tasks.sources.base import New, Place
 
 
-def read(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[tuple[np.ndarray, New]]:
+def read(
+    place: Place, schema: dict[str, Any], folder: Folder, scale: bool = True
+) -> Iterator[tuple[np.ndarray, New]]:
     """New rows, some at a time: as the model sees them, and as they were read.
 
     Args:
@@ -25,6 +26,7 @@ def read(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[tuple
             images an image, too.
         schema: the content of `schema.json`.
         folder: the pipeline's folder.
+        scale: whether the rows are scaled; an exported model does that itself.
 
     Raises:
         UserError: the data cannot be read, or are no rows for this model.
@@ -42,18 +44,11 @@ def read(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[tuple
     for part in source.new(place, schema, folder):
         x = part.x
         if encoding is not None:
-            assert part.words is not None
-            unknown.update(_unknown(encoding, x, part.words))
-            x = encoding.apply(x, part.words)
+            x, strange = encoded(encoding, part)
+            unknown.update(strange)
         rows += len(x)
-        scaled = scaling.apply(x)
-        strange = np.flatnonzero(~np.isfinite(scaled).reshape(len(scaled), -1).all(axis=1))
-        if len(strange):
-            raise UserError(
-                f"{place}: {part.places[strange[0]]} has a value that is too large for float32, "
-                "or is no number. Correct it."
-            )
-        yield scaled, part
+        seen = scaled(scaling, x, place, part)
+        yield (seen if scale else x), part
 
     for name, count in unknown.items():
         log.warning(
@@ -61,14 +56,32 @@ def read(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[tuple
         )
 
 
-def _unknown(encoding: Encoding, x: np.ndarray, words: np.ndarray) -> dict[str, int]:
-    """In how many rows each column has a word that has no feature."""
-    found = {}
-    for column, codes in zip(encoding.columns, x.T, strict=True):
+def encoded(encoding: Encoding, part: New) -> tuple[np.ndarray, dict[str, int]]:
+    """Rows of a table as features; and how many have a word without a feature, by column."""
+    assert part.words is not None
+    unknown = {}
+    for column, codes in zip(encoding.columns, part.x.T, strict=True):
         if column.kind == "words" and not column.buckets:
-            there = words[codes[~np.isnan(codes)].astype(int)]
-            found[column.name] = int((~np.isin(there, column.words)).sum())
-    return {name: count for name, count in found.items() if count}
+            there = part.words[codes[~np.isnan(codes)].astype(int)]
+            unknown[column.name] = int((~np.isin(there, column.words)).sum())
+    features = encoding.apply(part.x, part.words)
+    return features, {name: count for name, count in unknown.items() if count}
+
+
+def scaled(scaling: Scaling, x: np.ndarray, place: Place, part: New) -> np.ndarray:
+    """Rows as the model sees them, float32.
+
+    Raises:
+        UserError: a value is none that a model can use.
+    """
+    found = scaling.apply(x)
+    strange = np.flatnonzero(~np.isfinite(found).reshape(len(found), -1).all(axis=1))
+    if len(strange):
+        raise UserError(
+            f"{place}: {part.places[strange[0]]} has a value that is too large for float32, "
+            "or is no number. Correct it."
+        )
+    return found
 
 
 def _source(place: Place, schema: dict[str, Any]) -> Any:
@@ -80,6 +93,8 @@ def _source(place: Place, schema: dict[str, Any]) -> Any:
     if idx.NAME.fullmatch(place.name):
         return idx
     if len(schema["input_shape"]) == 1:
+        from tasks.answers import plain  # here: pandas takes a second to import
+
         return plain
     if schema["load"]["source"] != "images" and schema["load"]["type"] != "|u1":
         kind = np.dtype(schema["load"]["type"])

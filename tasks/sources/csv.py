@@ -37,6 +37,21 @@ def find(params: Params, folder: Folder) -> Dataset:
     return table.find(params, folder, text)
 
 
+def records(rows: list[dict[str, Any]], schema: dict[str, Any]) -> New:
+    """Rows to predict that are no text: numbers are numbers, and words are read as in a file.
+
+    Args:
+        rows: the value of each column by its name, None where it is missing.
+        schema: the content of `schema.json`.
+
+    Raises:
+        UserError: a column is missing, or has a value that it cannot have.
+    """
+    from tasks.sources import cells  # here, as pandas takes a second to import
+
+    return cells.rows(rows, {column["name"]: column["kind"] for column in schema["columns"]})
+
+
 def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:
     """Rows to predict; see `table.new`. The training rows may be from a Parquet file."""
     from tasks.sources import text  # here: pandas takes a second to import

@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from tasks.core.step import UserError
+from tasks.sources.base import InMemory
 from tasks.sources.numbers import is_plain
 
 SEPARATORS = (",", ";", "\t", "|", ":", "^", "~", " ")
@@ -57,7 +58,7 @@ def understood(file: object, path: Path, expected: str) -> Iterator[None]:
 
 def _conversion(path: Path) -> str:
     """A command that converts a file to UTF-8, if its encoding can be told."""
-    with open(path, "rb") as opened:
+    with path.open("rb") as opened:
         begin = opened.read(100_000)
     encoding = "UTF-16" if begin[:2] in (b"\xff\xfe", b"\xfe\xff") else "WINDOWS-1252"
     try:
@@ -83,8 +84,9 @@ def frame(path: Path, separator: str, header: bool, **how: Any) -> pd.DataFrame:
     with warnings.catch_warnings():
         # More values than names: pandas would drop some.
         warnings.simplefilter("error", pd.errors.ParserWarning)
+        content = _content(path, separator)
         return pd.read_csv(
-            _content(path, separator),
+            content.open("rb") if isinstance(content, InMemory) else content,
             sep=r"\s+" if separator == " " else separator,
             encoding="utf-8-sig",
             low_memory=False,
@@ -113,7 +115,7 @@ def records(path: Path, separator: str, most: int) -> list[list[str]]:
 
 def declared(path: Path) -> str | None:
     """The separator that a first line such as `sep=;` declares."""
-    with open(path, encoding="utf-8-sig", newline="") as opened:
+    with _text(path) as opened:
         match = DECLARED.fullmatch(opened.readline())
     return match[1] if match and match[1] in SEPARATORS else None
 
@@ -165,9 +167,13 @@ def _kind(cell: str) -> str:
     return "boolean" if cell.lower() in ("true", "false") else "word"
 
 
+def _text(path: Path) -> io.TextIOWrapper:
+    return io.TextIOWrapper(path.open("rb"), encoding="utf-8-sig", newline="")
+
+
 def _content(path: Path, separator: str) -> Path | io.StringIO:
     """The file; or its text, if it begins with titles or comments, or declares its separator."""
-    with open(path, encoding="utf-8-sig", newline="") as opened:
+    with _text(path) as opened:
         first = next((line for line in opened if line.strip()), "")
     special = first.startswith(COMMENT) or DECLARED.fullmatch(first)
     titles = 0 if special else _titles(_first(path, separator, SEEN), separator)
@@ -219,7 +225,7 @@ def _over_numbers(rows: list[list[str]]) -> bool:
 
 
 def _first(path: Path, separator: str, most: int) -> list[list[str]]:
-    with open(path, encoding="utf-8-sig", newline="") as text:
+    with _text(path) as text:
         return _records(text, separator, most)
 
 

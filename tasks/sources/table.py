@@ -211,7 +211,7 @@ def new(place: Place, schema: dict[str, Any], params: Params, reader: Reader) ->
         }
     )
     for part in reader.parts(place, params, ROWS):
-        x, words = kinds.arrays({"new": place}, {"new": part}, of_kind)
+        x, words = kinds.arrays({"new": place}, {"new": part}, of_kind, trained=True)
         y = part[params.target] if labelled else None
         if labelled and not classes:
             y = columns.numbers(place, y, "or take the column out", params.mark)
