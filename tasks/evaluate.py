@@ -10,7 +10,6 @@ from pydantic import Field
 
 from tasks.core.folder import Folder
 from tasks.core.step import Section, UserError
-from tasks.rows.leaks import suspected
 from tasks.rows.scaling import Scaling
 from tasks.scores.criterion import check_criterion, sentence
 
@@ -38,8 +37,8 @@ def evaluate(folder: Folder, params: Params) -> str:
     which to choose among models, and those on the test rows (`test_*`). `classes.csv` has those of
     each class, `predictions.csv` a row for each test row. If test rows are in the training set too
     (`leaked_test`), the score is also given without them. For a table, `metrics.json` also has the
-    scores of simpler models; and if `checks.json` suspects columns of giving the target away, their
-    scores without these.
+    scores of simpler models; and if columns are suspected of giving the target away, their scores
+    without these.
 
     Args:
         folder: the pipeline's folder.
@@ -64,8 +63,9 @@ def evaluate(folder: Folder, params: Params) -> str:
         metrics["passed"] = bool(criterion.reached(metrics[f"test_{criterion.score}"], limit))
     if params.baselines and "columns" in schema:
         metrics["baselines"] = scores.compare(folder, verdict)
-        if suspects := suspected(folder.read_json("checks.json")):
-            metrics["baselines_without"] = scores.compare_without(folder, verdict, suspects)
+        if schema["suspects"]:
+            without = scores.compare_without(folder, verdict, schema["suspects"])
+            metrics["baselines_without"] = without
     if params.predict is not None:
         scaling = Scaling.from_json(schema["scaling"])
         metrics["predict"] = _answers(verdict.tested.model, params.predict, scaling)

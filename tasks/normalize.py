@@ -14,6 +14,7 @@ from tasks.core.folder import Folder
 from tasks.core.step import Section, UserError, log
 from tasks.rows.checks import Table, check, finite
 from tasks.rows.encoding import Encoding, quantiles
+from tasks.rows.leaks import suspected
 from tasks.rows.scaling import Scaling
 from tasks.rows.splits import Amount, held_out
 
@@ -98,9 +99,11 @@ def normalize(folder: Folder, params: Params) -> str:
 
     held = _hold_out(params, raw, labels)
     checks, leaked = _check(raw, labels, held)
-    raw, encoding = _encode(raw, held)
+    raw, encoding = _encode(folder, raw, held)
     scaled = _scale(folder, params, raw, held, encoding)
     schema = _describe(params, raw, labels, scaled, encoding)
+    if encoding:
+        schema["suspects"] = suspected(checks)
     _write(folder, raw, scaled, leaked, schema, checks)
 
     rows = schema["rows"]
@@ -161,15 +164,18 @@ def _check(raw: Raw, labels: Labels, held: np.ndarray) -> tuple[list[dict], np.n
     return check(x, y, held, labels.names, raw.feature_names, places, table)
 
 
-def _encode(raw: Raw, held: np.ndarray) -> tuple[Raw, Encoding | None]:
+def _encode(folder: Folder, raw: Raw, held: np.ndarray) -> tuple[Raw, Encoding | None]:
     """The data with features instead of a table's columns; all other data as they are."""
     if raw.feature_kinds is None:
         return raw, None
     described = (raw.feature_names, raw.feature_kinds, raw.words, str(raw.fill))
     encoding = Encoding.of(raw.x_train[~held], *described)
-    encoded = {
-        name: encoding.apply(getattr(raw, name), raw.words) for name in ("x_train", "x_test")
-    }
+    encoded = {}
+    for name in ("x_train", "x_test"):
+        x = getattr(raw, name)
+        encoded[name] = empty((len(x), len(encoding.features)), np.float64, folder.root)
+        for some in blocks(encoded[name]):
+            encoded[name][some] = encoding.apply(x[some], raw.words)
     return raw._replace(feature_names=np.array(encoding.features), **encoded), encoding
 
 

@@ -329,8 +329,8 @@ def test_a_table_is_compared_with_simpler_models(tmp_path, caplog):
 
     columns = [{"name": "x", "kind": "number", "fill": None, "missing": False}]
     columns[0] |= {"words": [], "parts": []}
-    folder.write_json("schema.json", {**folder.read_json("schema.json"), "columns": columns})
-    folder.write_json("checks.json", [{"check": "a", "columns": ["x"]}, {"check": "b"}])
+    more = {"columns": columns, "suspects": ["x"]}
+    folder.write_json("schema.json", {**folder.read_json("schema.json"), **more})
     said = evaluate(folder, params)
     found = metrics(folder)["baselines"]
     assert list(found) == ["mean", "linear model", "gradient boosting"]

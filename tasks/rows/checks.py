@@ -63,7 +63,8 @@ def check(
     whole = x
     if table and features is not None:
         found += leaks.entries(x["train"], y["train"], features, table.kinds, bool(names))
-        whole = {split: np.column_stack([x[split], table.others[split]]) for split in x}
+        if any(numbers.any() for numbers in table.others.values()):
+            whole = {split: np.column_stack([x[split], table.others[split]]) for split in x}
     entries, leaked = duplicates.entries(whole, labels, places, bool(names), table is not None)
     found += entries
 

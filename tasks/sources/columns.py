@@ -118,9 +118,9 @@ def others(tables: Tables, features: list[str], target: str) -> Labels:
         tables: by split.
         features, target: the columns that do not matter.
     """
-    rows = pd.concat(tables.values())
-    left = [name for name in rows if name not in features and name != target]
+    left = [name for name in tables["train"] if name not in features and name != target]
     left = [name for name in left if not any(counts(table[name]) for table in tables.values())]
+    rows = pd.concat([table[left] for table in tables.values()])
     number = rows.groupby(left, dropna=False, sort=False).ngroup().to_numpy() if left else 0
     every = np.broadcast_to(number, len(rows)).astype(np.int64)
     ends = np.cumsum([len(table) for table in tables.values()])

@@ -74,11 +74,22 @@ def find(params: Params, folder: Folder, reader: Reader) -> Dataset:
     Raises:
         UserError: a column is missing, or has values that it cannot have.
     """
+    place = Place.named(params.path, folder)
+    files = _files(params, place, reader)
+    found, told, names, features = _read(files, params, reader)
+    return Dataset(arranged(params, found, names) | told, params.path, names, features)
+
+
+def _read(
+    files: dict[str, Place], params: Params, reader: Reader
+) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, np.ndarray], list[str], list[str]]:
+    """What `arranged` needs, what else a table has, and the names of classes and features.
+
+    The data frames, which need more memory than all of these, end here.
+    """
     # Here, as pandas takes a second to import.
     from tasks.sources import columns, kinds, missing
 
-    place = Place.named(params.path, folder)
-    files = _files(params, place, reader)
     tables = {split: _whole(file, params, reader) for split, file in files.items()}
     features = columns.features(files, tables, params)
     for split, each in tables.items():
@@ -98,7 +109,7 @@ def find(params: Params, folder: Folder, reader: Reader) -> Dataset:
         "words": words,
         "fill": np.array(params.missing if params.missing in ("mean", "median") else ""),
     }
-    return Dataset(arranged(params, found, names) | told, params.path, names, features)
+    return found, told, names, features
 
 
 def _whole(file: Place, params: Params, reader: Reader):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.rows.leaks import entries
+from tasks.rows.entry import entry
+from tasks.rows.leaks import entries, suspected
+from tests.support.own import loaded, normalized, of_csv, put_csv, table
 
 ROWS = 200
 RANDOM = np.random.default_rng(0)
@@ -20,8 +22,15 @@ def warned(column, y=CLASSES, kind="number", more=NOISE) -> list[str]:
     names, kinds = ["c", "noise"][: x.shape[1]], [kind, "number"][: x.shape[1]]
     found = entries(x, y, names, kinds, classes=y.dtype == np.uint8)
     assert all("noise" not in each["says"] for each in found)
-    assert all(each["columns"] == ["c"] for each in found if each["result"] == "warning")
-    return [each["check"] for each in found if each["result"] == "warning"]
+    warnings = [each["check"] for each in found if each["result"] == "warning"]
+    assert suspected([entry("types", ""), *found]) == (["c"] if warnings else [])
+    return warnings
+
+
+def test_the_schema_names_the_columns_that_are_warned_of(tmp_path):
+    lines = table(60, c=lambda row: 5 + row % 2, d=lambda row: row * 7 % 11)
+    loaded(tmp_path / "out", of_csv(put_csv(tmp_path / "in.csv", *lines)))
+    assert normalized(tmp_path / "out")["suspects"] == ["a", "c"]
 
 
 @pytest.mark.parametrize("step", [1, -3])
