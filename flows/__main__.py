@@ -11,6 +11,7 @@ VERBS = {
     "plan": "show what would run, and why",
     "sweep": "try other parameters, and show which are better",
     "predict": "answers of a trained model to new rows",
+    "export": "write a trained model for other programs, its scaling inside",
     "serve": "answer HTTP requests with an exported model",
     "compare": "list the experiments of a pipeline by their validation scores",
     "new": "add a pipeline on your own data to params.yaml",

@@ -16,6 +16,7 @@ example:
 
 Its section is removed from params.yaml, and nothing else is changed. Its results stay in
 data/digits until you delete them."""
+PARTS = ("sweeps", "release")  # of params.yaml, that may name it too
 
 
 def main(arguments: list[str]) -> int:
@@ -44,17 +45,17 @@ def main(arguments: list[str]) -> int:
 
 
 def remove(project: Project, name: str) -> None:
-    """Take a pipeline's section and its sweep out of params.yaml; every other byte stays.
+    """Take a pipeline out of params.yaml, with its sweep and its release; other bytes stay.
 
     Raises:
         UserError: there is no such pipeline, or it cannot be taken out by itself. Nothing was
             written.
     """
     text = edit.text_of(project.params_file)
-    shorter = edit.without(text, name)
-    if name in (edit.content(text).get("sweeps") or {}):
-        shorter = edit.without(shorter, name, "sweeps")
-    edit.write(project.params_file, shorter)
+    for part in PARTS:
+        if name in (edit.content(text).get(part) or {}):
+            text = edit.without(text, name, part)
+    edit.write(project.params_file, edit.without(text, name))
 
 
 def told(project: Project, name: str) -> str:

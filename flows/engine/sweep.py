@@ -16,9 +16,9 @@ from flows.memory import repo as memory
 from flows.memory.lock import Used
 from flows.project import sweeps
 from flows.project.folder import Project
+from flows.project.steps import SWEEP
 from tasks.core.step import Stopped, UserError
 
-STAGES = "release/dvc.yaml"  # has a stage for each sweep
 Submit = Callable[[SideBySide], rounds.Run]
 
 
@@ -63,7 +63,7 @@ def sweep(
         if by_dvc:
             write()
         else:
-            memory.bring_up_to_date(project, f"{STAGES}:sweep@{pipeline}", write)
+            memory.bring_up_to_date(project, f"{SWEEP}@{pipeline}", write)
         keep(trials, table)
         trials.tidy(table.rows.values())
     return table

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML, YAMLError
 from ruamel.yaml.constructor import DuplicateKeyError, SafeConstructor
 
 from flows.project.mistakes import line, near
-from flows.project.steps import STEPS, step
+from flows.project.steps import RELEASE, STEPS, step
 from tasks.core.step import Section, UserError
 from tasks.scores.criterion import check_criterion
 
@@ -107,6 +107,45 @@ def pipelines(file: Path | str) -> dict[str, Any]:
 def part(whole: Any, name: str) -> dict[str, Any]:
     """A part of the file's content, such as `sweeps`; nothing if it is not there."""
     return _mapping(_mapping(whole).get(name))
+
+
+@cache
+def release_model() -> type[Section]:
+    """All that `release:` says of one pipeline: a section for each stage of release/dvc.yaml."""
+    fields: dict[str, Any] = {name: (step(name).params, ...) for name in RELEASE}
+    return create_model("Release", __base__=Section, **fields)
+
+
+def read_release(file: Path, pipeline: str) -> Any:
+    """The checked entry of a pipeline under `release:`: one attribute for each stage.
+
+    Raises:
+        UserError: there is none, or one line for each mistake in it.
+    """
+    there = releases(file)
+    if pipeline not in there:
+        raise UserError(
+            f"{FILE}: release has no entry `{pipeline}`. `python -m flows export {pipeline}` adds "
+            "it."
+        )
+    return checked(release_model(), f"release.{pipeline}", there[pipeline])
+
+
+def releases(file: Path) -> dict[str, Any]:
+    """The entries under `release:`, as YAML has them.
+
+    Raises:
+        UserError: one has the name of no pipeline.
+    """
+    whole = content(file)
+    there, known = part(whole, "release"), list(part(whole, "pipelines"))
+    for name in there:
+        if name not in known:
+            raise UserError(
+                f"{FILE}: release.{name}: no pipeline has this name.{near(name, known)} There are: "
+                f"{', '.join(known) or 'none'}."
+            )
+    return there
 
 
 class _EachKeyOnce(SafeConstructor):
