@@ -10,6 +10,7 @@ VERBS = {
     "train": "train a pipeline; nothing runs that has not changed",
     "plan": "show what would run, and why",
     "predict": "answers of a trained model to new rows",
+    "export": "write a trained model for other programs, its scaling inside",
     "serve": "answer HTTP requests with an exported model",
     "compare": "list the experiments of a pipeline by their validation scores",
     "new": "add a pipeline on your own data to params.yaml",

@@ -46,7 +46,7 @@ def answers(project: Project, pipeline: str, data: Path) -> Iterator[pd.DataFram
     """The same, some rows at a time, in memory that does not grow with the data."""
     chosen = project.read(pipeline)
     folder = folder_of(project, pipeline)
-    _check_trained(project, pipeline)
+    check_trained(project, pipeline)
     place = Place(data.absolute(), data.as_posix())
     if not place.path.exists():
         raise UserError(f"There is no {place}. Expected a file or a folder with new rows.")
@@ -71,7 +71,7 @@ def _all(first, rest):
     yield from rest
 
 
-def _check_trained(project: Project, pipeline: str) -> None:
+def check_trained(project: Project, pipeline: str) -> None:
     """Refuse a model that was not trained, or that belongs to other rows than schema.json."""
     recorded = stages(project)
     file = project.data(pipeline) / "model.keras"

@@ -11,6 +11,10 @@ Each module has
 - `convert.py`: a process that writes one export.
 """
 
+from __future__ import annotations
+
+from pathlib import Path
+
 from tasks.exports import litert, onnx, saved_model
 
 FORMATS = {
@@ -18,3 +22,9 @@ FORMATS = {
     "onnx": onnx,
     "saved_model": saved_model,
 }
+
+
+def format_of(path: Path) -> str | None:
+    """The format of an exported model by what it is called: a folder is a SavedModel."""
+    suffixes = {Path(module.NAME).suffix: format for format, module in FORMATS.items()}
+    return suffixes.get("" if path.is_dir() else path.suffix.lower() or "a file")

@@ -22,11 +22,15 @@ CODE = [path for folder in ("flows", "tasks") for path in sorted((ROOT / folder)
 FLOORS = [
     ["flows.__main__", "flows.fashion", "flows.linear"],
     ["flows.command"],
-    ["flows.pipeline", "flows.predict", "flows.stage", "flows.guess", "flows.inference"],
+    [
+        *("flows.pipeline", "flows.predict", "flows.release", "flows.stage", "flows.guess"),
+        "flows.inference",
+    ],
     ["flows.server", "flows.engine"],
     ["flows.memory"],
     ["flows.project"],
-    [f"tasks.{name}" for name in STEPS] + ["tasks.answers", "tasks.exports"],
+    [f"tasks.{name}" for name in STEPS] + ["tasks.answers", "tasks.release"],
+    ["tasks.exports"],
     ["tasks.sources", "tasks.families", "tasks.training", "tasks.scores", "tasks.pictures"],
     ["tasks.rows", "tasks.network"],
     ["tasks.core"],
