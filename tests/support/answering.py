@@ -157,5 +157,3 @@ if __name__ == "__main__":
             make(Path(sys.argv[2]) / when, seed)
     else:
         serve(*sys.argv[2:])
-
-
