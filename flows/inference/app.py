@@ -157,6 +157,9 @@ def _errors(app: FastAPI) -> None:
 
         return tell
 
+    async def failed(request: Request, error: Exception) -> Response:
+        return JSONResponse({"error": "The server failed; its log says why."}, 500)
+
     async def busy(request: Request, error: Exception) -> Response:
         return too_busy().response()
 
@@ -169,6 +172,7 @@ def _errors(app: FastAPI) -> None:
 
     app.add_exception_handler(UserError, told(422))
     app.add_exception_handler(body.WrongKind, told(415))
+    app.add_exception_handler(Exception, failed)
     app.add_exception_handler(Busy, busy)
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(404, missing)

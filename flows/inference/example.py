@@ -20,13 +20,7 @@ def example(raw: Path, schema: dict[str, Any]) -> Any:
         raw: the pipeline's `raw.npz`; where it is not, a row of usual values is made up.
         schema: the content of `schema.json`.
     """
-    row, words = None, np.array([])
-    if raw.is_file():
-        with zipfile.ZipFile(raw) as file:
-            row = _first_row(file, "x_test.npy")
-        if "columns" in schema:
-            with np.load(raw, allow_pickle=False) as arrays:
-                words = arrays["words"]
+    row, words = _test_row(raw, schema)
     if "columns" not in schema:
         return (np.zeros(schema["input_shape"]) if row is None else row).tolist()
 
@@ -36,6 +30,20 @@ def example(raw: Path, schema: dict[str, Any]) -> Any:
         column["name"]: _cell(column, value, words)
         for column, value in zip(columns, values, strict=True)
     }
+
+
+def _test_row(raw: Path, schema: dict[str, Any]) -> tuple[np.ndarray | None, np.ndarray]:
+    """The first test row, if rows of this schema are there; and the words that it may have."""
+    nothing = None, np.array([])
+    if not raw.is_file():
+        return nothing
+    with zipfile.ZipFile(raw) as file, np.load(raw, allow_pickle=False) as arrays:
+        row = _first_row(file, "x_test.npy")
+        if "columns" not in schema:
+            return (row if list(row.shape) == schema["input_shape"] else None), nothing[1]
+        names = [each["name"] for each in schema["columns"]]
+        same = arrays["feature_names"].tolist() == names
+        return (row, arrays["words"]) if same else nothing
 
 
 def _first_row(file: zipfile.ZipFile, name: str) -> np.ndarray:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
 from flows.inference.counts import Counts
@@ -20,6 +21,7 @@ from flows.server.settings import HERE
 
 FREE = ("/", "/docs", "/v2/health/live", "/v2/health/ready")  # need no token: they tell nothing
 LINGER = 2.0  # seconds in which a refused body is thrown away, so that its sender reads the answer
+GONE = 499  # a status for the counters alone: the sender went away
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -94,6 +96,8 @@ class Guard:
                 await self.application(scope, self._limited(request), request.send)
         except Refused as refused:
             await request.refuse(refused)
+        except ClientDisconnect:
+            request.status = GONE
         except TimeoutError:
             await request.refuse(_too_slow(request, self.limits.seconds))
         finally:

@@ -93,36 +93,6 @@ def outputs(project: Project) -> dict[str, str]:
     return {out["path"]: out["md5"] for stage in stages(project).values() for out in stage["outs"]}
 
 
-def exported(project: Project, pipeline: str, name: str) -> dict[str, str] | None:
-    """The recorded MD5 of an export, and of all that it was made from.
-
-    Args:
-        name: of the exported file in the pipeline's folder.
-
-    Returns:
-        MD5s by the files' names in that folder, with `metrics.json` if that is the score of this
-        very model; None if there is no such export.
-    """
-    folder, release = project.data(pipeline), project.root / "release"
-    for stage in _stages(release / "dvc.lock").values():
-        named = {
-            os.path.relpath(os.path.normpath(release / each["path"]), folder): each["md5"]
-            for each in (*stage.get("deps", []), *stage.get("outs", []))
-        }
-        if name in named:
-            return named | _judged(project, pipeline, named.get("model.keras"))
-    return None
-
-
-def _judged(project: Project, pipeline: str, model: str | None) -> dict[str, str]:
-    """The MD5 of `metrics.json`, if it was recorded for a model of this MD5."""
-    stage = stages(project).get(f"evaluate@{pipeline}", {})
-    seen = {Path(dep["path"]).name: dep["md5"] for dep in stage.get("deps", [])}
-    made = {Path(out["path"]).name: out["md5"] for out in stage.get("outs", [])}
-    same = model is not None and seen.get("model.keras") == model
-    return {"metrics.json": made["metrics.json"]} if same and "metrics.json" in made else {}
-
-
 def as_recorded(project: Project, address: str, but: Path | None = None) -> bool:
     """Whether all outputs of a step, or all but one, have the bytes that `dvc.lock` records."""
     outs = stages(project).get(address, {}).get("outs", [])

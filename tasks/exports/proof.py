@@ -88,7 +88,7 @@ def compared(expected: Answers, found: Answers) -> dict[str, Any]:
         away = away / (np.abs(expected.numbers).max() or 1.0)
         other = away > LIMIT
     else:
-        other = np.not_equal(found.labels, expected.labels)
+        other = found.labels != expected.labels
 
     worst = int(np.where(other, 2 + away, away).argmax())
     said, was = (_told(each, worst) for each in (found, expected))

@@ -8,7 +8,7 @@ import itertools
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -81,11 +81,9 @@ def frame(path: Path, separator: str, header: bool, **how: Any) -> pd.DataFrame:
     there = names(path, separator, header)
     if not header or there[:1] == [ROW_NAMES]:
         how.update(header=0 if header else None, names=there)
-    with warnings.catch_warnings():
-        # More values than names: pandas would drop some.
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        content = _content(path, separator)
-        return pd.read_csv(
+    content = _content(path, separator)
+    found = _strictly(
+        lambda: pd.read_csv(
             content.open("rb") if isinstance(content, InMemory) else content,
             sep=r"\s+" if separator == " " else separator,
             encoding="utf-8-sig",
@@ -93,6 +91,24 @@ def frame(path: Path, separator: str, header: bool, **how: Any) -> pd.DataFrame:
             index_col=False,
             **how,
         )
+    )
+    return _parts(found) if how.get("chunksize") else found
+
+
+def _parts(reader: Any) -> Iterator[pd.DataFrame]:
+    while True:
+        try:
+            part = _strictly(lambda: next(reader))
+        except StopIteration:
+            return
+        yield part
+
+
+def _strictly(read: Callable[[], Any]) -> Any:
+    """Read, or fail: where a row has more values than names pandas would drop some."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        return read()
 
 
 def names(path: Path, separator: str, header: bool) -> list[str]:

@@ -22,7 +22,10 @@ CODE = [path for folder in ("flows", "tasks") for path in sorted((ROOT / folder)
 FLOORS = [
     ["flows.__main__", "flows.fashion", "flows.linear"],
     ["flows.command"],
-    ["flows.pipeline", "flows.predict", "flows.stage", "flows.guess", "flows.inference"],
+    [
+        *("flows.pipeline", "flows.predict", "flows.release", "flows.sweep", "flows.stage"),
+        *("flows.guess", "flows.inference"),
+    ],
     ["flows.server", "flows.engine"],
     ["flows.memory"],
     ["flows.project"],
