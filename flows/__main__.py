@@ -10,6 +10,7 @@ VERBS = {
     "train": "train a pipeline; nothing runs that has not changed",
     "plan": "show what would run, and why",
     "predict": "answers of a trained model to new rows",
+    "export": "write a trained model for other programs, its scaling inside",
     "promote": "make a model the champion, if it is shown to be better",
     "history": "say what was the champion when, and why",
     "notify": "let Prefect tell a webhook of failures, drift and new champions",

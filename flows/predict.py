@@ -54,13 +54,13 @@ def answers(
     """
     chosen = project.read(pipeline)
     folder = folder_of(project, pipeline)
-    _check_trained(project, pipeline)
+    check_trained(project, pipeline)
     place = Place(data.absolute(), data.as_posix())
     if not place.path.exists():
         raise UserError(f"There is no {place}. Expected a file or a folder with new rows.")
 
     pin("evaluate", chosen)
-    from tasks.answers import asking, reading  # here: TensorFlow takes seconds to import
+    from tasks.answers import asking, reading, telling  # here: TensorFlow takes seconds to import
     from tasks.drift.watch import Watch
 
     try:
@@ -75,7 +75,7 @@ def answers(
     for x, part in _all(first, rows):
         output = asking.ask(model, x)
         watch.add(x, output)
-        yield asking.told(output, part, schema)
+        yield telling.told(output, part, schema)
     watch.end()
     if to:
         watch.write(to)
@@ -88,7 +88,7 @@ def _all(first, rest):
     yield from rest
 
 
-def _check_trained(project: Project, pipeline: str) -> None:
+def check_trained(project: Project, pipeline: str) -> None:
     """Refuse a model that was not trained, or that belongs to other rows than schema.json."""
     recorded = stages(project)
     file = project.data(pipeline) / "model.keras"

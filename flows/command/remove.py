@@ -44,14 +44,14 @@ def main(arguments: list[str]) -> int:
 
 
 def remove(project: Project, name: str) -> None:
-    """Take a pipeline's section out of params.yaml; every other byte stays as it is.
+    """Take a pipeline out of params.yaml, also out of `release:`; every other byte stays.
 
     Raises:
         UserError: there is no such pipeline, or it cannot be taken out by itself. Nothing was
             written.
     """
     text = edit.text_of(project.params_file)
-    edit.write(project.params_file, edit.without(text, name))
+    edit.write(project.params_file, edit.without(edit.without_release(text, name), name))
 
 
 def told(project: Project, name: str) -> str:

@@ -10,12 +10,12 @@ from tasks.network import threads
 KERAS = "tasks/network/backend.py"
 
 
-def pin(step: str, chosen: Any) -> None:
+def pin(place: str, chosen: Any) -> None:
     """Choose the number of TensorFlow's threads, if the step imports it.
 
     Args:
-        step: its name.
+        place: of the step's module in `tasks`, such as `fit`.
         chosen: the parameters of the pipeline.
     """
-    if KERAS in code(step):
+    if KERAS in code(place):
         threads.use(chosen.fit.threads)

@@ -15,7 +15,7 @@ from flows.engine.environment import pin
 from flows.memory.lock import Used, as_recorded, outputs
 from flows.project.folder import Project
 from flows.project.params import FILE
-from flows.project.steps import Step, step
+from flows.project.steps import RELEASE, Step, step
 from tasks.core.code import ROOT, code, md5_of
 from tasks.core.folder import Damaged, Folder, Identity, identity, md5
 from tasks.core.step import UserError, at_most, readable, stopping
@@ -42,14 +42,14 @@ def run(project: Project, name: str, pipeline: str, force: bool = False) -> tupl
         Stopped: it was asked to stop, or `run.timeouts` allows it no more time.
     """
     chosen = project.read(pipeline)
-    sections = project.sections(pipeline)
-    this, section = step(name), getattr(chosen, name)
+    sections = {**project.sections(pipeline), "release": project.releases()}
+    this, section = step(name), _section(project, name, pipeline)
     folder = folder_of(project, pipeline)
     watched = _files(project, this.watched(section))
     used = Used(sections, {path: md5(path) for path in watched})
 
-    pin(name, chosen)
-    limit = at_most(getattr(chosen.run.timeouts, name), f"run.timeouts.{name}")
+    pin(this.place, chosen)
+    limit = at_most(getattr(chosen.run.timeouts, name, None), f"run.timeouts.{name}")
     with _system_errors(this), _damage(project, this, pipeline), limit:
         said = None if force else _shared(project, this, pipeline, section)
         said = said or this.function(folder, section, *_run_keys(this, chosen))
@@ -60,6 +60,12 @@ def run(project: Project, name: str, pipeline: str, force: bool = False) -> tupl
     if this.trains:
         _environment_as_recorded(project, folder, f"{name}@{pipeline}")
     return readable(said), used
+
+
+def _section(project: Project, name: str, pipeline: str) -> Any:
+    """A step's parameters, checked."""
+    of = project.release(pipeline) if name in RELEASE else project.read(pipeline)
+    return getattr(of, name)
 
 
 def folder_of(project: Project, pipeline: str) -> Folder:
@@ -96,12 +102,13 @@ def _refuse_changes(
 ) -> None:
     name = this.name
     changed = [folder.shown(file) for file in folder.changed()]
-    changed += [file for file in code(name) if md5_of(file) != _now(ROOT / file)]
+    changed += [file for file in code(this.place) if md5_of(file) != _now(ROOT / file)]
     now = _files(project, this.watched(section))
     differing = {file for file, _ in watched.items() ^ now.items()}
     changed += sorted(os.path.relpath(file, project.root) for file in differing)
-    if getattr(project.read(pipeline), name) != section:
-        changed.append(f"{FILE} (pipelines.{pipeline}.{name})")
+    if _section(project, name, pipeline) != section:
+        part = "release" if name in RELEASE else "pipelines"
+        changed.append(f"{FILE} ({part}.{pipeline}.{name})")
     if changed:
         raise UserError(
             f"{', '.join(changed)} changed while {name} was running, so its result matches "

@@ -1,4 +1,7 @@
-"""`dvc.lock` as it is written down: read without DVC, which takes half a second to import."""
+"""`dvc.lock` as it is written down: read without DVC, which takes half a second to import.
+
+There are two: that of the steps, and that of what follows them, in `release/`.
+"""
 
 from __future__ import annotations
 
@@ -52,8 +55,11 @@ _read: dict[Path, tuple[Identity, Stages]] = {}
 
 
 def stages(project: Project) -> Stages:
-    """What is recorded of each stage, by its address; none if `dvc.lock` cannot be read."""
-    file = project.root / "dvc.lock"
+    """What is recorded of each stage, by its address; none of a `dvc.lock` that cannot be read."""
+    return _recorded(project.root / "dvc.lock") | _recorded(project.root / "release" / "dvc.lock")
+
+
+def _recorded(file: Path) -> Stages:
     now = identity(file)
     if _read.get(file, ((0,), {}))[0] != now:
         _read[file] = now, _stages(file)
@@ -72,7 +78,7 @@ def lost(project: Project) -> list[str]:
 
     `dvc repro` writes it in place: a kill may leave the first half of it, which can be read.
     """
-    there, known = stages(project), project.pipelines()
+    there, known = _recorded(project.root / "dvc.lock"), project.pipelines()
     unreadable = not there and (project.root / "dvc.lock").is_file()
     if unreadable or not shutil.which("git"):  # DVC says what is wrong with it
         return []
@@ -92,7 +98,15 @@ def as_recorded(project: Project, address: str, but: Path | None = None) -> bool
     outs = stages(project).get(address, {}).get("outs", [])
     files = {project.root / out["path"]: out["md5"] for out in outs}
     files.pop(but, None)  # type: ignore[arg-type] # None is no key
-    return bool(files) and all(file.is_file() and md5(file) == files[file] for file in files)
+    return bool(files) and all(digest(file) == files[file] for file in files)
+
+
+def digest(path: Path) -> str | None:
+    """The MD5 of a file, or of a folder as DVC makes it; None if it is not there."""
+    if path.is_dir():
+        files = (file for file in path.rglob("*") if file.is_file())
+        return digest_of_folder(path, {file: md5(file) for file in files})
+    return md5(path) if path.is_file() else None
 
 
 def fits(project: Project, address: str, used: Used) -> bool:

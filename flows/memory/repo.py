@@ -32,7 +32,7 @@ from flows.memory.local import settle
 from flows.memory.lock import Used
 from flows.memory.patches import restored, steps_run_here
 from flows.project.folder import Project
-from flows.project.steps import STEPS
+from flows.project.steps import RELEASE, STEPS, graph
 from tasks.core.folder import md5
 from tasks.core.step import UserError, log
 
@@ -104,7 +104,8 @@ def _advice(error: DvcException) -> str:
 
 def target(project: Project, address: str) -> str:
     """A stage's address as DVC takes it, from wherever the process is."""
-    return f"{os.path.relpath(project.root / 'dvc.yaml')}:{address}"
+    file = project.root / graph(address.partition("@")[0])
+    return f"{os.path.relpath(file)}:{address}"
 
 
 def stage_of(repo: Repo, project: Project, address: str):
@@ -160,7 +161,8 @@ def _bring_data(repo: Repo, project: Project, address: str) -> None:
     """Let DVC look after data that it keeps (`dvc add`), or that a stage of the user's makes."""
     if not address.startswith("load@"):  # the step that reads them
         return
-    others = [s for s in repo.index.stages if getattr(s, "name", "").partition("@")[0] not in STEPS]
+    ours = (*STEPS, *RELEASE)
+    others = [s for s in repo.index.stages if getattr(s, "name", "").partition("@")[0] not in ours]
     if not others:  # a graph takes longer
         return
     before = repo.index.graph.successors(stage_of(repo, project, address))
@@ -185,11 +187,13 @@ def _drop_damaged(repo: Repo, project: Project, address: str) -> bool:
     They are deleted here and in the cache, so that they are made again.
     """
     stage = stage_of(repo, project, address)
-    damaged = [out for out in stage.outs if md5(Path(out.fs_path)) != out.hash_info.value]
+    damaged = [out for out in stage.outs if lock.digest(Path(out.fs_path)) != out.hash_info.value]
     for out in damaged:
         log.warning("%s was damaged in DVC's cache: it is made again", out.def_path)
-        for path in (out.fs_path, repo.cache.local.oid_to_path(out.hash_info.value)):
-            Path(path).unlink(missing_ok=True)
+        kept = [entry for _, _, entry in out.get_obj()] if out.isdir() else []
+        for each in (*kept, out.hash_info):
+            Path(repo.cache.local.oid_to_path(each.value)).unlink(missing_ok=True)
+        out.remove()
     return bool(damaged)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+from ruamel.yaml import YAML, CommentedMap
 from ruamel.yaml.nodes import MappingNode
 
 from flows.project import params
@@ -85,10 +87,10 @@ def without(text: str, name: str) -> str:
         raise UserError(f"{FILE}: no pipeline `{name}`. It has: {known}.")
     expected["pipelines"] = {key: value for key, value in there.items() if key != name}
 
-    found = _lines_of(text, name)
+    found = _lines_of(text, "pipelines", name)
     if found:
         start, end = found
-        shorter = text[:start] + text[end:]
+        shorter = text[: _blank_line_above(text, start)] + text[end:]
         if _same(shorter, expected):
             return shorter
     raise UserError(
@@ -96,6 +98,60 @@ def without(text: str, name: str) -> str:
         "not stay the same. Is there an anchor (`&`) in it that another one uses, or does it "
         f"share a line with another one? {BY_HAND}"
     )
+
+
+def with_release(text: str, name: str, part: str, values: dict[str, Any]) -> str:
+    """The text with a part of a pipeline's entry under `release:`.
+
+    Args:
+        text: of params.yaml.
+        name: of the pipeline.
+        part: a stage of release/dvc.yaml, such as `export`.
+        values: its parameters, in place of those that are there.
+
+    Raises:
+        UserError: there is no `release:`, or the result would not be the same file with this entry.
+    """
+
+    def change(entries: dict[str, Any]) -> None:
+        written = CommentedMap(values)
+        written.fa.set_flow_style()
+        entries.setdefault(name, {})[part] = written
+
+    return _released(text, change)
+
+
+def without_release(text: str, name: str) -> str:
+    """The text without a pipeline's entry under `release:`, if there is one."""
+    if name not in (content(text).get("release") or {}):
+        return text
+    return _released(text, lambda entries: entries.pop(name))
+
+
+def _released(text: str, change: Callable[[dict[str, Any]], Any]) -> str:
+    """The text with other entries under `release:`, whose comments stay."""
+    expected = content(text)
+    found = _lines_of(text, "release")
+    if not isinstance(expected.get("release"), dict) or found is None:
+        raise UserError(
+            f"{FILE} has no part `release:` with an entry for each pipeline that leaves the "
+            "project. Write a line `release: {}` above `pipelines:`."
+        )
+    change(expected["release"])
+
+    start, end = found
+    yaml, block = YAML(), io.StringIO()
+    yaml.preserve_quotes, yaml.width = True, 4096
+    entries = yaml.load(text[start:end])
+    entries["release"].fa.set_block_style()
+    change(entries["release"])
+    yaml.dump(entries, block)
+
+    written = block.getvalue().replace("\n", "\r\n" if "\r\n" in text else "\n")
+    other = text[:start] + written + text[end:]
+    if _same(other, expected):
+        return other
+    raise UserError(f"{FILE}: its part `release:` cannot be changed by a program. {BY_HAND}")
 
 
 def write(file: Path, text: str) -> None:
@@ -119,28 +175,34 @@ def _same(text: str, expected: dict[str, Any]) -> bool:
         found = content(text)
     except UserError:
         return False
-    found["pipelines"] = found["pipelines"] or {}
+    for each in (found, expected):
+        each["pipelines"] = each["pipelines"] or {}
     return repr(found) == repr(expected)  # not ==: NaN is unequal to itself, and 1 equal to true
 
 
-def _lines_of(text: str, name: str) -> tuple[int, int] | None:
+def _lines_of(text: str, *names: str) -> tuple[int, int] | None:
     """Where the lines of a section begin and end: positions in the text.
 
     None if a merge (`<<`) has brought it there: then it has no lines of its own.
+
+    Args:
+        text: of params.yaml.
+        names: of the section, and before it of those that it is in.
     """
-    pipelines = _value(YAML(typ="safe", pure=True).compose(text), "pipelines")
-    if pipelines is None:
-        return None
-    marks = {key.value: key.start_mark for key, _ in pipelines.value}
+    parent = YAML(typ="safe", pure=True).compose(text)
+    *above, name = names
+    for each in above:
+        parent = parent and _value(parent, each)
+    marks = {key.value: key.start_mark for key, _ in parent.value} if parent else {}
     if name not in marks:
         return None
     begin = marks[name]
     after = [mark.index for mark in marks.values() if mark.index > begin.index]
-    limit = after[0] if after else pipelines.end_mark.index
+    limit = after[0] if after else parent.end_mark.index
 
     start = text.rfind("\n", 0, begin.index) + 1
     end = _next_line(text, _last_word(text, begin.index, limit))
-    return _blank_line_above(text, start), _own_comments(text, end, begin.column)
+    return start, _own_comments(text, end, begin.column)
 
 
 def _value(node: MappingNode, key: str) -> MappingNode | None:

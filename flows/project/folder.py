@@ -36,6 +36,14 @@ class Project:
         """The checked parameters of a pipeline; see `params.read`."""
         return params.read(self.params_file, pipeline)
 
+    def release(self, pipeline: str) -> Any:
+        """The checked entry of a pipeline under `release:`; see `params.read_release`."""
+        return params.read_release(self.params_file, pipeline)
+
+    def releases(self) -> dict[str, Any]:
+        """The entries under `release:` as YAML has them."""
+        return params.releases(self.params_file)
+
     def sections(self, pipeline: str) -> dict[str, Any]:
-        """The same as YAML has them, as DVC reads them."""
+        """Its parameters as YAML has them, as DVC reads them."""
         return params.pipelines(self.params_file)[pipeline]

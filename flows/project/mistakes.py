@@ -57,18 +57,18 @@ class Path:
             self.schema = self.section.model_json_schema()["properties"][key]
 
 
-def line(model: type[Section], pipeline: str, error: Any) -> str:
+def line(model: type[Section], section: str, error: Any) -> str:
     """One line for one of pydantic's errors.
 
     Args:
-        model: of a pipeline's sections.
-        pipeline: its name.
+        model: of the section.
+        section: its name, such as `pipelines.fashion`.
         error: as `ValidationError.errors` has it.
     """
     path = Path(model)
     for key in error["loc"]:
         path.descend(key)
-    where = f"params.yaml: {'.'.join(['pipelines', pipeline, *path.keys])}"
+    where = f"params.yaml: {'.'.join([section, *path.keys])}"
     kinds, schema = list(path.kinds), path.schema
 
     match error["type"]:

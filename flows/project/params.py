@@ -17,7 +17,7 @@ from ruamel.yaml import YAML, YAMLError
 from ruamel.yaml.constructor import DuplicateKeyError, SafeConstructor
 
 from flows.project.mistakes import line, near
-from flows.project.steps import STEPS, step
+from flows.project.steps import RELEASE, STEPS, step
 from tasks.core.step import Section, UserError
 from tasks.scores.criterion import check_criterion
 
@@ -78,8 +78,7 @@ def read(file: Path, pipeline: str) -> Any:
     try:
         found: Any = model().model_validate(_text_keys(there[pipeline]))
     except ValidationError as error:
-        lines = (line(model(), pipeline, detail) for detail in error.errors())
-        raise UserError("\n".join(dict.fromkeys(lines))) from None
+        raise _refused(model(), f"pipelines.{pipeline}", error) from None
 
     # Now, not after hours of training.
     check_criterion(found.evaluate, found.load.predicts)
@@ -89,6 +88,53 @@ def read(file: Path, pipeline: str) -> Any:
 def pipelines(file: Path | str) -> dict[str, Any]:
     """The sections under `pipelines:` of a file, or of its text; none if there are none."""
     return _mapping(_mapping(content(file)).get("pipelines"))
+
+
+def _refused(section: type[Section], name: str, error: ValidationError) -> UserError:
+    lines = (line(section, name, detail) for detail in error.errors())
+    return UserError("\n".join(dict.fromkeys(lines)))
+
+
+@cache
+def release_model() -> type[Section]:
+    """All that `release:` says of one pipeline: a section for each stage of release/dvc.yaml."""
+    fields: dict[str, Any] = {name: (step(name).params, ...) for name in RELEASE}
+    return create_model("Release", __base__=Section, **fields)
+
+
+def read_release(file: Path, pipeline: str) -> Any:
+    """The checked entry of a pipeline under `release:`: one attribute for each stage.
+
+    Raises:
+        UserError: there is none, or one line for each mistake in it.
+    """
+    there = releases(file)
+    if pipeline not in there:
+        raise UserError(
+            f"{FILE}: release has no entry `{pipeline}`. `python -m flows export {pipeline}` adds "
+            "it."
+        )
+    try:
+        return release_model().model_validate(_text_keys(there[pipeline]))
+    except ValidationError as error:
+        raise _refused(release_model(), f"release.{pipeline}", error) from None
+
+
+def releases(file: Path) -> dict[str, Any]:
+    """The entries under `release:`, as YAML has them.
+
+    Raises:
+        UserError: one has the name of no pipeline.
+    """
+    whole = _mapping(content(file))
+    there, known = _mapping(whole.get("release")), list(_mapping(whole.get("pipelines")))
+    for name in there:
+        if name not in known:
+            raise UserError(
+                f"{FILE}: release.{name}: no pipeline has this name.{near(name, known)} There are: "
+                f"{', '.join(known) or 'none'}."
+            )
+    return there
 
 
 class _EachKeyOnce(SafeConstructor):

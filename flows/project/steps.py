@@ -1,4 +1,4 @@
-"""The eight steps, and what each says of itself in its module."""
+"""The eight steps, what follows them, and what each says of itself in its module."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from typing import Any, get_args
 from tasks.core.step import Section
 
 STEPS = ("load", "normalize", "visualize", "build", "compile", "fit", "reload_best", "evaluate")
+RELEASE = ("export",)  # what a model goes through that leaves the project
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step as its module `tasks/<name>.py` describes it."""
+    """A step as its module describes it: `tasks/<name>.py`, or `tasks/release/<name>.py`."""
 
     name: str
+    place: str  # of its module in `tasks`
     function: Callable[..., str]
     params: Any  # the model of its section in params.yaml, or a union of models
     run: type[Section] | None  # the model of its keys in `run`, which change no result
@@ -51,12 +53,19 @@ class Step:
         return None
 
 
+def graph(name: str) -> str:
+    """The file that has the stages of a step."""
+    return "release/dvc.yaml" if name in RELEASE else "dvc.yaml"
+
+
 @cache
 def step(name: str) -> Step:
     """A step by its name, which is that of its module and its function."""
-    module = importlib.import_module(f"tasks.{name}")
+    place = f"release/{name}" if name in RELEASE else name
+    module = importlib.import_module(f"tasks.{place.replace('/', '.')}")
     return Step(
         name=name,
+        place=place,
         function=getattr(module, name),
         params=module.Params,
         run=getattr(module, "Run", None),

@@ -17,7 +17,9 @@ from tasks.sources import csv, idx, images, npz
 from tasks.sources.base import New, Place
 
 
-def read(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[tuple[np.ndarray, New]]:
+def read(
+    place: Place, schema: dict[str, Any], folder: Folder, scale: bool = True
+) -> Iterator[tuple[np.ndarray, New]]:
     """New rows, some at a time: as the model sees them, and as they were read.
 
     Args:
@@ -25,6 +27,7 @@ def read(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[tuple
             images an image, too.
         schema: the content of `schema.json`.
         folder: the pipeline's folder.
+        scale: whether the rows are scaled; an exported model does that itself.
 
     Raises:
         UserError: the data cannot be read, or are no rows for this model.
@@ -53,7 +56,7 @@ def read(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[tuple
                 f"{place}: {part.places[strange[0]]} has a value that is too large for float32, "
                 "or is no number. Correct it."
             )
-        yield scaled, part
+        yield (scaled if scale else x), part
 
     for name, count in unknown.items():
         log.warning(

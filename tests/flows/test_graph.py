@@ -22,11 +22,14 @@ CODE = [path for folder in ("flows", "tasks") for path in sorted((ROOT / folder)
 FLOORS = [
     ["flows.__main__", "flows.fashion", "flows.linear"],
     ["flows.command"],
-    ["flows.pipeline", "flows.predict", "flows.promote", "flows.stage", "flows.guess"],
+    ["flows.pipeline", "flows.predict", "flows.promote", "flows.release", "flows.stage"]
+    + ["flows.guess"],
     ["flows.server", "flows.engine"],
     ["flows.memory"],
     ["flows.project"],
-    [f"tasks.{name}" for name in STEPS] + ["tasks.answers", "tasks.drift", "tasks.gate"],
+    [f"tasks.{name}" for name in STEPS]
+    + ["tasks.answers", "tasks.drift", "tasks.gate", "tasks.release"],
+    ["tasks.card", "tasks.exports"],
     ["tasks.sources", "tasks.families", "tasks.training", "tasks.scores", "tasks.pictures"],
     ["tasks.rows", "tasks.network"],
     ["tasks.core"],

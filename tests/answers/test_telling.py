@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.answers.asking import told
 from tasks.answers.score import Score
+from tasks.answers.telling import told
 from tasks.sources.base import New
 
 CLASSES = {

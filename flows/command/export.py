@@ -1,0 +1,124 @@
+"""Write a trained model for other programs, with its scaling inside, and prove its answers."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import get_args
+
+from rich.console import Console
+from rich.text import Text
+
+from flows.command.terminal import plain_errors, say
+from flows.engine.step import folder_of
+from flows.predict import check_trained
+from flows.project import edit
+from flows.project.folder import Project
+from tasks.core.step import UserError
+from tasks.release import export as stage
+
+FORMATS = get_args(stage.Params.model_fields["format"].annotation)
+EXAMPLE = """\
+examples:
+  python -m flows export fashion                        LiteRT: data/fashion/export/model.tflite
+  python -m flows export fashion --format onnx
+  python -m flows export fashion --check smaller.tflite
+
+The exported model gets its name when a process without TensorFlow has asked it about every test
+row, and the answers are those of the trained model. params.yaml remembers the format, under
+`release:`, so that `dvc repro release/dvc.yaml:export@fashion` does the same."""
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        "python -m flows export",
+        description=__doc__,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("pipeline", help="a trained one, such as fashion")
+    parser.add_argument("--format", choices=FORMATS, help="litert, unless params.yaml has another")
+    parser.add_argument(
+        "--check", metavar="FILE", type=Path, help="an exported model that was changed: prove it"
+    )
+    options = parser.parse_args(arguments)
+
+    project = Project.here()
+    with plain_errors() as end:
+        if options.check:
+            end.code = check(project, options.pipeline, options.check)
+        else:
+            export(project, options.pipeline, options.format)
+    return end.code
+
+
+def export(project: Project, pipeline: str, format: str | None) -> None:
+    """Bring the export of a pipeline up to date, and say what there is.
+
+    Args:
+        project: this one.
+        pipeline: its name in `params.yaml`, which gets an entry under `release:`.
+        format: None for that of params.yaml, or else LiteRT.
+
+    Raises:
+        UserError: the pipeline is not up to date, or cannot be exported. Nothing has changed.
+    """
+    from flows import release  # here: DVC takes half a second to import
+
+    project.read(pipeline)
+    with Console(stderr=True).status("exporting"):
+        release.check_current(project, pipeline)
+        with _entry(project, pipeline, format):
+            outcome, said = release.bring_up_to_date(project, "export", pipeline)
+    words = {"unchanged": "nothing has changed: ", "restored": "restored from DVC's cache: "}
+    say(Text(words.get(outcome, "") + (said or there(project, pipeline))))
+
+
+@contextmanager
+def _entry(project: Project, pipeline: str, format: str | None) -> Iterator[None]:
+    """The entry in params.yaml; one that is new stays if the export succeeds."""
+    file = project.params_file
+    before = edit.text_of(file)
+    if format is None and pipeline in project.releases():
+        yield
+        return
+
+    after = edit.with_release(before, pipeline, "export", {"format": format or FORMATS[0]})
+    edit.write(file, after)
+    try:
+        yield
+    except BaseException:
+        if edit.text_of(file) == after:  # else somebody else has edited it
+            edit.write(file, before)
+        raise
+
+
+def there(project: Project, pipeline: str) -> str:
+    """What is known of the export of a pipeline, in one line."""
+    folder = folder_of(project, pipeline)
+    return stage.in_words(folder, folder.read_json(stage.PROOF))
+
+
+def check(project: Project, pipeline: str, file: Path) -> int:
+    """Prove an exported model that somebody has changed; nothing is written.
+
+    Returns:
+        The exit code: 0 if every answer is that of predictions.csv, else 1.
+    """
+    from tasks.exports import FORMATS, format_of
+
+    check_trained(project, pipeline)
+    if not file.exists():
+        raise UserError(f"There is no {file}. Expected an exported model, such as model.tflite.")
+    format = format_of(file)
+    if format is None:
+        names = ", ".join(module.NAME for module in FORMATS.values())
+        raise UserError(f"{file} is no exported model: expected a file or folder like {names}.")
+    with Console(stderr=True).status("asking it about the test rows"):
+        found = stage.proved(folder_of(project, pipeline), format, file.absolute())
+    say(Text(f"{file}: {stage.counted(found)}"))
+    if found["worst"]:
+        say(Text(f"for example {found['worst']}"))
+    return 1 if found["differ"] else 0

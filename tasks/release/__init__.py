@@ -1,0 +1,1 @@
+"""What a model goes through that leaves the project: the stages of release/dvc.yaml, as steps."""
