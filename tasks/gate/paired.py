@@ -13,6 +13,7 @@ from tasks.gate.rule import Rule
 
 DRAWS = 10_000  # of signs
 AT_ONCE = 2**22  # values that are drawn at once
+GROUPS = 10_000  # of rows, at most
 ROWS = 30  # for a regression, at least: as for the interval of its score
 
 
@@ -102,9 +103,14 @@ def tango(gained: int, lost: int, rows: int, least: float) -> float:
 
 def signs(gains: np.ndarray) -> float:
     """How often gains with signs at random have at least this mean; the draws have a fixed seed."""
-    random, reached, target = np.random.default_rng(0), 0, gains.sum()
-    size = max(1, AT_ONCE // len(gains))
-    for begin in range(0, DRAWS, size):
-        drawn = random.integers(0, 2, (min(size, DRAWS - begin), len(gains)), np.int8)
-        reached += int((((2 * drawn - 1) @ gains) >= target).sum())
+    size = -(-len(gains) // GROUPS)  # many rows: those of a group share a sign, which is as right
+    groups = np.add.reduceat(gains, np.arange(0, len(gains), size))
+    at_once = max(1, AT_ONCE // len(groups))
+
+    random, reached = np.random.default_rng(0), 0
+    for begin in range(0, DRAWS, at_once):
+        draws = min(at_once, DRAWS - begin)
+        bytes_of_bits = random.integers(0, 256, (draws, -(-len(groups) // 8)), np.uint8)
+        positive = np.unpackbits(bytes_of_bits, axis=1)[:, : len(groups)] @ groups
+        reached += int((positive >= groups.sum()).sum())  # so is the signed sum
     return (1 + reached) / (1 + DRAWS)

@@ -22,13 +22,17 @@ CODE = [path for folder in ("flows", "tasks") for path in sorted((ROOT / folder)
 FLOORS = [
     ["flows.__main__", "flows.fashion", "flows.linear"],
     ["flows.command"],
-    ["flows.pipeline", "flows.predict", "flows.promote", "flows.release", "flows.stage"]
-    + ["flows.guess"],
+    [
+        *("flows.pipeline", "flows.predict", "flows.promote", "flows.promotion", "flows.release"),
+        *("flows.stage", "flows.guess"),
+    ],
     ["flows.server", "flows.engine"],
     ["flows.memory"],
     ["flows.project"],
-    [f"tasks.{name}" for name in STEPS]
-    + ["tasks.answers", "tasks.drift", "tasks.gate", "tasks.release"],
+    [
+        *(f"tasks.{name}" for name in STEPS),
+        *("tasks.answers", "tasks.drift", "tasks.gate", "tasks.release"),
+    ],
     ["tasks.card", "tasks.exports"],
     ["tasks.sources", "tasks.families", "tasks.training", "tasks.scores", "tasks.pictures"],
     ["tasks.rows", "tasks.network"],
@@ -164,8 +168,7 @@ def test_a_stage_names_every_parameter_of_its_step(name):
 def test_the_graph_is_made_from_the_pipelines_and_needs_no_edit_for_a_new_one():
     assert all(stage["foreach"] == "${pipelines}" for stage in STAGES.values())
     assert "${item.load.path}" in STAGES["load"]["do"]["deps"]
-    text = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
-    assert not [name for name in PROJECT.pipelines() if f"data/{name}" in text]
+    assert not [name for name in PROJECT.pipelines() if f"data/{name}" in str(STAGES)]
 
 
 def test_a_stage_names_the_folders_that_its_step_watches():
