@@ -8,7 +8,7 @@ from __future__ import annotations
 from flows.engine import step as engine
 from flows.engine import witness
 from flows.memory import repo as memory
-from flows.memory.lock import Used
+from flows.memory.lock import Used, as_recorded, outputs, stages
 from flows.memory.plan import plan
 from flows.project.folder import Project
 from tasks.core.step import UserError
@@ -23,6 +23,20 @@ def check_current(project: Project, pipeline: str) -> None:
             f"{pipeline} is not up to date: {', '.join(needed)} would run. First type "
             f"`python -m flows train {pipeline}`."
         )
+
+
+def check_exported(project: Project, pipeline: str) -> None:
+    """Refuse a pipeline whose export is missing, of another model, or changed by hand."""
+    again = f"Run `python -m flows export {pipeline}`"
+    project.release(pipeline)
+    exported = stages(project).get(f"export@{pipeline}")
+    if exported is None:
+        raise UserError(f"{pipeline} was not exported. {again}.")
+    made = outputs(project)
+    if any(made.get(dep["path"], dep["md5"]) != dep["md5"] for dep in exported["deps"]):
+        raise UserError(f"The export of {pipeline} is of another model. {again}.")
+    if not as_recorded(project, f"export@{pipeline}"):
+        raise UserError(f"The export of {pipeline} is not what dvc.lock records. {again}.")
 
 
 def bring_up_to_date(project: Project, name: str, pipeline: str) -> tuple[str, str]:

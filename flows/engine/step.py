@@ -73,8 +73,15 @@ def run(project: Project, name: str, pipeline: str, force: bool = False) -> tupl
 
 def _section(project: Project, name: str, pipeline: str) -> Any:
     """A step's parameters, checked."""
-    of = project.release(pipeline) if name in RELEASE else project.read(pipeline)
-    return getattr(of, name)
+    if name not in RELEASE:
+        return getattr(project.read(pipeline), name)
+    found = getattr(project.release(pipeline), name)
+    if found is None:
+        raise UserError(
+            f"params.yaml: release.{pipeline}.{name}: missing. `python -m flows {name} {pipeline}` "
+            "adds it."
+        )
+    return found
 
 
 def folder_of(project: Project, pipeline: str) -> Folder:

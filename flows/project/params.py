@@ -19,6 +19,7 @@ from ruamel.yaml.constructor import DuplicateKeyError, SafeConstructor
 from flows.project.mistakes import line, near
 from flows.project.steps import RELEASE, STEPS, step
 from tasks.core.step import Section, UserError
+from tasks.gate.rule import Rule
 from tasks.scores.criterion import check_criterion
 
 FILE = "params.yaml"
@@ -111,8 +112,12 @@ def part(whole: Any, name: str) -> dict[str, Any]:
 
 @cache
 def release_model() -> type[Section]:
-    """All that `release:` says of one pipeline: a section for each stage of release/dvc.yaml."""
-    fields: dict[str, Any] = {name: (step(name).params, ...) for name in RELEASE}
+    """All that `release:` says of one pipeline: the stages of release/dvc.yaml, and the gate.
+
+    A model may leave the project without a card, and without a champion that it must beat.
+    """
+    fields: dict[str, Any] = {name: (step(name).params | None, None) for name in RELEASE}
+    fields["promote"] = (Rule | None, None)
     return create_model("Release", __base__=Section, **fields)
 
 

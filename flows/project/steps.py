@@ -11,7 +11,7 @@ from typing import Any, get_args
 from tasks.core.step import Section
 
 STEPS = ("load", "normalize", "visualize", "build", "compile", "fit", "reload_best", "evaluate")
-RELEASE = ("export",)  # what a model goes through that leaves the project
+RELEASE = ("export", "card")  # what a model goes through that leaves the project
 SWEEP = "sweep"  # many trainings; no step, and yet a stage
 
 

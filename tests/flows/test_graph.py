@@ -23,13 +23,17 @@ FLOORS = [
     ["flows.__main__", "flows.fashion", "flows.linear"],
     ["flows.command"],
     [
-        *("flows.pipeline", "flows.predict", "flows.release", "flows.sweep", "flows.stage"),
-        *("flows.guess", "flows.inference"),
+        *("flows.pipeline", "flows.predict", "flows.promote", "flows.promotion", "flows.release"),
+        *("flows.sweep", "flows.stage", "flows.guess", "flows.inference"),
     ],
     ["flows.server", "flows.engine"],
     ["flows.memory"],
     ["flows.project"],
-    [f"tasks.{name}" for name in STEPS] + ["tasks.answers", "tasks.drift", "tasks.exports"],
+    [
+        *(f"tasks.{name}" for name in STEPS),
+        *("tasks.answers", "tasks.drift", "tasks.gate", "tasks.release", "tasks.sweeps"),
+    ],
+    ["tasks.card", "tasks.exports"],
     ["tasks.sources", "tasks.families", "tasks.training", "tasks.scores", "tasks.pictures"],
     ["tasks.rows", "tasks.network"],
     ["tasks.core"],
@@ -164,14 +168,23 @@ def test_a_stage_names_every_parameter_of_its_step(name):
 def test_the_graph_is_made_from_the_pipelines_and_needs_no_edit_for_a_new_one():
     assert all(stage["foreach"] == "${pipelines}" for stage in STAGES.values())
     assert "${item.load.path}" in STAGES["load"]["do"]["deps"]
-    text = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
-    assert not [name for name in PROJECT.pipelines() if f"data/{name}" in text]
+    assert not [name for name in PROJECT.pipelines() if f"data/{name}" in str(STAGES)]
 
 
 def test_a_stage_names_the_folders_that_its_step_watches():
     for name in STEPS:
         assert set(step(name).watches) <= set(STAGES[name]["do"]["deps"])
     assert step("build").watches == ("models",)
+
+
+def test_the_stage_of_a_sweep_names_the_rooms_that_a_trial_and_the_search_import_from():
+    stage = YAML(typ="safe").load(ROOT / "release/dvc.yaml")["stages"]["sweep"]["do"]
+    files = {file for name in ("build", "compile", "fit") for file in code(name)}
+    rooms = {file if file.count("/") == 1 else file.rpartition("/")[0] for file in files}
+    named = {dep for dep in stage["deps"] if dep.startswith("tasks")}
+    assert named == rooms | {"tasks/sweeps"}
+    params = {f"pipelines.${{key}}.{name}" for name in ("build", "compile", "fit")}
+    assert set(stage["params"]) == params | {"sweeps.${key}"}
 
 
 def test_every_stage_can_be_restored():

@@ -1,0 +1,72 @@
+"""Make the model of the last commit the champion, if it is shown to be better."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+
+from rich.text import Text
+
+from flows.command.terminal import GRAY, GREEN, RED, Lines, plain_errors, say
+from flows.engine.copies import call
+from flows.project.folder import Project
+from flows.server import settings
+from flows.server.process import Server
+
+EXAMPLE = """\
+examples:
+  python -m flows promote fashion          judge the last commit against the champion
+  python -m flows promote fashion --back   return to the champion before
+
+The champions are git tags. To let others see them: git push --follow-tags"""
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        "python -m flows promote",
+        description=__doc__,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("pipeline", help="a trained and exported one, such as fashion")
+    parser.add_argument("--back", action="store_true", help="return to the champion before")
+    options = parser.parse_args(arguments)
+    with plain_errors() as end:
+        end.code = promote(Project.here(), options.pipeline, options.back)
+    return end.code
+
+
+def promote(project: Project, pipeline: str, back: bool) -> int:
+    """Run the flow and say how it ended.
+
+    Returns:
+        0 if the model is the champion now.
+    """
+    project.read(pipeline)
+    settings.configure(project)
+    server = Server(project)
+    for name in ("flows", "tasks"):
+        logging.getLogger(name).addHandler(Lines())
+        logging.getLogger(name).setLevel(logging.INFO)
+
+    from flows.promote import PROMOTED, promote_model  # here: Prefect takes seconds to import
+    from flows.server import runs
+
+    server.wait()
+    with runs.signed():
+        state = promote_model(pipeline, back, return_state=True)
+    if not state.is_completed():
+        if state.name != "Failed":  # else the flow has said it
+            say(Text("not promoted ", RED).append(str(state.message), "default"))
+        return 1
+
+    word = "promoted " if state.name == PROMOTED else "unchanged "
+    say(Text(word, GREEN).append(str(state.message), "default"))
+    say(Text(_next(project), GRAY))
+    return 0
+
+
+def _next(project: Project) -> str:
+    if call(project.root, "git", "remote").strip():
+        return "The tag is only here yet: git push --follow-tags"
+    return "There is no git remote, so the tag is only here."

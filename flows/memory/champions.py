@@ -1,0 +1,189 @@
+"""Which model is in use, and which were: git tags, written by GTO, read by git.
+
+`fashion@v0.0.2` names the commit of a model that was judged; `fashion#champion#3` makes a version
+the champion. Both are annotated: the message of a tag is the verdict.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ruamel.yaml import YAML, YAMLError
+
+from flows.project.folder import Project
+from tasks.core.step import UserError
+
+STAGE = "champion"
+# In GTO's grammar `!` takes a tag back.
+NAME = re.compile(
+    r"(?P<name>[^#@]+)(@(?P<version>v\d+\.\d+\.\d+)|#(?P<stage>[^#!]+))(?P<back>!?)(#(?P<count>\d+))?"
+)
+FIELDS = "refname:strip=2", "objecttype", "taggerdate:unix", "taggername", "*objectname", "contents"
+GTOS = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_-]*[a-zA-Z0-9])?")
+CLOCK = 120  # seconds that the clocks of two machines may differ
+
+
+class Event(NamedTuple):
+    """A version that became the champion, or was judged and did not."""
+
+    version: str
+    commit: str
+    when: int  # seconds since 1970
+    who: str
+    says: str  # the first line of the tag's message
+    verdict: dict[str, Any]  # the other lines
+    tag: str
+
+
+class Register(NamedTuple):
+    """All that the tags say of a pipeline."""
+
+    versions: dict[str, Event]  # judged
+    champions: list[Event]  # in order of time; the same version may be there again
+
+    @property
+    def champion(self) -> Event | None:
+        return self.champions[-1] if self.champions else None
+
+    def judged_on(self, rows: str, but: str) -> int:
+        """How many versions, but for those of a commit, were judged on the same test rows."""
+        others = [each for each in self.versions.values() if each.commit != but]
+        return sum(each.verdict.get("test_rows") == rows for each in others)
+
+
+def read(project: Project, pipeline: str) -> Register:
+    """The versions and the champions of a pipeline, as GTO counts them."""
+    name = _name(project, pipeline)
+    versions: dict[str, Event] = {}
+    champions: list[Event] = []
+    for found, event in sorted(_tags(project), key=lambda each: (each[1].when, each[1].tag)):
+        if found["name"] != name or found["stage"] not in (None, STAGE):
+            continue
+        if found["version"] and found["back"]:
+            versions.pop(found["version"], None)
+        elif found["version"]:
+            versions[found["version"]] = event._replace(version=found["version"])
+        elif found["back"]:
+            champions = [each for each in champions if each.commit != event.commit]
+        else:
+            champions.append(event)
+
+    of_commit = {event.commit: event.version for event in versions.values()}
+    named = [each._replace(version=of_commit.get(each.commit, "")) for each in champions]
+    return Register(versions, [each for each in named if each.version])
+
+
+def _tags(project: Project) -> list[tuple[re.Match, Event]]:
+    """GTO's tags; a lightweight one says neither when nor who, and GTO passes over it."""
+    shown = "%00".join(f"%({field})" for field in FIELDS) + "%01"
+    listed = _git(project, "for-each-ref", "refs/tags", f"--format={shown}")
+    found = []
+    for line in filter(str.strip, listed.split("\x01")):
+        tag, kind, when, who, commit, message = line.lstrip("\n").split("\0")
+        match = NAME.fullmatch(tag)
+        if match and kind == "tag":
+            says, _, rest = message.partition("\n")
+            found.append((match, Event("", commit, int(when), who, says, _parsed(rest), tag)))
+    return found
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """The verdict in a tag's message; somebody may have written the message by hand."""
+    try:
+        found = YAML(typ="safe").load(text)
+    except (YAMLError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _name(project: Project, pipeline: str) -> str:
+    """What GTO calls the model: with the project's folder, if the repository is larger."""
+    prefix = _git(project, "rev-parse", "--show-prefix").strip().rstrip("/")
+    return f"{prefix}={pipeline}" if prefix else pipeline
+
+
+def check_name(pipeline: str) -> None:
+    """Refuse a name that GTO does not take.
+
+    Raises:
+        UserError: it has other letters.
+    """
+    if not GTOS.fullmatch(pipeline):
+        raise UserError(
+            f"A git tag cannot be made from `{pipeline}`: only English letters, digits, - and _ "
+            "may be in it, the last two not at its ends. Rename the pipeline in params.yaml."
+        )
+
+
+def register(project: Project, pipeline: str, commit: str, says: str, verdict: dict) -> str:
+    """Make a commit a version, with its verdict; one that it is already stays.
+
+    Returns:
+        The version, such as v0.0.2.
+    """
+    known = [each for each in read(project, pipeline).versions.values() if each.commit == commit]
+    if known:
+        return known[-1].version
+    name, message = _artifact(project, pipeline), _message(says, verdict)
+    return _gto(project, "register", name, ref=commit, message=message).version
+
+
+def assign(project: Project, pipeline: str, version: str, says: str, verdict: dict) -> str:
+    """Make a version the champion.
+
+    Returns:
+        The tag.
+    """
+    _wait_for_the_clock(project, pipeline)
+    how = {"version": version, "message": _message(says, verdict), "force": True}
+    return _gto(project, "assign", _artifact(project, pipeline), stage=STAGE, **how).tag
+
+
+def _artifact(project: Project, pipeline: str) -> str:
+    return _name(project, pipeline).replace("=", ":")
+
+
+def _gto(project: Project, function: str, name: str, **how: Any) -> Any:
+    from gto import api  # here: takes half a second to import
+    from gto.exceptions import GTOException
+    from scmrepo.exceptions import SCMError
+
+    top = Path(_git(project, "rev-parse", "--show-toplevel").strip())
+    try:
+        return getattr(api, function)(top, name, **how)
+    except (GTOException, SCMError) as error:
+        raise UserError(f"git could not make the tag: {error}") from None
+
+
+def _message(says: str, verdict: dict[str, Any]) -> str:
+    lines = [f"{key}: {value}" for key, value in verdict.items()]
+    return "\n".join([says, "", *lines])
+
+
+def _wait_for_the_clock(project: Project, pipeline: str) -> None:
+    """Let the next tag be later than the last one: GTO goes by their seconds.
+
+    Raises:
+        UserError: the last tag is from the future.
+    """
+    champion = read(project, pipeline).champion
+    if champion is None:
+        return
+    early = champion.when - time.time() + 1
+    if early > CLOCK:
+        raise UserError(
+            f"The tag {champion.tag} is from the future: the clock of this machine, or of the one "
+            "that made it, is wrong. Set it right, and run again."
+        )
+    time.sleep(max(0, early))
+
+
+def _git(project: Project, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=project.root, capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(f"git {arguments[0]} failed: {done.stderr.strip()}")
+    return done.stdout

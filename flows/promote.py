@@ -1,0 +1,50 @@
+"""The flow that makes a model the champion, or says why not: one run in Prefect's UI."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from prefect import flow
+from prefect.states import Completed, Failed, State
+
+from flows import promotion
+from flows.project.folder import Project
+from flows.server import champion, runs
+from tasks.core.step import UserError
+
+log = logging.getLogger("flows")
+PROMOTED = "Promoted"  # the state of a run that has made a new champion
+NOT_BETTER = "NotBetter"  # of one whose model was not shown to be better
+
+
+@flow(name="promote", flow_run_name="{pipeline}", persist_result=False, retries=0)
+def promote_model(pipeline: str, back: bool = False) -> State[Any]:
+    """Make the model of the last commit the champion, if it is better on the same test rows.
+
+    Args:
+        pipeline: A section of params.yaml.
+        back: Return to the champion before, without a test.
+    """
+    project = Project.here()
+    runs.begin()
+    state = _promote(project, pipeline, back)
+    runs.conclude(state, {}, None)
+    return state
+
+
+def _promote(project: Project, pipeline: str, back: bool) -> State[Any]:
+    try:
+        decide = promotion.back if back else promotion.promote
+        outcome = decide(project, pipeline)
+    except (UserError, OSError) as error:
+        log.error("%s", error)
+        return Failed(message=str(error))
+
+    champion.report(project, pipeline)
+    says = f"{pipeline} {outcome.version}: {outcome.says}"
+    if outcome.promoted:
+        return Completed(name=PROMOTED, message=says)
+    if outcome.says == promotion.ALREADY:
+        return Completed(message=says)
+    return Failed(name=NOT_BETTER, message=says)

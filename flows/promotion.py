@@ -1,0 +1,249 @@
+"""A model becomes the champion, if it is shown to be better on the same test rows."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from flows import release
+from flows.engine.copies import call, repository
+from flows.engine.environment import pin
+from flows.engine.processes import lock
+from flows.engine.step import folder_of
+from flows.memory import champions, past
+from flows.memory.champions import Event, Register
+from flows.memory.lock import as_recorded
+from flows.project.folder import Project
+from tasks.core.arrays import read_arrays
+from tasks.core.folder import Folder
+from tasks.core.step import UserError, log
+from tasks.gate import paired
+from tasks.gate.paired import Verdict
+from tasks.gate.rule import Rule, check_rule
+
+FIRST, ALREADY = "the first champion", "it is the champion already"
+WORDS = {
+    ("better", True): "better",
+    ("better", False): "not shown to be better",
+    ("not_worse", True): "not worse",
+    ("not_worse", False): "perhaps worse",
+}
+BRANCHES = ("refs/heads", "refs/remotes")
+OF_A_MODEL = ("model.keras", "schema.json")  # what it needs to be asked
+
+
+class Outcome(NamedTuple):
+    """How a promotion ended."""
+
+    version: str
+    promoted: bool
+    says: str
+
+
+def promote(project: Project, pipeline: str) -> Outcome:
+    """Judge the model of the last commit, and make it the champion if it is shown to be better.
+
+    Killed at any moment, there is the old champion or the new one: the last thing is one git tag.
+
+    Raises:
+        UserError: the model cannot be judged, or may not leave the project. No tag was made.
+    """
+    with _alone(project, pipeline):
+        rule, commit = _rule(project, pipeline), _commit(project)
+        known = champions.read(project, pipeline)
+        if known.champion and known.champion.commit == commit:
+            return Outcome(known.champion.version, False, ALREADY)
+        _check_fit_to_leave(project, pipeline)
+
+        says, better, facts = _judge(project, pipeline, known, commit, rule)
+        version = champions.register(project, pipeline, commit, says, facts)
+        if better:
+            champions.assign(project, pipeline, version, says, facts)
+        return Outcome(version, better, says)
+
+
+def _judge(
+    project: Project, pipeline: str, known: Register, commit: str, rule: Rule
+) -> tuple[str, bool, dict[str, Any]]:
+    """What is said of the model, whether it is to be the champion, and the facts for its tag."""
+    folder = folder_of(project, pipeline)
+    rows = _test_rows(folder)
+    judged = known.judged_on(rows, but=commit)
+    if judged:
+        log.info("these test rows have judged %d other versions", judged)
+    facts = {"test_rows": rows, "judged_before": judged}
+    if known.champion is None:
+        return FIRST, True, {"score": _score(folder), **facts}
+
+    verdict = _against(project, pipeline, known.champion, folder, rule)
+    says = f"{WORDS[rule.must, verdict.better]} than {known.champion.version}: {verdict.says}"
+    return says, verdict.better, _facts(verdict, known.champion) | facts
+
+
+def back(project: Project, pipeline: str) -> Outcome:
+    """Make the champion before the present one the champion again.
+
+    Raises:
+        UserError: there is none.
+    """
+    with _alone(project, pipeline):
+        project.read(pipeline)
+        known = champions.read(project, pipeline)
+        before = _before(known)
+        if before is None or known.champion is None:
+            there = f"only {known.champion.version}" if known.champion else "no champion"
+            raise UserError(f"{pipeline} has no champion to go back to: there is {there}.")
+        says = f"back from {known.champion.version}"
+        champions.assign(project, pipeline, before.version, says, {"back": True})
+        return Outcome(before.version, True, says)
+
+
+def _before(known: Register) -> Event | None:
+    """The champion before the present one: a step back is no step that one could take back."""
+    stack: list[Event] = []
+    for event in known.champions:
+        if event.verdict.get("back"):
+            stack.pop()
+        else:
+            stack.append(event)
+    return stack[-2] if len(stack) > 1 else None
+
+
+@contextmanager
+def _alone(project: Project, pipeline: str) -> Iterator[None]:
+    """One promotion of a pipeline at a time."""
+    repository(project)
+    champions.check_name(pipeline)
+    place = project.data(pipeline) / ".resume"
+    place.mkdir(parents=True, exist_ok=True)
+    with open(place / "promote.lock", "w") as file:
+        if not lock(file):
+            raise UserError(f"Another promotion of {pipeline} is at work. Wait until it has ended.")
+        yield
+
+
+def _rule(project: Project, pipeline: str) -> Rule:
+    project.read(pipeline)
+    rule = project.release(pipeline).promote
+    if rule is None:
+        raise UserError(
+            f"params.yaml does not say what a new {pipeline} must show. Add under `release:`, "
+            f"`{pipeline}:`  promote: {{level: 0.05, margin: 0, must: better}}"
+        )
+    check_rule(rule, pipeline)
+    return rule
+
+
+def _commit(project: Project) -> str:
+    """The last commit, which must be all that is here, and on a branch."""
+    changed = call(project.root, "git", "status", "--porcelain", "--", ".").splitlines()
+    if changed:
+        names = ", ".join(line[3:] for line in changed[:3])
+        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+        raise UserError(
+            f"Not committed: {names}{more}. A champion is a commit: `git add` and `git commit` "
+            "them, or put them away with `git stash -u`."
+        )
+    commit = call(project.root, "git", "rev-parse", "HEAD").strip()
+    branches = call(project.root, "git", "for-each-ref", "--contains", commit, *BRANCHES)
+    if not branches.strip():
+        raise UserError(
+            "This commit is on no branch, so nobody would find it. Make one: `git switch -c NAME`."
+        )
+    return commit
+
+
+def _check_fit_to_leave(project: Project, pipeline: str) -> None:
+    """The model is made from what is committed, passed, and its export is proved."""
+    release.check_current(project, pipeline)
+    for step in ("normalize", "reload_best", "evaluate"):
+        if not as_recorded(project, f"{step}@{pipeline}"):
+            raise UserError(
+                f"An output of {step} is not what dvc.lock records. Run `python -m flows train "
+                f"{pipeline}`: it brings it back."
+            )
+
+    passed = folder_of(project, pipeline).read_json("metrics.json").get("passed")
+    if passed is None:
+        raise UserError(
+            f"params.yaml asks nothing of {pipeline}: set evaluate.min_accuracy, or "
+            "evaluate.max_mse for a regression, to what a model must reach."
+        )
+    if not passed:
+        raise UserError(f"The model of {pipeline} did NOT pass, so it cannot become the champion.")
+    release.check_exported(project, pipeline)
+
+
+def _against(
+    project: Project, pipeline: str, champion: Event, folder: Folder, rule: Rule
+) -> Verdict:
+    """The verdict on the model that is here, beside the champion."""
+    actual, new = _answers(folder.read("predictions.csv"))
+    with tempfile.TemporaryDirectory() as place:
+        theirs = Folder(Path(place, "data", pipeline))
+        theirs.path.mkdir(parents=True)
+        if champion.verdict.get("test_rows") == _test_rows(folder):
+            _bring(project, pipeline, champion, theirs, "predictions.csv")
+            said = _answers(theirs.read("predictions.csv"))[1]
+        else:
+            said = _ask_again(project, pipeline, champion, theirs, folder)
+
+    if folder.read_json("schema.json")["labels"] != "regression":
+        return paired.of_classes(actual, new, said, rule)
+    targets, ours, others = np.array([actual, new, said], dtype=np.float64)
+    return paired.of_regression(targets, ours, others, rule)
+
+
+def _ask_again(
+    project: Project, pipeline: str, champion: Event, theirs: Folder, folder: Folder
+) -> list[str]:
+    log.info("other test rows than those of %s, so it is asked again", champion.version)
+    _bring(project, pipeline, champion, theirs, *OF_A_MODEL)
+    pin("evaluate", project.read(pipeline))
+    from tasks.gate import again  # here: TensorFlow takes seconds to import
+
+    return again.answers(theirs, folder).tolist()
+
+
+def _bring(project: Project, pipeline: str, champion: Event, theirs: Folder, *names: str) -> None:
+    for name in names:
+        path = f"data/{pipeline}/{name}"
+        past.bring(project, champion.commit, path, theirs.path / name)
+
+
+def _answers(path: Path) -> tuple[list[str], list[str]]:
+    """The columns `actual` and `predicted`."""
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [row["actual"] for row in rows], [row["predicted"] for row in rows]
+
+
+def _test_rows(folder: Folder) -> str:
+    """A digest of the test rows and their labels, as the data have them."""
+    digest = hashlib.md5()
+    for array in read_arrays(folder, "raw.npz", "x_test", "y_test"):
+        digest.update(f"{array.shape} {array.dtype}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _score(folder: Folder) -> float:
+    metrics = folder.read_json("metrics.json")
+    return metrics.get("test_accuracy", metrics.get("test_mse"))
+
+
+def _facts(verdict: Verdict, champion: Event) -> dict[str, Any]:
+    return {
+        "against": champion.version,
+        "score": verdict.score,
+        "score_of_champion": verdict.champions,
+        "p": verdict.p,
+        "rows": verdict.rows,
+    }
