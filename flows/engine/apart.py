@@ -36,10 +36,10 @@ class Apart:
 
     Args:
         log: a file for what the steps say.
-        held: a file whose lock lasts until the process has ended.
+        held: a file whose lock lasts until the process has ended; None: there is none.
     """
 
-    def __init__(self, log: Path, held: IO) -> None:
+    def __init__(self, log: Path, held: IO | None) -> None:
         self.log, self.held = log, held
         self.process: subprocess.Popen | None = None
 
@@ -68,7 +68,7 @@ class Apart:
                 stderr=log,
                 text=True,
                 start_new_session=True,  # Ctrl-C is for this process, which passes it on
-                pass_fds=[self.held.fileno()],
+                pass_fds=[self.held.fileno()] if self.held else [],
             )
 
     def _asked(self, process: subprocess.Popen, request: dict[str, str]) -> Answer:
