@@ -26,10 +26,10 @@ from flows.engine.trial import DEATHS, FAILED, Result, Trial, Trials, folder, pr
 from flows.memory.recall import Entry
 from flows.project import sweeps
 from flows.project.folder import Project
-from flows.server.settings import is_here
 from tasks.core.folder import md5
 from tasks.core.step import Stopped, UserError, log, stopping
 
+HERE = ("127.0.0.1", "localhost", "::1")  # this machine, for itself
 MOST = 64  # trials that are handed out at once
 PATIENCE = "30s"  # for the scheduler to answer
 SAME = ("requirements.lock", "dvc.yaml")  # files that a worker must have, beside all of tasks
@@ -118,7 +118,7 @@ def connect(address: str, trials: Trials) -> list[There]:
     place = urlsplit(address)
     if place.scheme not in ("tcp", "tls") or not place.port:
         raise UserError(f"--on {address}: expected tcp://127.0.0.1:8786, or tls://HOST:PORT.")
-    if place.scheme == "tcp" and not is_here(address):
+    if place.scheme == "tcp" and place.hostname not in HERE:
         raise UserError(
             f"--on {address}: Dask's scheduler runs code for everybody who reaches it. Use tls://, "
             "or let SSH bring its port to this machine: ssh -L 8786:127.0.0.1:8786 HOST."

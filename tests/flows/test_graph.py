@@ -22,11 +22,11 @@ CODE = [path for folder in ("flows", "tasks") for path in sorted((ROOT / folder)
 FLOORS = [
     ["flows.__main__", "flows.fashion", "flows.linear"],
     ["flows.command"],
-    ["flows.pipeline", "flows.predict", "flows.stage", "flows.guess"],
+    ["flows.pipeline", "flows.sweep", "flows.predict", "flows.stage", "flows.guess"],
     ["flows.server", "flows.engine"],
     ["flows.memory"],
     ["flows.project"],
-    [f"tasks.{name}" for name in STEPS] + ["tasks.answers"],
+    [f"tasks.{name}" for name in STEPS] + ["tasks.answers", "tasks.sweeps"],
     ["tasks.sources", "tasks.families", "tasks.training", "tasks.scores", "tasks.pictures"],
     ["tasks.rows", "tasks.network"],
     ["tasks.core"],
@@ -169,6 +169,16 @@ def test_a_stage_names_the_folders_that_its_step_watches():
     for name in STEPS:
         assert set(step(name).watches) <= set(STAGES[name]["do"]["deps"])
     assert step("build").watches == ("models",)
+
+
+def test_the_stage_of_a_sweep_names_the_rooms_that_a_trial_and_the_search_import_from():
+    stage = YAML(typ="safe").load(ROOT / "release/dvc.yaml")["stages"]["sweep"]["do"]
+    files = {file for name in ("build", "compile", "fit") for file in code(name)}
+    rooms = {file if file.count("/") == 1 else file.rpartition("/")[0] for file in files}
+    named = {dep for dep in stage["deps"] if dep.startswith("tasks")}
+    assert named == rooms | {"tasks/sweeps"}
+    params = {f"pipelines.${{key}}.{name}" for name in ("build", "compile", "fit")}
+    assert set(stage["params"]) == params | {"sweeps.${key}"}
 
 
 def test_every_stage_can_be_restored():
