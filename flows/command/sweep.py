@@ -18,7 +18,6 @@ from flows.command.terminal import (
     stop_when_nobody_reads,
 )
 from flows.command.train import leave
-from flows.engine.kept import BEST
 from flows.engine.rounds import Table
 from flows.guess import space
 from flows.project import edit, sweeps
@@ -159,4 +158,6 @@ def _show(table: Table, apply: bool) -> None:
 
     say(Text(f"\n{'table':{WIDTH}}data/{name}/sweep.csv"))
     say(Text(f"{'picture':{WIDTH}}data/{name}/sweep.png"))
-    say(Text(f"{'experiments':{WIDTH}}the best {len(table.ranked[:BEST])}: dvc exp show"))
+    if table.experiments:
+        shown = f"{table.experiments[0]} and {len(table.experiments) - 1} more: dvc exp show"
+        say(Text(f"{'experiments':{WIDTH}}{shown}"))

@@ -31,6 +31,7 @@ class Table:
     sweep: Sweep
     rows: Rows = field(default_factory=dict)
     importance: dict[str, float] = field(default_factory=dict)  # of each key; nothing if unknown
+    experiments: list[str] = field(default_factory=list)  # DVC's, the best first
 
     @property
     def ranked(self) -> list[int]:

@@ -72,7 +72,7 @@ def sweep(
             write()
         else:
             memory.bring_up_to_date(project, f"{STAGES}:sweep@{pipeline}", write)
-        keep(trials, table)
+        table.experiments = keep(trials, table)
         trials.tidy(table.rows.values())
     return table
 
@@ -94,7 +94,7 @@ def main(pipeline: str) -> int:
     try:
         sweep(Project.here(), pipeline, by_dvc=True)
         return 0
-    except UserError as error:
+    except (UserError, OSError) as error:
         print(f"sweep: {error}", file=sys.stderr)
     except Stopped as stopped:
         print(f"sweep: {stopped}. The same command goes on.", file=sys.stderr)

@@ -104,6 +104,10 @@ class Trials:
             self._make(trial, apart)
         except engine.Outside:
             raise
+        except OSError as error:
+            raise engine.Outside(
+                f"{error}. Fix this and run again: what was trained is kept."
+            ) from None
         except TimedOut as late:
             return Result(FAILED, says=str(late).partition(":")[0])
         except UserError as error:
@@ -143,8 +147,14 @@ class Trials:
                     if type(error) is UserError:  # it would be the same again
                         _note(place, self.recall.key(wanted), str(error))
                     raise
-                entry = self.recall.record(wanted, place.root, used)
+                entry = self._recorded(wanted, place, used)
             known |= {out["path"]: out["md5"] for out in entry["outs"]}
+
+    def _recorded(self, wanted: Entry, place: Project, used: lock.Used) -> Entry:
+        try:
+            return self.recall.record(wanted, place.root, used)
+        except UserError as error:
+            raise engine.Outside(str(error)) from None
 
     def _place(self, trial: Trial) -> Project:
         return Project(folder(self.project, self.sweep.name) / trial.digest)
