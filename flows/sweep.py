@@ -52,18 +52,20 @@ def _name() -> str:
     persist_result=False,
     retries=0,
 )
-def run_sweep(pipeline: str, workers: int = 1) -> State:
+def run_sweep(pipeline: str, workers: int = 1, apply: bool = False, on: str | None = None) -> State:
     """Try other parameters of a pipeline, as `sweeps` in params.yaml says.
 
     Args:
         pipeline: A section of params.yaml, also under sweeps.
         workers: Trials side by side.
+        apply: Write the best parameters into params.yaml.
+        on: The address of a Dask scheduler, whose workers run the trials.
     """
     if threading.current_thread() is threading.main_thread():
         stop_on_signals()
     runs.begin()
     steps: dict[str, State] = {}
-    state = _run(Project.here(), pipeline, workers, steps)
+    state = _run(pipeline, workers, apply, on, steps)
     if answers():
         runs.conclude(state, steps, None)
     else:
@@ -72,12 +74,18 @@ def run_sweep(pipeline: str, workers: int = 1) -> State:
     return state
 
 
-def _run(project: Project, pipeline: str, workers: int, steps: dict[str, State]) -> State:
+def _run(
+    pipeline: str, workers: int, apply: bool, on: str | None, steps: dict[str, State]
+) -> State:
     if not 0 < workers <= MOST:
         return Failed(message=f"workers is {workers}, expected 1 to {MOST}")
-    tell = progress.of_run(pipeline)
+    project, tell = Project.here(), progress.of_run(pipeline)
     try:
-        table = sweep(project, pipeline, workers, lambda side: _as_tasks(side, steps, tell))
+
+        def submit(side: SideBySide) -> rounds.Run:
+            return _as_tasks(side, steps, tell)
+
+        table = sweep(project, pipeline, workers, submit, apply, on)
         sweeps.report(project, table)
         concluded(table)
         return Completed(message=f"{table.so_far()}: trial {table.ranked[0]}")

@@ -18,13 +18,11 @@ from flows.command.terminal import (
     stop_when_nobody_reads,
 )
 from flows.command.train import leave
-from flows.engine.kept import BEST
 from flows.engine.rounds import Table
 from flows.guess import space
 from flows.project import edit, sweeps
-from flows.project.changes import text_with
 from flows.project.folder import Project
-from flows.project.sweeps import Range, Sweep, changes
+from flows.project.sweeps import Range, Sweep
 from flows.server import settings
 from flows.server.process import Server
 from tasks.sweeps.table import word
@@ -53,6 +51,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--apply", action="store_true", help="write the best parameters into params.yaml"
     )
+    parser.add_argument("--on", metavar="ADDRESS", help="a Dask scheduler: tcp://127.0.0.1:8786")
     parser.add_argument("-v", "--verbose", action="store_true", help="show Prefect's log as well")
     options = parser.parse_args(arguments)
 
@@ -62,7 +61,7 @@ def main(arguments: list[str]) -> int:
         if options.plan:
             show_plan(chosen)
         else:
-            end.code = sweep(project, chosen, options.workers, options.apply, options.verbose)
+            end.code = sweep(project, chosen, options)
     return end.code
 
 
@@ -110,15 +109,15 @@ def _tried(domain: Range | list) -> str:
     return f"{domain.low:g} to {domain.high:g}{', logarithmic' if domain.log else ''}"
 
 
-def sweep(project: Project, chosen: Sweep, workers: int, apply: bool, verbose: bool) -> int:
+def sweep(project: Project, chosen: Sweep, options: argparse.Namespace) -> int:
     """Run the flow and say what was found."""
     started = time.monotonic()
     stop_when_nobody_reads()
     asked = chosen.params
     say(Text(f"{chosen.name}: {asked.trials} trials in rounds of {asked.round}", "bold"))
-    settings.configure(project, verbose)
+    settings.configure(project, options.verbose)
     server = Server(project)
-    if not verbose:
+    if not options.verbose:
         for name in ("flows", "tasks"):
             logging.getLogger(name).addHandler(Lines())
 
@@ -130,19 +129,21 @@ def sweep(project: Project, chosen: Sweep, workers: int, apply: bool, verbose: b
     flow.concluded = tables.append  # type: ignore[assignment] # of another name
     flow.server_is_away = leave
     with runs.signed():
-        state = flow.run_sweep(chosen.name, workers, return_state=True)
+        state = flow.run_sweep(
+            chosen.name, options.workers, options.apply, options.on, return_state=True
+        )
 
     seconds = time.monotonic() - started
     if not state.is_completed():
         mark = Text("failed", RED) if state.is_failed() else Text("stopped", ORANGE)
         say(mark.append(f" after {seconds:.1f} s: {state.message}", "default"))
         return 1
-    _show(project, tables[0], apply)
+    _show(tables[0], options.apply)
     say(Text(f"done in {seconds:.1f} s"))
     return 0
 
 
-def _show(project: Project, table: Table, apply: bool) -> None:
+def _show(table: Table, apply: bool) -> None:
     """The best trial as a difference of parameters, and where everything is."""
     name, gains = table.sweep.name, table.gains
     say(Text(f"\n{table.so_far()}: trial {table.ranked[0]}", "bold"))
@@ -151,18 +152,12 @@ def _show(project: Project, table: Table, apply: bool) -> None:
     if not gains:
         say(Text("  params.yaml has its parameters already"))
     elif apply:
-        _apply(project, table)
         say(Text(f"written into params.yaml. To train it: python -m flows train {name}"))
     else:
         say(Text(f"To adopt it: python -m flows sweep {name} --apply", GRAY))
 
     say(Text(f"\n{'table':{WIDTH}}data/{name}/sweep.csv"))
     say(Text(f"{'picture':{WIDTH}}data/{name}/sweep.png"))
-    say(Text(f"{'experiments':{WIDTH}}the best {len(table.ranked[:BEST])}: dvc exp show"))
-
-
-def _apply(project: Project, table: Table) -> None:
-    assert table.best is not None  # a sweep without one has failed
-    text = edit.text_of(project.params_file)
-    values = changes(table.best[0].all_values)
-    edit.write(project.params_file, text_with(text, table.sweep.name, values))
+    if table.experiments:
+        shown = f"{table.experiments[0]} and {len(table.experiments) - 1} more: dvc exp show"
+        say(Text(f"{'experiments':{WIDTH}}{shown}"))

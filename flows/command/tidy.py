@@ -101,12 +101,14 @@ def nothing_runs(project: Project) -> Iterator[None]:
         UserError: a run is at work.
     """
     with ExitStack() as held:
-        for place in (project.root / "data").glob("*/.resume"):
-            file = held.enter_context(open(place / "run.lock", "a+", encoding="utf-8"))
+        runs = (project.root / "data").glob("*/.resume")
+        places = {place / "run.lock": f"A run of {place.parent.name}" for place in runs}
+        sweeps = project.root.glob(".dvc/tmp/sweeps/*")
+        places |= {place / "lock": f"A sweep of {place.name}" for place in sweeps}
+        for place, what in places.items():
+            file = held.enter_context(open(place, "a+", encoding="utf-8"))
             if not lock(file):
-                raise UserError(
-                    f"A run of {place.parent.name} is at work. Wait until it has ended."
-                )
+                raise UserError(f"{what} is at work. Wait until it has ended.")
         copies.sweep(project)
         at_work = copies.at_work(project)
         if at_work:
@@ -129,6 +131,7 @@ def _of_dvc(in_dvc) -> Iterator[Part]:
 def _states(project: Project, since: float) -> Part:
     """The saved states of trainings."""
     states = list((project.root / "data").glob("*/.resume/*.npz"))
+    states += project.root.glob(".dvc/tmp/sweeps/*/*/data/*/.resume/*.npz")
     old = [state for state in states if state.stat().st_mtime < since]
 
     def delete() -> None:

@@ -43,10 +43,12 @@ def work(project: Project) -> None:
     Server(project).wait()
 
     from flows.pipeline import run_pipeline  # here: Prefect takes 2 s to import
-    from flows.server.deployments import POOL, register
+    from flows.server.deployments import POOL, register, register_sweeps
+    from flows.sweep import run_sweep
 
     def offer() -> None:
-        print(f"offered in the UI: {', '.join(register(project, run_pipeline))}", flush=True)
+        names = register(project, run_pipeline) + register_sweeps(project, run_sweep)
+        print(f"offered in the UI: {', '.join(names)}", flush=True)
 
     read = identity(project.params_file)
     offer()

@@ -14,6 +14,7 @@ import select
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -36,10 +37,10 @@ class Apart:
 
     Args:
         log: a file for what the steps say.
-        held: a file whose lock lasts until the process has ended.
+        held: a file whose lock lasts until the process has ended; None: there is none.
     """
 
-    def __init__(self, log: Path, held: IO) -> None:
+    def __init__(self, log: Path, held: IO | None) -> None:
         self.log, self.held = log, held
         self.process: subprocess.Popen | None = None
 
@@ -68,7 +69,7 @@ class Apart:
                 stderr=log,
                 text=True,
                 start_new_session=True,  # Ctrl-C is for this process, which passes it on
-                pass_fds=[self.held.fileno()],
+                pass_fds=[self.held.fileno()] if self.held else [],
             )
 
     def _asked(self, process: subprocess.Popen, request: dict[str, str]) -> Answer:
@@ -126,12 +127,14 @@ def _read(requests: queue.Queue[str]) -> None:
 
 
 def _answer(root: str, step: str, pipeline: str) -> Answer:
+    started = time.monotonic()
     try:
         said, used = run(Project(Path(root)), step, pipeline)
     except (UserError, Stopped) as error:
         kind = next(each for each in type(error).__mro__ if each.__name__ in KINDS)
         return {"error": kind.__name__, "says": str(error)}
-    print(f"{step} {Path(root).name} {said}", file=sys.stderr, flush=True)
+    seconds = time.monotonic() - started
+    print(f"{step} {Path(root).name} {seconds:.2f} s {said}", file=sys.stderr, flush=True)
     return {"sections": used.sections, "files": {str(k): v for k, v in used.files.items()}}
 
 

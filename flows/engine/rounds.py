@@ -10,6 +10,8 @@ from typing import Any
 
 from flows.engine.processes import lock
 from flows.engine.trial import DONE, Result, Trial, folder
+from flows.project import edit
+from flows.project.changes import text_with
 from flows.project.folder import Project
 from flows.project.params import FILE, NONE, differences
 from flows.project.sweeps import Sweep, changes, read
@@ -29,6 +31,7 @@ class Table:
     sweep: Sweep
     rows: Rows = field(default_factory=dict)
     importance: dict[str, float] = field(default_factory=dict)  # of each key; nothing if unknown
+    experiments: list[str] = field(default_factory=list)  # DVC's, the best first
 
     @property
     def ranked(self) -> list[int]:
@@ -51,6 +54,12 @@ class Table:
             for section, values in changes(self.best[0].all_values).items()
             for line in differences(section, {k: now[section].get(k, NONE) for k in values}, values)
         ]
+
+    def apply(self, project: Project) -> None:
+        """Write the parameters of the best trial into params.yaml."""
+        assert self.best is not None  # a sweep without one has failed
+        text, values = edit.text_of(project.params_file), changes(self.best[0].all_values)
+        edit.write(project.params_file, text_with(text, self.sweep.name, values))
 
     def so_far(self) -> str:
         """How far the sweep is, such as `9 of 24 trials, best val_loss 0.21`."""
@@ -141,18 +150,11 @@ def _run_once(trials: list[Trial], run: Run) -> Rows:
 
 def _refuse_changes(project: Project, sweep: Sweep) -> None:
     now = read(project, sweep.name)
-    if now is None or _made_from(now) != _made_from(sweep):
+    if now is None or now.made_from != sweep.made_from:
         raise UserError(
             f"{FILE} (sweeps.{sweep.name} or pipelines.{sweep.name}) changed while the sweep was "
             "running, so its table matches neither version. What was trained is kept. Run again."
         )
-
-
-def _made_from(sweep: Sweep) -> tuple:
-    sections = dict(sweep.sections({}))
-    for name in ("visualize", "evaluate", "run"):  # no trial sees them
-        sections.pop(name, None)
-    return sweep.params, sections
 
 
 def _value(result: Result) -> float:

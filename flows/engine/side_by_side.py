@@ -1,4 +1,4 @@
-"""Trials side by side on this machine: each worker is a process that runs one at a time."""
+"""Trials side by side: by some hands, each of which runs one at a time."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import math
 import queue
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import IO
+from pathlib import Path
+from typing import IO, Protocol
 
 from flows.engine.apart import Apart
-from flows.engine.trial import DONE, Result, Trial, Trials, folder
+from flows.engine.trial import DONE, Result, Trial, Trials
 from flows.project.sweeps import Sweep
 from tasks.core.step import Stopped
 from tasks.sweeps.table import word as as_word
@@ -19,53 +21,74 @@ from tasks.sweeps.table import word as as_word
 log = logging.getLogger("flows")
 
 
+class Hand(Protocol):
+    """Who runs a trial at a time, here or on another machine."""
+
+    def run(self, trials: Trials, trial: Trial) -> Result:
+        """Find or train it."""
+
+    def stop(self) -> None:
+        """Let the trial that runs stop where it can resume."""
+
+    def close(self) -> None:
+        """There are no more trials."""
+
+
+class Here:
+    """A process on this machine. It is started when there is something to train."""
+
+    def __init__(self, log: Path, held: IO) -> None:
+        self.apart = Apart(log, held)
+        self.stop, self.close = self.apart.stop, self.apart.close
+
+    def run(self, trials: Trials, trial: Trial) -> Result:
+        return trials.run(trial, self.apart)
+
+
 class SideBySide:
-    """Some processes for the trials of a sweep. One that is not needed is not started.
+    """Runs the trials of a sweep, by as many hands as there are.
 
     Args:
         trials: the sweep's.
-        workers: how many processes.
-        held: a file whose lock lasts until all of them have ended.
+        hands: who runs them.
     """
 
-    def __init__(self, trials: Trials, workers: int, held: IO) -> None:
-        self.trials, self.lines = trials, Lines(trials.sweep)
-        logs = folder(trials.project, trials.sweep.name)
-        self.all = [Apart(logs / f"worker-{k}.log", held) for k in range(1, workers + 1)]
+    def __init__(self, trials: Trials, hands: Sequence[Hand]) -> None:
+        self.trials, self.lines, self.all = trials, Lines(trials.sweep), hands
         self.error: Exception | None = None  # the first, of a trial that could not be run
-        self.free: queue.SimpleQueue[Apart] = queue.SimpleQueue()
-        for apart in self.all:
-            self.free.put(apart)
+        self.free: queue.SimpleQueue[Hand] = queue.SimpleQueue()
+        for hand in hands:
+            self.free.put(hand)
 
     def __enter__(self) -> SideBySide:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for apart in self.all:
-            apart.close()
+        for hand in self.all:
+            hand.close()
 
     def run(self, trial: Trial) -> Result:
-        """Run a trial in a process that is free, or wait for one.
+        """Run a trial by a hand that is free, or wait for one.
 
         When a trial cannot be run at all, the others stop where they can resume.
         """
-        apart, started = self.free.get(), time.monotonic()
+        hand, started = self.free.get(), time.monotonic()
         try:
             if self.error:
                 raise Stopped("stopped, as another trial could not be run")
-            result = self.trials.run(trial, apart)
+            result = hand.run(self.trials, trial)
         except Exception as error:
             self.error = self.error or error
             for each in self.all:
                 each.stop()
             raise
         finally:
-            self.free.put(apart)
+            self.free.put(hand)
         self.lines.ended(trial, result, time.monotonic() - started)
         return result
 
     def run_all(self, trials: list[Trial]) -> list[Result]:
-        """Run trials, each when a process is free."""
+        """Run trials, each when a hand is free."""
         with ThreadPoolExecutor(len(self.all)) as pool:
             futures = [pool.submit(self.run, trial) for trial in trials]
             wait(futures)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import IO
 
 from flows.engine import rounds
 from flows.engine.kept import keep
 from flows.engine.rounds import Table
-from flows.engine.side_by_side import SideBySide
+from flows.engine.side_by_side import Hand, Here, SideBySide
 from flows.engine.step import stop_on_signals
-from flows.engine.trial import Trials, prepare
+from flows.engine.trial import Trials, folder, prepare
 from flows.memory import repo as memory
 from flows.memory.lock import Used
 from flows.project import sweeps
@@ -27,6 +28,8 @@ def sweep(
     pipeline: str,
     workers: int = 1,
     submit: Submit = lambda side: side.run_all,
+    apply: bool = False,
+    on: str | None = None,
     by_dvc: bool = False,
 ) -> Table:
     """Run the sweep of a pipeline, or go on with it; write its table and its picture.
@@ -36,6 +39,8 @@ def sweep(
         pipeline: its name in params.yaml, also under `sweeps:`.
         workers: trials side by side.
         submit: how the trials of a round are run.
+        apply: whether to write the best trial's parameters into params.yaml.
+        on: the address of a Dask scheduler, whose workers run the trials.
         by_dvc: whether `dvc repro` runs it, which has made the rows, and records what is written.
 
     Raises:
@@ -53,8 +58,11 @@ def sweep(
         if not by_dvc:
             prepare(project, pipeline)
         trials = Trials(project, chosen)
-        with SideBySide(trials, workers, held) as side:
+        with SideBySide(trials, _hands(trials, workers, held, on)) as side:
             table = rounds.run(project, chosen, submit(side))
+
+        if apply:
+            table.apply(project)
 
         def write() -> Used:
             rounds.write(project, table)
@@ -64,9 +72,19 @@ def sweep(
             write()
         else:
             memory.bring_up_to_date(project, f"{SWEEP}@{pipeline}", write)
-        keep(trials, table)
+        table.experiments = keep(trials, table)
         trials.tidy(table.rows.values())
     return table
+
+
+def _hands(trials: Trials, workers: int, held: IO, on: str | None) -> Sequence[Hand]:
+    if on is None:
+        logs = folder(trials.project, trials.sweep.name)
+        return [Here(logs / f"worker-{k}.log", held) for k in range(1, workers + 1)]
+
+    from flows.engine.machines import connect  # here: Dask takes a second to import
+
+    return connect(on, trials)
 
 
 def main(pipeline: str) -> int:
@@ -76,7 +94,7 @@ def main(pipeline: str) -> int:
     try:
         sweep(Project.here(), pipeline, by_dvc=True)
         return 0
-    except UserError as error:
+    except (UserError, OSError) as error:
         print(f"sweep: {error}", file=sys.stderr)
     except Stopped as stopped:
         print(f"sweep: {stopped}. The same command goes on.", file=sys.stderr)

@@ -98,56 +98,63 @@ class Trials:
             Outside: a full disk, or a file that was changed.
             Stopped: it was asked to stop; it resumes when it is run again.
         """
-        sections = self.sections(trial)
-        known, entries, found = dict(self.rows), {}, True
+        if found := self.find(trial):
+            return found._replace(found=True)
+        try:
+            self._make(trial, apart)
+        except engine.Outside:
+            raise
+        except OSError as error:
+            raise engine.Outside(
+                f"{error}. Fix this and run again: what was trained is kept."
+            ) from None
+        except TimedOut as late:
+            return Result(FAILED, says=str(late).partition(":")[0])
+        except UserError as error:
+            return Result(FAILED, says=str(error).partition("\n")[0])
+        self._clear(trial)
+        return self.find(trial) or Result(FAILED, says="DVC's cache has lost it")
+
+    def find(self, trial: Trial) -> Result | None:
+        """What DVC has of a trial; None if something of it was not run yet."""
+        sections, known, entries = self.sections(trial), dict(self.rows), {}
         for name in STEPS:
-            wanted = self.recall.wanted(name, sections, known)
-            entry = self.recall.find(wanted)
+            entry = self.recall.find(self.recall.wanted(name, sections, known))
             if entry is None:
-                found = False
-                try:
-                    entry = self._made(trial, name, wanted, known, sections, apart)
-                except engine.Outside:
-                    raise
-                except TimedOut:
-                    return Result(FAILED, says=f"run.timeouts.{name} was over")
-                except UserError as error:
-                    return Result(FAILED, says=str(error).partition("\n")[0])
+                return None
             entries[name] = entry
             known |= {out["path"]: out["md5"] for out in entry["outs"]}
-
         self.entries[trial.digest] = entries
-        self._clear(trial)
-        return self._result(entries["fit"], found)
+        return self._result(entries["fit"])
 
     def sections(self, trial: Trial) -> dict[str, Any]:
         """Those of the pipeline, as params.yaml would have them."""
         return self.sweep.sections(trial.all_values)
 
-    def _made(
-        self,
-        trial: Trial,
-        name: str,
-        wanted: Entry,
-        known: dict[str, str],
-        sections: dict[str, Any],
-        apart: Apart,
-    ) -> Entry:
+    def _make(self, trial: Trial, apart: Apart) -> None:
+        """Run the steps of a trial that DVC does not have."""
+        sections, known = self.sections(trial), dict(self.rows)
         place = self._place(trial)
-        note, key = place.root / NOTE, self.recall.key(wanted)
-        if note.is_file() and (noted := json.loads(note.read_text(encoding="utf-8")))["key"] == key:
-            raise UserError(noted["says"])
+        for name in STEPS:
+            wanted = self.recall.wanted(name, sections, known)
+            entry = self.recall.find(wanted)
+            if entry is None:
+                _refuse_if_noted(place, self.recall.key(wanted))
+                self._prepare(place, trial, wanted, known, sections)
+                try:
+                    used = _run(apart, place, name, self.sweep.name)
+                except UserError as error:
+                    if type(error) is UserError:  # it would be the same again
+                        _note(place, self.recall.key(wanted), str(error))
+                    raise
+                entry = self._recorded(wanted, place, used)
+            known |= {out["path"]: out["md5"] for out in entry["outs"]}
 
-        self._prepare(place, trial, wanted, known, sections)
+    def _recorded(self, wanted: Entry, place: Project, used: lock.Used) -> Entry:
         try:
-            used = _run(apart, place, name, self.sweep.name)
+            return self.recall.record(wanted, place.root, used)
         except UserError as error:
-            if type(error) is UserError:  # it would be the same again
-                shutil.rmtree(place.root)
-                place.root.mkdir()
-                note.write_text(json.dumps({"key": key, "says": str(error)}), encoding="utf-8")
-            raise
-        return self.recall.record(wanted, place.root, used)
+            raise engine.Outside(str(error)) from None
 
     def _place(self, trial: Trial) -> Project:
         return Project(folder(self.project, self.sweep.name) / trial.digest)
@@ -190,15 +197,15 @@ class Trials:
         if not trial.goes_on:
             shutil.rmtree(place, ignore_errors=True)
 
-    def _result(self, fit: Entry, found: bool) -> Result:
+    def _result(self, fit: Entry) -> Result:
         (out,) = (each for each in fit["outs"] if each["path"].endswith("/history.csv"))
         with open(self.recall.object(out), encoding="utf-8", newline="") as file:
             history = list(csv.DictReader(file))
         best = [row for row in history if row["checkpoint"] == "1"][-1]
         value = float(best[self.sweep.params.objective])
         if not math.isfinite(value):
-            return Result(FAILED, says=f"{self.sweep.params.objective} is {value}", found=found)
-        return Result(DONE, value, int(best["epoch"]), len(history), found=found)
+            return Result(FAILED, says=f"{self.sweep.params.objective} is {value}")
+        return Result(DONE, value, int(best["epoch"]), len(history))
 
 
 def prepare(project: Project, name: str) -> None:
@@ -214,6 +221,23 @@ def prepare(project: Project, name: str) -> None:
 def folder(project: Project, name: str) -> Path:
     """Where the trials of a pipeline's sweep are, as long as they have not ended."""
     return project.root / ".dvc" / "tmp" / "sweeps" / name
+
+
+def _note(place: Project, key: str, says: str) -> None:
+    """Remember that a step fails with these parameters: a sweep is asked for again."""
+    shutil.rmtree(place.root)
+    place.root.mkdir()
+    said = json.dumps({"key": key, "says": says})
+    (place.root / NOTE).write_text(said, encoding="utf-8")
+
+
+def _refuse_if_noted(place: Project, key: str) -> None:
+    try:
+        noted = json.loads((place.root / NOTE).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # none, or a kill left half of it
+        return
+    if noted["key"] == key:
+        raise UserError(noted["says"])
 
 
 def _run(apart: Apart, place: Project, step: str, pipeline: str) -> lock.Used:

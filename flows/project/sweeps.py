@@ -92,6 +92,14 @@ class Sweep:
             if not key.startswith("build.") or key.removeprefix("build.") in known
         ]
 
+    @property
+    def made_from(self) -> str:
+        """All of params.yaml that the trials depend on: the same text means the same trials."""
+        sections = dict(self.sections({}))
+        for name in ("visualize", "evaluate", "run"):  # no trial sees them
+            sections.pop(name, None)
+        return json.dumps([self.params.model_dump(mode="json"), sections], sort_keys=True)
+
     def sections(self, values: dict[str, Any]) -> dict[str, Any]:
         """The pipeline's sections in params.yaml with a trial's values, by key."""
         return sections_with(self.content, self.name, changes(values))

@@ -20,13 +20,14 @@ from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectNotFound
 from ruamel.yaml import YAML
 
-from flows.project import form
+from flows.project import form, sweeps
 from flows.project.folder import Project
 from flows.server.markdown import text
 from tasks.core.step import UserError
 
 POOL = "keras-flows"
 ENTRYPOINT = "flows/pipeline.py:run_pipeline"
+SWEEPS = "flows/sweep.py:run_sweep"
 # Two runs of a pipeline work in the same folder: the next one waits. A trial has its own copy.
 ONE_AT_A_TIME = {"concurrency_limit": 1, "concurrency_options": {"collision_strategy": "ENQUEUE"}}
 # Off until someone turns it on in the UI.
@@ -57,8 +58,31 @@ def register(project: Project, flow: Flow) -> list[str]:
         flow_id = client.create_flow(flow)
         for name, (first, start) in wanted.items():
             _create_or_update(client, flow_id, flow, name, first, start)
-        _remove_gone(client, flow_id, project)
+        _remove_gone(client, flow_id, project, ENTRYPOINT, project.pipelines())
     return list(wanted)
+
+
+def register_sweeps(project: Project, flow: Flow) -> list[str]:
+    """The same for the sweeps of params.yaml.
+
+    Args:
+        flow: run_sweep, whose arguments become the form.
+    """
+    abouts = _pipelines(project)
+    names = [name for name in sweeps.names(project) if name in abouts]
+    schema = flow.parameters.model_dump(exclude_unset=True) | {"definitions": {}}
+
+    with get_client(sync_client=True) as client:
+        flow_id = client.create_flow(flow)
+        for name in names:
+            about = (
+                f"{abouts[name]}: a sweep of its parameters, which goes on where it was stopped."
+            )
+            first = _at_first(name, about) | ONE_AT_A_TIME
+            start = _start(project, schema, SWEEPS)
+            _create_or_update(client, flow_id, flow, f"{name}-sweep", first, start)
+        _remove_gone(client, flow_id, project, SWEEPS, names)
+    return [f"{name}-sweep" for name in names]
 
 
 def _pipelines(project: Project) -> dict[str, str]:
@@ -100,11 +124,13 @@ def _form_of_trials(project: Project, flow: Flow, pipeline: str) -> dict[str, An
         return schema
 
 
-def _start(project: Project, schema: dict[str, Any]) -> dict[str, Any]:
+def _start(
+    project: Project, schema: dict[str, Any], entrypoint: str = ENTRYPOINT
+) -> dict[str, Any]:
     """How the flow is started, and its form: what no person sets."""
     directory = {"directory": str(project.root)}
     return {
-        "entrypoint": ENTRYPOINT,
+        "entrypoint": entrypoint,
         "path": str(project.root),
         "pull_steps": [{"prefect.deployments.steps.set_working_directory": directory}],
         "parameter_openapi_schema": schema,
@@ -150,16 +176,18 @@ def _create_or_update(
         client.request("PATCH", "/deployments/{id}", path_params=place, json=changed)
 
 
-def _remove_gone(client: SyncPrefectClient, flow_id: UUID, project: Project) -> None:
-    """Take away this project's deployments of pipelines that are not in params.yaml any more.
+def _remove_gone(
+    client: SyncPrefectClient, flow_id: UUID, project: Project, entrypoint: str, names: list[str]
+) -> None:
+    """Take away this project's deployments of a flow for pipelines that params.yaml has no more.
 
     A copy that a person made in the UI stays as long as its pipeline. Another project may use the
     same server.
     """
-    here = {"path": str(project.root), "entrypoint": ENTRYPOINT}
+    here = {"path": str(project.root), "entrypoint": entrypoint}
     for found in _deployments(client, flow_id):
         ours = all(getattr(found, key) == value for key, value in here.items())
-        if ours and found.parameters.get("pipeline") not in project.pipelines():
+        if ours and found.parameters.get("pipeline") not in names:
             client.delete_deployment(found.id)
 
 

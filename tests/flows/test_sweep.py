@@ -14,7 +14,7 @@ from flows.project.folder import Project
 from flows.project.sweeps import changes
 from tests.support.swept import put_sweep, trained
 
-WIDE = {"compile.learning_rate": {"low": 0.01, "high": 1000, "log": True}}
+WIDE = {"compile.learning_rate": {"low": 0.01, "high": 1e12, "log": True}}
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,9 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from flows.pipeline import run_pipeline
 from flows.project.edit import text_of, without, write
 from flows.project.folder import Project
-from flows.server.deployments import ENTRYPOINT, register
+from flows.server.deployments import ENTRYPOINT, register, register_sweeps
+from flows.sweep import run_sweep
+from tests.support.swept import put_sweep
 
 SHIPPED = Project.here()
 
@@ -135,3 +137,27 @@ def test_a_start_that_changes_nothing_leaves_the_deployments_alone(offer, prefec
     before = read(prefect_server, "linear")
     offer()
     assert read(prefect_server, "linear")["updated"] == before["updated"]
+
+
+def test_a_sweep_is_offered_as_long_as_params_yaml_has_it(offer, prefect_server):
+    def sweeps() -> list[str]:
+        with temporary_settings({PREFECT_API_URL: prefect_server}):
+            return register_sweeps(offer.project, run_sweep)
+
+    assert sweeps() == []
+    put_sweep(offer.project)
+    assert sweeps() == ["linear-sweep"]
+    place = f"{prefect_server}/deployments/name/sweep/linear-sweep"
+    found = httpx.get(place).raise_for_status().json()
+    assert found["parameters"] == {"pipeline": "linear"}
+    assert set(found["parameter_openapi_schema"]["properties"]) == {
+        "pipeline",
+        "workers",
+        "apply",
+        "on",
+    }
+
+    text = text_of(offer.project.params_file)
+    write(offer.project.params_file, without(text, "linear", "sweeps"))
+    assert sweeps() == []
+    assert httpx.get(place).status_code == 404

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from flows.project import edit
@@ -29,19 +30,13 @@ def put_sweep(project: Project, name: str = "linear", **how: Any) -> Project:
     if name in (edit.content(text).get("sweeps") or {}):
         text = edit.without(text, name, "sweeps")
     # JSON is YAML, and no key of it needs a line of its own.
-    lines = [f"  {name}:", *(f"    {key}: {_flow(value)}" for key, value in values.items())]
+    lines = [f"  {name}:", *(f"    {key}: {json.dumps(value)}" for key, value in values.items())]
     edit.write(project.params_file, edit.with_sweep(text, name, lines, values))
     return project
 
 
-def _flow(value: Any) -> str:
-    import json
-
-    return json.dumps(value)
-
-
 def trained(project: Project, name: str = "linear") -> list[str]:
-    """A line for each training of a sweep that came to its end."""
+    """The digest of a trial for each training of a sweep that came to its end."""
     logs = (project.root / ".dvc/tmp/sweeps" / name).glob("worker-*.log")
     lines = [line for log in logs for line in log.read_text(encoding="utf-8").splitlines()]
-    return [line for line in lines if line.startswith("fit ")]
+    return [line.split()[1] for line in lines if line.startswith("fit ")]

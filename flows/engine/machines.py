@@ -1,0 +1,206 @@
+"""Trials on other machines: a Dask worker there runs them in a clone of the project of its own.
+
+Dask carries the trials there and what they wrote back; which of them are done, DVC says. A worker
+runs the code of its clone, so it must be the same code, and the same parameters and rows.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import CancelledError
+from functools import cache
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from distributed import Client, Security, Worker, get_worker
+from distributed.client import Future
+from distributed.comm import CommClosedError
+from distributed.scheduler import KilledWorker
+
+from flows.engine.apart import Apart
+from flows.engine.processes import lock
+from flows.engine.step import Outside
+from flows.engine.trial import DEATHS, FAILED, Result, Trial, Trials, folder, prepare
+from flows.memory.recall import Entry
+from flows.project import sweeps
+from flows.project.folder import Project
+from tasks.core.folder import md5
+from tasks.core.step import Stopped, UserError, log, stopping
+
+HERE = ("127.0.0.1", "localhost", "::1")  # this machine, for itself
+MOST = 64  # trials that are handed out at once
+PATIENCE = "30s"  # for the scheduler to answer
+SAME = ("requirements.lock", "dvc.yaml")  # files that a worker must have, beside all of tasks
+
+
+class Order(NamedTuple):
+    """What a worker needs to know of a trial."""
+
+    name: str  # of the pipeline
+    trial: Trial
+    made_from: str  # of params.yaml
+    rows: dict[str, str]  # the MD5s of what `load` and `normalize` wrote
+    code: dict[str, str]  # the MD5s of the files that must be the same
+
+
+class Parcel(NamedTuple):
+    """What comes back: the result, and all that DVC needs to know it too."""
+
+    result: Result
+    entries: list[Entry]
+    contents: dict[str, bytes]
+
+
+class There:
+    """Hands trials to Dask, one at a time."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.future: Future | None = None
+
+    def run(self, trials: Trials, trial: Trial) -> Result:
+        if found := trials.find(trial):
+            return found._replace(found=True)
+        parcel = self._sent(
+            Order(trials.sweep.name, trial, trials.sweep.made_from, trials.rows, code())
+        )
+        for entry in parcel.entries:
+            trials.recall.adopt(entry, parcel.contents)
+        return parcel.result if parcel.result.state == FAILED else trials.find(trial) or _lost()
+
+    def _sent(self, order: Order) -> Parcel:
+        for _ in range(DEATHS):
+            key = f"{order.name}-{order.trial.digest}-{uuid4().hex}"
+            self.future = self.client.submit(run_there, order, key=key, pure=False, retries=0)
+            try:
+                return self._awaited(self.future)
+            except KilledWorker:
+                log.warning("the Dask workers of a trial ended: it is handed out again")
+            except (CancelledError, CommClosedError, OSError):
+                if stopping.is_set():
+                    raise Stopped("stopped: trials that run elsewhere stop in a moment") from None
+                raise Outside(
+                    "Dask's scheduler has gone. What was trained is kept here. Start it, then run "
+                    "the same command again."
+                ) from None
+        return Parcel(Result(FAILED, says=f"its Dask workers ended {DEATHS} times"), [], {})
+
+    def _awaited(self, future: Future) -> Parcel:
+        while not future.done():
+            if stopping.wait(0.1):
+                future.cancel(force=True)
+                raise Stopped("stopped: trials that run elsewhere stop in a moment")
+        return future.result()
+
+    def stop(self) -> None:
+        if self.future is not None:
+            self.future.cancel(force=True)
+
+    def close(self) -> None:
+        self.stop()
+
+
+def _lost() -> Result:
+    return Result(FAILED, says="DVC's cache has lost it")
+
+
+def connect(address: str, trials: Trials) -> list[There]:
+    """Hands for the workers of a Dask scheduler, also for those that join later.
+
+    Args:
+        address: `tcp://HOST:PORT` of this machine, or `tls://HOST:PORT`.
+
+    Raises:
+        UserError: nobody answers there, it has no worker, or everybody could reach it.
+    """
+    place = urlsplit(address)
+    if place.scheme not in ("tcp", "tls") or not place.port:
+        raise UserError(f"--on {address}: expected tcp://127.0.0.1:8786, or tls://HOST:PORT.")
+    if place.scheme == "tcp" and place.hostname not in HERE:
+        raise UserError(
+            f"--on {address}: Dask's scheduler runs code for everybody who reaches it. Use tls://, "
+            "or let SSH bring its port to this machine: ssh -L 8786:127.0.0.1:8786 HOST."
+        )
+    try:
+        security = Security(require_encryption=True) if place.scheme == "tls" else None
+        client = Client(address, timeout=PATIENCE, security=security, set_as_default=False)
+    except (OSError, TimeoutError, ValueError, TypeError) as error:
+        raise UserError(f"--on {address}: no Dask scheduler answers there ({error}).") from None
+    if not client.scheduler_info(n_workers=-1)["workers"]:
+        log.info("Dask has no worker yet: the trials wait for the first one")
+    return [There(client) for _ in range(min(MOST, trials.sweep.params.round))]
+
+
+@cache
+def code() -> dict[str, str]:
+    """The MD5 of each file that decides what a trial writes, by its path from the root."""
+    root = Project.here().root
+    files = [root / name for name in SAME]
+    files += [file for place in ("tasks", "models") for file in (root / place).rglob("*.py")]
+    return {file.relative_to(root).as_posix(): md5(file) for file in sorted(files)}
+
+
+# On the machine of a worker.
+
+_here: dict[str, Any] = {}  # the trials of each sweep, and the process that runs them
+_turn = threading.Lock()
+
+
+def run_there(order: Order) -> Parcel:
+    """Run a trial in the clone whose code this worker runs."""
+    differing = sorted(dict(code().items() ^ order.code.items()))
+    if differing:
+        more = f" and {len(differing) - 1} more" if len(differing) > 1 else ""
+        raise Outside(
+            f"The Dask worker at {get_worker().address} has another {differing[0]}"
+            f"{more}. Bring its clone to the same commit (`git pull`), install its lock file, and "
+            "start the worker again."
+        )
+    worker = get_worker()
+    with _turn:
+        trials, apart = _of(order)
+    with open(folder(trials.project, order.name) / f"{order.trial.digest}.lock", "a") as held:
+        lock(held, wait=True)  # Dask may give a trial to a second worker of this clone
+        ended = threading.Event()
+        about = apart, worker, worker.get_current_task(), ended
+        threading.Thread(target=_stop_if_cancelled, args=about, daemon=True).start()
+        try:
+            result = trials.run(order.trial, apart)
+        finally:
+            ended.set()
+    entries = list(trials.entries.get(order.trial.digest, {}).values())
+    return Parcel(result, entries, trials.recall.packed(entries))
+
+
+def _of(order: Order) -> tuple[Trials, Apart]:
+    if order.made_from not in _here:
+        project = Project.here()
+        found = sweeps.read(project, order.name)
+        if found is None or found.made_from != order.made_from:
+            raise Outside(
+                f"The Dask worker at {get_worker().address} has another params.yaml. Commit yours, "
+                "and bring its clone to the same commit (`git pull`)."
+            )
+        place = folder(project, order.name)
+        place.mkdir(parents=True, exist_ok=True)
+        prepare(project, order.name)
+        log_file = place / f"worker-{os.getpid()}.log"
+        _here[order.made_from] = Trials(project, found), Apart(log_file, None)
+    trials, apart = _here[order.made_from]
+    if trials.rows != order.rows:
+        raise Outside(
+            f"The Dask worker at {get_worker().address} has normalized other rows: other data, or "
+            "a processor that rounds otherwise. Take it out of this sweep."
+        )
+    return trials, apart
+
+
+def _stop_if_cancelled(apart: Apart, worker: Worker, key: Any, ended: threading.Event) -> None:
+    """The client may cancel a trial; Dask would let it run to its end."""
+    while not ended.wait(0.5):
+        task = worker.state.tasks.get(key)
+        if task is None or task.state != "executing":
+            apart.stop()
+            return
