@@ -139,8 +139,8 @@ def without(text: str, name: str, part: str = "pipelines") -> str:
         if _same(shorter, expected):
             return shorter
     raise UserError(
-        f"{FILE}: the section `{name}` cannot be taken out of `{part}` by itself: the others would "
-        "not stay the same. Is there an anchor (`&`) in it that another one uses, or does it "
+        f"{FILE}: the section `{name}` cannot be taken out by itself: the others under `{part}` "
+        "would not stay the same. Is there an anchor (`&`) in it that another one uses, or does it "
         f"share a line with another one? {BY_HAND}"
     )
 
