@@ -32,6 +32,8 @@ def configure(project: Project, verbose: bool = False) -> None:
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO" if verbose else "CRITICAL",
         "PREFECT_LOGGING_INTERNAL_LEVEL": "ERROR" if verbose else "CRITICAL",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        # The newer one does not show which step a part of the form of an experiment is of.
+        "PREFECT_SERVER_UI_V2_ENABLED": "false",
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
