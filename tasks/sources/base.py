@@ -16,6 +16,7 @@ from tasks.core.step import Section, UserError
 from tasks.rows.splits import Amount, held_out
 
 SPLITS = ("train", "val", "test")  # that data may be given in
+SHOWN = 20  # names in a message
 SOURCE = Field(description="Where the data is from, or the kind of its files.")
 
 Task = Literal["classes", "regression"]
@@ -273,4 +274,5 @@ def named(params: BuiltIn | Own, labels: Sequence[str]) -> Sequence[str]:
 
 def some(names: Sequence[str]) -> str:
     """The first names, and how many more there are."""
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
