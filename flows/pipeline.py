@@ -230,10 +230,20 @@ def _run_experiment(
         if state.is_completed() or state.name == NOT_PASSED:
             log.info("recording the experiment %s", name)
             experiment.save(copy, name, pipeline)
-            state.message = (
-                f"{state.message}. Experiment {name}: `dvc exp apply {name}` makes it yours"
-            )
+            adopt = f"python -m flows compare {pipeline} --apply {name}"
+            state.message = f"{_validated(copy, pipeline)}. Experiment {name}; to adopt it: {adopt}"
         return state
+
+
+def _validated(project: Project, pipeline: str) -> str:
+    """The scores by which experiments are compared; where there are none, those of the test."""
+    found = {
+        name: value
+        for name, value in report.metrics(project, pipeline).items()
+        if name.startswith("val_")
+    }
+    said = ", ".join(f"{name} {value:.4g}" for name, value in found.items())
+    return said or report.verdict(project, pipeline)
 
 
 def _run_steps(project: Project, pipeline: str, force: bool, states: dict[str, State]) -> State:

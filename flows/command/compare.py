@@ -12,6 +12,8 @@ from rich.text import Text
 from flows.command.terminal import GRAY, plain_errors, say
 from flows.engine import experiment
 from flows.engine.experiment import Result
+from flows.project import edit
+from flows.project.changes import between, text_with
 from flows.project.folder import Project
 from flows.project.params import differences
 from tasks.core.folder import Folder
@@ -19,11 +21,11 @@ from tasks.core.step import UserError
 
 HERE = "(here)"  # the project's folder as it is now
 FIRST = "val_loss"  # the lowest comes first
+TRAIN = "python -m flows train "
 DRAWN = 10  # trainings in a picture: it has as many colors
-MORE = """\
-To make an experiment yours: dvc exp apply NAME"""
-NONE_YET = """\
-No experiment yet. To make one: dvc exp run -S pipelines.{0}.fit.epochs=3 evaluate@{0}"""
+MORE = "To use the parameters of one: python -m flows compare {0} --apply NAME"
+NONE_YET = "No experiment yet. To make one: python -m flows train {0} fit.epochs=3"
+OTHER_DATA = "other data: not comparable"
 
 
 def main(arguments: list[str]) -> int:
@@ -34,12 +36,45 @@ def main(arguments: list[str]) -> int:
         metavar="FILE",
         help=f"draw the validation loss of the {DRAWN} best, epoch by epoch, as a .png",
     )
+    parser.add_argument(
+        "--apply", metavar="NAME", help="write the parameters of an experiment into params.yaml"
+    )
     options = parser.parse_args(arguments)
+    project = Project.here()
     with plain_errors() as end:
-        shown = show(Project.here(), options.pipeline)
+        if options.apply:
+            apply(project, options.pipeline, options.apply)
+            return end.code
+        shown = show(project, options.pipeline)
         if options.picture:
             _draw(shown, Path(options.picture))
     return end.code
+
+
+def apply(project: Project, pipeline: str, name: str) -> None:
+    """Write the parameters of an experiment into params.yaml; every other line stays.
+
+    Raises:
+        UserError: there is no such experiment.
+    """
+    project.read(pipeline)
+    found = experiment.results(project, pipeline)
+    if name not in found:
+        known = ", ".join(found) or "none"
+        raise UserError(f"{pipeline} has no experiment `{name}`. There are: {known}.")
+
+    here = experiment.result_here(project, pipeline)
+    changes = between(here.sections, found[name].sections)
+    if not changes:
+        say(Text(f"params.yaml has the parameters of {name} already."))
+        return
+    text = edit.text_of(project.params_file)
+    edit.write(project.params_file, text_with(text, pipeline, changes))
+    for line in _changes(here, found[name]):
+        say(Text(line))
+    say(
+        Text(f"\nparams.yaml has them. What DVC remembers is not trained again:\n{TRAIN}{pipeline}")
+    )
 
 
 def show(project: Project, pipeline: str) -> dict[str, Result]:
@@ -96,9 +131,11 @@ def _draw(results: dict[str, Result], path: Path) -> None:
 
 def _row(name: str, result: Result, here: Result, columns: list[str], width: int) -> Text:
     scores = [result.metrics.get(column) for column in columns]
-    cells = ["" if score is None else f"{score:.4f}" for score in scores]
+    cells = ["" if score is None else f"{score:#.4g}" for score in scores]
     places = [cell.rjust(max(10, len(column))) for cell, column in zip(cells, columns, strict=True)]
     changes = [] if name == HERE else _changes(here, result)
+    if result.data != here.data:
+        changes.insert(0, OTHER_DATA)
     return Text(f"{name:{width}}{'  '.join(places)}  {', '.join(changes)}")
 
 

@@ -25,17 +25,37 @@ from flows.command.terminal import (
     stop_when_nobody_reads,
 )
 from flows.engine.environment import KERAS, pin
+from flows.project import params
+from flows.project.changes import typed
 from flows.project.folder import Project
 from flows.server import settings
 from flows.server.process import Server
 from tasks.core.code import code
 
 log = logging.getLogger("flows")
+EXAMPLE = """\
+examples:
+  python -m flows train fashion
+  python -m flows train fashion fit.epochs=3 build.dropout=0.2
+
+The second is an experiment: params.yaml and the results stay as they are. `python -m flows compare
+fashion` lists the experiments, and adopts one."""
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser("python -m flows train", description=__doc__)
+    parser = argparse.ArgumentParser(
+        "python -m flows train",
+        description=__doc__,
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("pipeline", help="a section of params.yaml, such as fashion")
+    parser.add_argument(
+        "changes",
+        nargs="*",
+        metavar="STEP.KEY=VALUE",
+        help="other parameters: an experiment, in a copy of the project",
+    )
     parser.add_argument("--plan", action="store_true", help="show what would run; run nothing")
     parser.add_argument("--force", action="store_true", help="run every step, changed or not")
     parser.add_argument("-v", "--verbose", action="store_true", help="show Prefect's log as well")
@@ -46,17 +66,25 @@ def main(arguments: list[str]) -> int:
         if options.plan:
             plan_command.show(project, options.pipeline, options.force)
         else:
-            end.code = train(project, options.pipeline, options.force, options.verbose)
+            end.code = train(
+                project, options.pipeline, options.force, options.verbose, options.changes
+            )
     return end.code
 
 
-def train(project: Project, pipeline: str, force: bool, verbose: bool) -> int:
+def train(
+    project: Project, pipeline: str, force: bool, verbose: bool, words: list[str] | None = None
+) -> int:
     """Run the flow and say what happened.
 
     The order is the program: what takes long starts first, beside what comes next.
+
+    Args:
+        words: other parameters, as they are typed.
     """
     started = time.monotonic()
     chosen = project.read(pipeline)
+    changes = typed(words or [], params.content(project.params_file), pipeline)
     stop_when_nobody_reads()
     say(Text(pipeline, "bold"))
     plan_command.warn_of_losses(project)
@@ -81,13 +109,17 @@ def train(project: Project, pipeline: str, force: bool, verbose: bool) -> int:
 
     flow.server_is_away = leave
     with runs.signed():
-        state = flow.run_pipeline(pipeline, force, return_state=True)
+        given = flow.Changes.model_validate(changes)
+        state = flow.run_pipeline(pipeline, force, given, return_state=True)
 
     seconds = time.monotonic() - started
     if not state.is_completed():
         mark = Text("failed", RED) if state.is_failed() else Text("stopped", ORANGE)
         say(mark.append(f" after {seconds:.1f} s: {state.message}", "default"))
         return 1
+    if changes:
+        say(Text(f"\n{state.message}", "bold"))
+        return 0
     summary.show(project, pipeline, server.page(f"artifacts/key/{report.key(pipeline, 'report')}"))
     say(Text(f"done in {seconds:.1f} s"))
     return 0

@@ -89,6 +89,7 @@ class Result(NamedTuple):
     sections: dict[str, Any]  # of params.yaml, without `run`, which changes no result
     metrics: dict[str, Any]  # nothing if it was not trained
     history: str = ""  # the content of history.csv
+    data: str = ""  # the MD5 of raw.npz
 
 
 def results(project: Project, pipeline: str) -> dict[str, Result]:
@@ -109,22 +110,25 @@ def result_here(project: Project, pipeline: str) -> Result:
         file.read_text(encoding="utf-8") if file.is_file() else "" for file in files
     )
     text = project.params_file.read_text(encoding="utf-8")
-    return _parsed(text, metrics or "{}", history, pipeline)
+    lock = project.root / "dvc.lock"
+    recorded = lock.read_text(encoding="utf-8") if lock.is_file() else ""
+    return _parsed(text, metrics or "{}", history, recorded, pipeline)
 
 
 def _result(project: Project, commit: str, pipeline: str) -> Result:
     try:
         data = f"data/{pipeline}"
-        files = ("params.yaml", f"{data}/metrics.json", f"{data}/history.csv")
-        text, metrics, history = (
+        files = ("params.yaml", f"{data}/metrics.json", f"{data}/history.csv", "dvc.lock")
+        text, metrics, history, recorded = (
             call(project.root, "git", "show", f"{commit}:./{file}") for file in files
         )
-        return _parsed(text, metrics, history, pipeline)
+        return _parsed(text, metrics, history, recorded, pipeline)
     except (UserError, ValueError):  # it has no such files, or damaged ones
         return Result({}, {})
 
 
-def _parsed(text: str, metrics: str, history: str, pipeline: str) -> Result:
+def _parsed(text: str, metrics: str, history: str, recorded: str, pipeline: str) -> Result:
     sections = params.pipelines(text).get(pipeline) or {}
     others = {key: sections[key] for key in sections if key != "run"}
-    return Result(others, json.loads(metrics), history)
+    raw = re.search(rf"path: data/{pipeline}/raw\.npz\n\s+hash: md5\n\s+md5: (\w+)", recorded)
+    return Result(others, json.loads(metrics), history, raw[1] if raw else "")

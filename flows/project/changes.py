@@ -6,11 +6,64 @@ from copy import deepcopy
 from io import StringIO
 from typing import Any
 
-from ruamel.yaml import YAML, CommentedMap, RoundTripRepresenter
+from ruamel.yaml import YAML, CommentedMap, RoundTripRepresenter, YAMLError
 
-from flows.project.steps import step
+from flows.project import params
+from flows.project.mistakes import near
+from flows.project.steps import STEPS, step
+from tasks.core.step import UserError
 
 Changes = dict[str, dict[str, Any]]  # {"fit": {"epochs": 3}}
+
+
+def typed(words: list[str], content: dict[str, Any], pipeline: str) -> Changes:
+    """Changes as a person types them, such as `fit.epochs=3`.
+
+    Args:
+        words: one for each parameter.
+        content: of params.yaml.
+        pipeline: its name there.
+
+    Raises:
+        UserError: a word is no change, or a change is none that the pipeline can have.
+    """
+    found: Changes = {}
+    for word in words:
+        key, _, value = word.partition("=")
+        section, _, name = key.partition(".")
+        if not name or "=" not in word:
+            raise UserError(f"{word}: expected STEP.KEY=VALUE, such as fit.epochs=3.")
+        if section not in STEPS:
+            raise UserError(
+                f"{word}: there is no step `{section}`.{near(section, list(STEPS))} There are: "
+                f"{', '.join(STEPS)}."
+            )
+        try:
+            found.setdefault(section, {})[name] = YAML(typ="safe").load(value)
+        except YAMLError:
+            raise UserError(f"{word}: the value is none that YAML reads.") from None
+
+    params.checked(params.model(), f"pipelines.{pipeline}", sections_with(content, pipeline, found))
+    return found
+
+
+def between(now: dict[str, Any], then: dict[str, Any]) -> Changes:
+    """The changes that make some sections of a pipeline others.
+
+    Args:
+        now, then: sections by their names.
+    """
+    found: Changes = {}
+    for name, section in then.items():
+        old, tag = now.get(name, {}), step(name).tag
+        same = tag is None or old.get(tag) == section.get(tag)
+        values = {
+            key: value
+            for key, value in section.items()
+            if not same or key not in old or old[key] != value
+        }
+        found |= {name: values} if values else {}
+    return found
 
 
 def text_with(text: str, pipeline: str, changes: Changes) -> str:

@@ -7,6 +7,7 @@ changes nothing for it.
 
 from __future__ import annotations
 
+import json
 import re
 from functools import cache
 from pathlib import Path
@@ -257,7 +258,7 @@ def _text_keys(value: Any) -> Any:
 def differences(key: str, old: Any, new: Any) -> list[str]:
     """`key: old -> new`; for sections, a line for each key in them that differs."""
     if not (isinstance(old, dict) and isinstance(new, dict)):
-        return [f"{key}: {old} -> {new}"]
+        return [f"{key}: {_word(old)} -> {_word(new)}"]
 
     lines = []
     for name in {**old, **new}:
@@ -265,3 +266,8 @@ def differences(key: str, old: Any, new: Any) -> list[str]:
         if before != after:
             lines += differences(f"{key}.{name}", before, after)
     return lines
+
+
+def _word(value: Any) -> Any:
+    """A value as the file has it."""
+    return json.dumps(value) if value is None or isinstance(value, bool) else value

@@ -63,6 +63,18 @@ def test_the_learning_curves_are_drawn(workspace):
     assert "expected a .png file" in workspace.run(*COMPARE, "--picture", "no/curves.png", code=1)
 
 
+def test_an_experiment_is_adopted_and_every_other_line_of_the_parameters_stays(workspace):
+    said = workspace.run(*COMPARE, "--apply", "better")
+    assert said.splitlines()[:2] == ["fit.epochs: 3 -> 4", "fit.seed: 0 -> 7"]
+    added = re.findall(r"^\+ +(.*)", workspace.run("git", "diff", "params.yaml"), re.MULTILINE)
+    assert {"epochs: 4", "seed: 7"} <= set(added)
+    assert "<<: *fit" in (workspace.path / "params.yaml").read_text(encoding="utf-8")
+
+    assert "has the parameters" in workspace.run(*COMPARE, "--apply", "better")
+    assert "There are: better, worse." in workspace.run(*COMPARE, "--apply", "none", code=1)
+    workspace.run("git", "checkout", "-q", "params.yaml")
+
+
 def test_dvcs_own_command_shows_the_same(workspace):
     """As docs/models.md has it."""
     page = (workspace.path / "docs/models.md").read_text(encoding="utf-8")

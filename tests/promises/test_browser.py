@@ -133,7 +133,7 @@ def test_a_person_changes_parameters_starts_a_run_and_reads_the_report(served, p
     assert {name: section for name, section in given if section} == {"fit": changes}
 
     assert served.ended(run["id"], 300)["name"] == "Completed"
-    assert "dvc exp apply fashion-" in served.state(run["id"])["message"]
+    assert "--apply fashion-" in served.state(run["id"])["message"]
     go(served, page, f"/runs/flow-run/{run['id']}")
     page.get_by_text("fashion epochs 12").first.wait_for()
     page.get_by_text("evaluate").first.wait_for()

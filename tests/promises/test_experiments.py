@@ -8,12 +8,10 @@ import pytest
 
 from tests.support.own import put_csv, table
 
-START = "from flows.pipeline import run_pipeline; run_pipeline('mine', changes={})"
 
-
-def trial(**fit) -> tuple[str, ...]:
-    """The command that starts one, as Prefect's worker does."""
-    return ("python", "-c", START.format({"fit": fit}))
+def trial(epochs: int) -> tuple[str, ...]:
+    """The command that starts one."""
+    return ("python", "-m", "flows", "train", "mine", f"fit.epochs={epochs}")
 
 
 @pytest.fixture(scope="module")
@@ -72,14 +70,16 @@ def test_a_new_pipelines_experiment_has_its_metrics_and_can_be_applied(workspace
     said = workspace.run(*trial(epochs=2))
     assert not copies(workspace), "what the killed one left is removed, and its own as well"
     ((name, commit),) = experiments(workspace).items()
-    assert f"dvc exp apply {name}" in said
+    assert f"python -m flows compare mine --apply {name}" in " ".join(said.split())
     kept = workspace.run("git", "ls-tree", "-r", "--name-only", commit, "data/mine").split()
     assert {"metrics.json", "history.csv", "environment.json"} <= {
         path.rpartition("/")[2] for path in kept
     }
     assert "test_accuracy" in workspace.dvc("exp", "show", "--csv").splitlines()[0]
 
-    workspace.dvc("exp", "apply", name)
+    workspace.run("python", "-m", "flows", "compare", "mine", "--apply", name)
+    said = workspace.dvc("repro", "visualize@mine", "evaluate@mine")
+    assert "Running stage" not in said, "DVC's cache has the results"
     for file in ("metrics.json", "history.csv", "environment.json", "predictions.csv"):
         assert (workspace.path / "data/mine" / file).is_file()
     assert "epochs: 2" in workspace.run("git", "diff", "HEAD", "--", "params.yaml")
