@@ -14,6 +14,7 @@ from flows.guess import guess
 from flows.guess.section import Proposal, Question
 from flows.project import edit
 from flows.project.folder import Project
+from flows.project.mistakes import near
 from tasks.core.folder import Folder
 from tasks.core.step import UserError, readable
 from tasks.sources.dialect import SEPARATORS
@@ -32,6 +33,7 @@ OPTIONS = (
     ("decimal", "MARK", "of a table: . or ,"),
     ("broken", "HOW", "images that cannot be read: refuse or skip"),
 )
+ASKED = {"target": "the column to predict", "task": "what it is"}
 SHOWN = 20  # answers in a list
 CHOICES = {"task": ("classes", "regression"), "decimal": MARKS, "broken": ("refuse", "skip")}
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
@@ -81,9 +83,11 @@ def answer(question: Question) -> str:
 
     typed = ""
     while typed not in question.answers:
-        typed = input(f"load.{question.key}, or its number: ").strip()
+        typed = input(f"{ASKED.get(question.key, question.key)} (or its number): ").strip()
         if typed.isdecimal() and typed not in question.answers:
-            typed = numbered.get(int(typed), "")
+            typed = numbered.get(int(typed), typed)
+        if typed and typed not in question.answers:
+            print(f"There is no `{readable(typed)}`.{near(typed, list(question.answers))}")
     return typed
 
 

@@ -68,6 +68,8 @@ def _unframed(send: Any) -> Any:
         if message["type"] == "http.response.start":
             MutableHeaders(scope=message)["Content-Security-Policy"] = "frame-ancestors 'none'"
         await send(message)
+        if message["type"] == "lifespan.startup.complete":
+            print("It is ready.", flush=True)
 
     return tell
 

@@ -16,6 +16,7 @@ from tasks.core.step import UserError, log
 from tasks.rows import duplicates, leaks
 from tasks.rows.entry import Arrays, entry, first_names
 
+ALIKE = "; {:,} have the inputs and the label of one, and differ in columns that are no features"
 UNEVEN = 10  # times as many rows in the largest class as in the smallest draw a warning
 
 
@@ -60,12 +61,15 @@ def check(
 
     places = places or [f"{split} {row}" for split in x for row in range(len(x[split]))]
     labels = _in_words(y, names)
-    whole = x
+    whole, clause = x, ""
     if table and features is not None:
         found += leaks.entries(x["train"], y["train"], features, table.kinds, bool(names))
         if any(numbers.any() for numbers in table.others.values()):
             whole = {split: np.column_stack([x[split], table.others[split]]) for split in x}
-    entries, leaked = duplicates.entries(whole, labels, places, bool(names), table is not None)
+            count = duplicates.alike(x, y)
+            clause = ALIKE.format(count) if count else ""
+    tables = table is not None
+    entries, leaked = duplicates.entries(whole, labels, places, bool(names), tables, clause)
     found += entries
 
     for each in found:

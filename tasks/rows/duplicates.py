@@ -16,7 +16,12 @@ REPEATED = 10  # rows of a table to each different one: from here on, equal ones
 
 
 def entries(
-    x: Arrays, labels: Sequence[str], places: Sequence[str], classes: bool, table: bool = False
+    x: Arrays,
+    labels: Sequence[str],
+    places: Sequence[str],
+    classes: bool,
+    table: bool = False,
+    alike: str = "",
 ) -> tuple[list[dict], np.ndarray]:
     """The checks for equal rows.
 
@@ -26,6 +31,7 @@ def entries(
         places: of all rows: where each is from, in words.
         classes: whether labels that differ are a contradiction; regression targets may vary.
         table: whether rows may be equal because there are few different ones.
+        alike: more about rows across both splits, a clause.
 
     Returns:
         The entries of `checks.json`, and a mask of the test rows that equal a training row.
@@ -53,7 +59,7 @@ def entries(
             in_test,
             np.concatenate([first[:train], first_test]),
         ),
-        _across(rows, x, across, first),
+        _across(rows, x, across, first, alike),
     ]
     if classes:
         different = [labels[int(row)] != labels[int(first[row])] for row in again]
@@ -63,13 +69,14 @@ def entries(
     return found, first[train:] < train
 
 
-def _across(rows: _Rows, x: Arrays, found: np.ndarray, first: np.ndarray) -> dict:
+def _across(rows: _Rows, x: Arrays, found: np.ndarray, first: np.ndarray, alike: str) -> dict:
     name = "duplicates across train and test"
     if not len(found):
-        return entry(name, "no test row has the inputs of a training row", count=0, rows=[])
+        says = "no test row has the inputs of a training row"
+        return entry(name, f"{says}{alike}", count=0, rows=[])
     says = (
         f"of {len(x['test']):,} test rows have the inputs of a training row: the score is "
-        "optimistic, so evaluate also reports it without them. Remove them from one side."
+        f"optimistic, so evaluate also reports it without them. Remove them from one side{alike}."
     )
     return rows.entry(name, says, found, first)
 
@@ -91,6 +98,17 @@ class _Rows(NamedTuple):
             "row": str(self.places[row]),
             "row label": self.labels[row],
         }
+
+
+def alike(x: Arrays, y: Arrays) -> int:
+    """How many test rows have the inputs and the label of a training row."""
+    both = [
+        np.column_stack([x[split].astype(np.float64), y[split].reshape(len(y[split]), -1)])
+        for split in ("train", "test")
+    ]
+    first = first_of_equals(*both)
+    train = len(both[0])
+    return int((first[train:] < train).sum())
 
 
 def _equal(one: np.ndarray, other: np.ndarray) -> bool:

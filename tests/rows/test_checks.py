@@ -14,7 +14,7 @@ from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.load import load
 from tasks.rows import duplicates, near_duplicates
-from tasks.rows.checks import check
+from tasks.rows.checks import Table, check
 from tasks.rows.duplicates import first_of_equals
 from tasks.sources import fashion_mnist
 from tests.conftest import ROOT
@@ -41,6 +41,19 @@ def look(arrays: dict[str, np.ndarray], held=(), names=NAMES, features=None):
 
 def warnings(found: dict) -> set[str]:
     return {name for name, each in found.items() if each["result"] == "warning"}
+
+
+def test_rows_of_a_table_that_differ_in_an_ignored_column_alone_are_told():
+    arrays = data(shape=(3,), kind=np.float64)
+    arrays["x_test"][:2], arrays["y_test"][:2] = arrays["x_train"][:2], arrays["y_train"][:2]
+    x, y = ({split: arrays[f"{name}_{split}"] for split in ("train", "test")} for name in "xy")
+    numbers = np.arange(TRAIN + TEST)  # as an ignored column of identities has them
+    table = Table(["number"] * 3, {"train": numbers[:TRAIN], "test": numbers[TRAIN:]})
+    mask = np.zeros(TRAIN, bool)
+    found, leaked = check(x, y, mask, NAMES, list("abc"), table=table)
+    (across,) = (each for each in found if each["check"] == "duplicates across train and test")
+    assert "; 2 have the inputs and the label of one, and differ in columns" in across["says"]
+    assert not leaked.any()
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int32, np.float32, np.float64])
