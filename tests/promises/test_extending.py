@@ -21,7 +21,7 @@ PIPELINE = """\
     normalize: {scale: none, validation: none, seed: 0}
     visualize: {near: null}
     build: {family: wide, units: 8, output_units: auto, output_activation: auto}
-    compile: {optimizer: adam, learning_rate: 0.05, loss: auto}
+    compile: {optimizer: adam, learning_rate: 0.05, weight_decay: null, loss: auto}
     fit:
       <<: *fit
       epochs: 30
