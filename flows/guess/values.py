@@ -67,7 +67,7 @@ def of_table(rows: int) -> dict[str, dict[str, Any]]:
     if rows < MANY:
         return {
             "build": {"family": "table", "hidden": [256, 256], "dropout": 0.3},
-            "compile": {"learning_rate": 0.001, "weight_decay": 3},
+            "compile": {"learning_rate": 0.001, "weight_decay": 6},
             "fit": {"epochs": 40, "batch_size": 32, "schedule": "one_cycle", "monitor": "loss"},
         }
     return {

@@ -202,7 +202,7 @@ def test_few_rows_are_seen_often(project):
 
 @pytest.mark.parametrize(
     ("rows", "batch", "rate", "decay", "monitor"),
-    [(1000, 32, 0.001, 3.0, "loss"), (2000, 128, 0.003, None, "val_loss")],
+    [(1000, 32, 0.001, 6.0, "loss"), (2000, 128, 0.003, None, "val_loss")],
 )
 def test_a_table_begins_with_what_suits_its_rows(project, rows, batch, rate, decay, monitor):
     put_csv(project.root / "own/in.csv", *table(rows))

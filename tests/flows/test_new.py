@@ -82,7 +82,7 @@ def test_a_section_says_only_what_differs_from_the_defaults(project):
         "      <<: *adam",
         "      # how far one update draws all weights to 0, times the learning rate: against "
         "overfitting",
-        "      weight_decay: 3",
+        "      weight_decay: 6",
         "    fit:",
         "      <<: *fit",
         "      epochs: 100 # 100 updates in all, 1 an epoch",
