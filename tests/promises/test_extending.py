@@ -114,7 +114,12 @@ def add_source(copy) -> None:
     (module,) = blocks("A source")
     write(copy, "tasks/sources/xor.py", module)
     registry = ("SOURCES = {\n", '    "xor": xor,\n')
-    edit(copy, "tasks/sources/__init__.py", ("npz\n", "from tasks.sources import xor\n"), registry)
+    edit(
+        copy,
+        "tasks/sources/__init__.py",
+        ("parquet\n", "from tasks.sources import xor\n"),
+        registry,
+    )
 
 
 def add_family(copy) -> None:
