@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -38,6 +38,10 @@ class Params(Section):
         description="One of Keras's, with its other settings as Keras has them."
     )
     learning_rate: float = Field(gt=0, description="How far one update goes.")
+    weight_decay: Annotated[float, Field(gt=0)] | None = Field(
+        description="How far one update draws all weights to 0, times the learning rate: against "
+        "overfitting. Null: as the optimizer has it."
+    )
     loss: Literal[
         "auto",
         "mse",
@@ -72,10 +76,13 @@ def compile(folder: Folder, params: Params) -> str:
     _check_metrics(params.metrics, head.loss)
 
     # Written without Keras: importing TensorFlow takes seconds, for three words.
+    config = {"learning_rate": params.learning_rate}
+    if params.weight_decay is not None:
+        config["weight_decay"] = params.weight_decay
     optimizer = {
         "module": "keras.optimizers",
         "class_name": OPTIMIZERS[params.optimizer],
-        "config": {"learning_rate": params.learning_rate},
+        "config": config,
         "registered_name": None,
     }
     metrics = [head.metric, *params.metrics]

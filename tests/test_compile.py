@@ -52,6 +52,15 @@ def test_loss_and_metric_follow_from_the_labels(tmp_path, labels, loss, metric):
     assert (found["loss"], found["metrics"]) == (loss, [metric])
 
 
+def test_weight_decay_is_the_optimizers_unless_it_is_chosen(tmp_path):
+    folder = built(tmp_path, "regression")
+    compile(folder, tiny.COMPILE)
+    assert folder.read_json("compile.json")["optimizer"]["config"] == {"learning_rate": 0.1}
+    compile(folder, tiny.changed(tiny.COMPILE, weight_decay=3.0))
+    config = folder.read_json("compile.json")["optimizer"]["config"]
+    assert config == {"learning_rate": 0.1, "weight_decay": 3.0}
+
+
 def test_loss_may_be_chosen(tmp_path):
     folder = built(tmp_path, "regression")
     compile(folder, tiny.changed(tiny.COMPILE, loss="huber"))
@@ -95,10 +104,12 @@ def test_each_optimizer_becomes_that_of_keras_with_its_learning_rate(tmp_path, n
     from tasks.network.backend import keras
 
     folder = built(tmp_path, "classes")
-    compile(folder, tiny.changed(tiny.COMPILE, optimizer=name, learning_rate=0.25))
+    compile(
+        folder, tiny.changed(tiny.COMPILE, optimizer=name, learning_rate=0.25, weight_decay=3.0)
+    )
     optimizer = keras.optimizers.deserialize(folder.read_json("compile.json")["optimizer"])
     assert type(optimizer) is type(keras.optimizers.get(name))
-    assert float(optimizer.learning_rate) == 0.25
+    assert (float(optimizer.learning_rate), optimizer.weight_decay) == (0.25, 3.0)
 
 
 def test_same_parameters_give_the_same_bytes(tmp_path):

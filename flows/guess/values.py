@@ -64,11 +64,16 @@ def read(folder: Folder, source: ModuleType, load: dict[str, Any], notes: list[s
 
 def of_table(rows: int) -> dict[str, dict[str, Any]]:
     """What suits a table, by its rows: measured on public ones, see docs/benchmarks.md."""
-    rate, batch = (0.001, 32) if rows < MANY else (0.003, 128)
+    if rows < MANY:
+        return {
+            "build": {"family": "table", "hidden": [256, 256], "dropout": 0.3},
+            "compile": {"learning_rate": 0.001, "weight_decay": 6},
+            "fit": {"epochs": 40, "batch_size": 32, "schedule": "one_cycle", "monitor": "loss"},
+        }
     return {
         "build": {"family": "table", "hidden": [256, 256], "dropout": 0.1},
-        "compile": {"learning_rate": rate},
-        "fit": {"epochs": 40, "batch_size": batch, "schedule": "one_cycle"},
+        "compile": {"learning_rate": 0.003},
+        "fit": {"epochs": 40, "batch_size": 128, "schedule": "one_cycle"},
     }
 
 
@@ -100,6 +105,8 @@ def proposal(
     if epochs > fit["epochs"]:  # few rows are few updates an epoch
         fit = {**fit, "epochs": epochs}
         reasons["fit.epochs"] = f"{epochs * updates:,} updates in all, {updates:,} an epoch"
+    if fit.get("monitor") == "loss":
+        reasons["fit.monitor"] = "the validation rows are too few to tell the best epoch"
     wanted = {
         "normalize": {
             "scale": scaling,

@@ -153,7 +153,8 @@ def quantiles(x: np.ndarray, names: Sequence[str]) -> dict[str, list[float]]:
     """
     bins = max(2, min(BINS, len(x) // IN_A_BIN))
     found = {}
-    for name, values in zip(names, x.T.astype(np.float64), strict=True):
+    for name, values in zip(names, x.T, strict=True):
+        values = values.astype(np.float64)
         # Values of rows: between the two of a bit there is nothing to learn.
         ends = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1), method="nearest"))
         if len(ends) > 2:

@@ -32,8 +32,9 @@ def test_a_form_says_todays_values():
     assert shown["fit"]["patience"]["description"].startswith("Now null. ")
     assert shown["build"]["hidden"]["description"].startswith("Now [1024, 512, 256, 128, 64]. ")
     changes = definitions(PROJECT.read("fashion"))["Changes"]["properties"]
-    said = "optimizer adam, learning_rate 0.001, loss auto, metrics []"
-    assert changes["compile"]["description"] == said
+    assert changes["compile"]["description"] == (
+        "optimizer adam, learning_rate 0.001, weight_decay null, loss auto, metrics []"
+    )
 
 
 def test_what_is_tried_most_stands_first_and_every_part_is_closed():

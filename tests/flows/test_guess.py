@@ -200,13 +200,17 @@ def test_few_rows_are_seen_often(project):
     assert "epochs: 50 # 1,000 updates in all, 20 an epoch" in project.params_file.read_text()
 
 
-@pytest.mark.parametrize(("rows", "batch", "rate"), [(1000, 32, 0.001), (2000, 128, 0.003)])
-def test_a_table_begins_with_what_suits_its_rows(project, rows, batch, rate):
+@pytest.mark.parametrize(
+    ("rows", "batch", "rate", "decay", "monitor"),
+    [(1000, 32, 0.001, 6.0, "loss"), (2000, 128, 0.003, None, "val_loss")],
+)
+def test_a_table_begins_with_what_suits_its_rows(project, rows, batch, rate, decay, monitor):
     put_csv(project.root / "own/in.csv", *table(rows))
     new(project, "mine", str(project.root / "own/in.csv"))
     found = project.read("mine")
     assert (found.build.family, found.fit.schedule) == ("table", "one_cycle")
-    assert (found.fit.batch_size, found.compile.learning_rate) == (batch, rate)
+    assert (found.fit.batch_size, found.fit.monitor) == (batch, monitor)
+    assert (found.compile.learning_rate, found.compile.weight_decay) == (rate, decay)
 
 
 def test_each_format_is_called_like_the_source_that_reads_it():

@@ -21,7 +21,7 @@ PIPELINE = """\
     normalize: {scale: none, validation: none, seed: 0}
     visualize: {near: null}
     build: {family: wide, units: 8, output_units: auto, output_activation: auto}
-    compile: {optimizer: adam, learning_rate: 0.05, loss: auto, metrics: []}
+    compile: {optimizer: adam, learning_rate: 0.05, weight_decay: null, loss: auto, metrics: []}
     fit:
       <<: *fit
       epochs: 30
@@ -114,7 +114,12 @@ def add_source(copy) -> None:
     (module,) = blocks("A source")
     write(copy, "tasks/sources/xor.py", module)
     registry = ("SOURCES = {\n", '    "xor": xor,\n')
-    edit(copy, "tasks/sources/__init__.py", ("npz\n", "from tasks.sources import xor\n"), registry)
+    edit(
+        copy,
+        "tasks/sources/__init__.py",
+        ("parquet\n", "from tasks.sources import xor\n"),
+        registry,
+    )
 
 
 def add_family(copy) -> None:

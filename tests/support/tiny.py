@@ -22,7 +22,9 @@ BUILD = Mlp(family="mlp", hidden=[6], **HIDDEN, **OUTPUT)
 CNN = Cnn(
     family="cnn", filters=[4, 5], convolutions=1, head="average", hidden=[], **HIDDEN, **OUTPUT
 )
-COMPILE = compile.Params(optimizer="adam", learning_rate=0.1, loss="auto", metrics=[])
+COMPILE = compile.Params(
+    optimizer="adam", learning_rate=0.1, weight_decay=None, loss="auto", metrics=[]
+)
 FIT = fit.Params(
     epochs=4,
     batch_size=6,
