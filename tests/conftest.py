@@ -9,12 +9,16 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-import httpx
 import pytest
 from ruamel.yaml import YAML
 
+from flows.server import process as server
+from tests.support import warm
 from tests.support.served import Served, eventually, free_port  # noqa: F401  # for the tests, too
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -96,10 +100,12 @@ class Workspace:
         self.path, self.env = path, env or {}
 
     def start(self, *command: str, **env: str) -> subprocess.Popen:
-        return subprocess.Popen(
+        given = {**self.env, **env}
+        begin = partial(warm.Popen, warm.server()) if warm.can(command, given) else subprocess.Popen
+        return begin(
             command,
             cwd=self.path,
-            env={**os.environ, **self.env, **env},
+            env={**os.environ, **given},
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -188,21 +194,39 @@ def copied(path: Path) -> None:
     change(path / "params.yaml", TINY)
 
 
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory) -> Path:
-    """A copy in which `linear` has run: for all workers, by the first that needs it."""
+@contextmanager
+def made_once(tmp_path_factory, name: str) -> Iterator[tuple[Path, bool]]:
+    """A folder that the first of pytest's workers makes for all, and whether that is done."""
     place = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         place = place.parent
-    path, done = place / "trained", place / "trained.done"
-    with open(place / "trained.lock", "w") as lock:
+    with open(place / f"{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists():
+        done = place / f"{name}.done"
+        yield place / name, done.exists()
+        done.touch()
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory) -> Path:
+    """A copy in which `linear` has run."""
+    with made_once(tmp_path_factory, "trained") as (path, done):
+        if not done:
             copied(path)
             workspace = Workspace(path)
             workspace.run("git", "init", "-q")
             workspace.dvc("repro", "visualize@linear", "evaluate@linear")
-            done.touch()
+    return path
+
+
+@pytest.fixture(scope="session")
+def prefect_home(tmp_path_factory) -> Path:
+    """A PREFECT_HOME, to copy, with an empty database: a server needs 6 s to make one."""
+    with made_once(tmp_path_factory, "prefect-home") as (path, done):
+        if not done:
+            command = ["prefect", "server", "database", "upgrade", "-y"]
+            env = {**os.environ, "PREFECT_HOME": str(path)}
+            subprocess.run(command, env=env, check=True, capture_output=True)
     return path
 
 
@@ -210,10 +234,11 @@ def trained(tmp_path_factory) -> Path:
 def workspaces(tmp_path_factory, request):
     """Make workspaces: `workspaces("name")`.
 
-    With `trained=True` the pipeline `linear` has run there, and its outputs are committed.
+    With `trained=True` the pipeline `linear` has run there, and its outputs are committed. With
+    `home=True` its PREFECT_HOME is its own, as a user has it, and not that of all tests.
     """
 
-    def make(name: str, *, trained: bool = False, **env: str) -> Workspace:
+    def make(name: str, *, trained: bool = False, home: bool = False, **env: str) -> Workspace:
         path = tmp_path_factory.mktemp(name) / "keras-flows"
         copied(path)
         if trained:
@@ -221,6 +246,9 @@ def workspaces(tmp_path_factory, request):
             for folder in (".dvc/cache", "data/linear"):
                 shutil.copytree(made / folder, path / folder, dirs_exist_ok=True)
             shutil.copy(made / "dvc.lock", path)
+        if home:
+            env["PREFECT_HOME"] = ""
+            shutil.copytree(request.getfixturevalue("prefect_home"), path / ".prefect")
         workspace = Workspace(path, env)
         for command in (
             ["init", "-q", "-b", "main"],
@@ -234,23 +262,28 @@ def workspaces(tmp_path_factory, request):
 
 
 @pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory):
+def prefect_server(tmp_path_factory, prefect_home):
     """The address of a real Prefect server with a database of its own."""
-    port = free_port()
     home = tmp_path_factory.mktemp("prefect")
-    log = open(home / "log.txt", "w")  # noqa: SIM115
-    env = {**os.environ, "PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
-    command = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
-    process = subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT)
+    shutil.copytree(prefect_home, home, dirs_exist_ok=True)
+    port = free_port()
     url = f"http://127.0.0.1:{port}/api"
+    log = open(home / "log.txt", "w")  # noqa: SIM115
+    # As the server of one run: without what only people and schedules need.
+    process = subprocess.Popen(
+        ["python", "-m", "flows.server.process", str(port)],
+        cwd=ROOT,
+        env={**os.environ, "PREFECT_HOME": str(home)},
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+
+    def answers() -> bool:
+        assert process.poll() is None, (home / "log.txt").read_text()
+        return server.answers(url)
+
     try:
-        for _ in range(240):
-            try:
-                if httpx.get(f"{url}/health", timeout=2).status_code == 200:
-                    break
-            except httpx.HTTPError:
-                assert process.poll() is None, (home / "log.txt").read_text()
-            time.sleep(0.5)
+        eventually(answers, 120)
         yield url
     finally:
         process.terminate()

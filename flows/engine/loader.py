@@ -6,6 +6,7 @@ by the content: so each module is compiled from what is read, and its MD5 is kep
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,9 @@ class _FromSource(SourceFileLoader):
         source = self.get_data(self.path)
         module.__md5__ = hashlib.md5(source).hexdigest()  # type: ignore[attr-defined] # ours
         exec(self.source_to_code(source, self.path), module.__dict__)
+        # What a module imports stays. Keras collects garbage at both ends of a training: with all
+        # of TensorFlow to look through, that takes longer than a small step.
+        gc.freeze()
 
 
 class _Finder:

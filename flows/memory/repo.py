@@ -145,7 +145,7 @@ def bring_up_to_date(
         _bring_data(repo, project, address)
         with steps_run_here(run):
             done = _reproduce(repo, target(project, address), force)
-            if done and not used and _drop_damaged(repo, project, address):
+            if not used and _drop_damaged(repo, project, address, restored=bool(done)):
                 done = _reproduce(repo, target(project, address), force)
 
     if used:
@@ -181,13 +181,19 @@ def _reproduce(repo: Repo, target: str, force: bool) -> list:
         return repo.reproduce(target, single_item=True, force=force)
 
 
-def _drop_damaged(repo: Repo, project: Project, address: str) -> bool:
-    """Check restored outputs against their hashes, which DVC does not; delete corrupt ones.
+def _drop_damaged(repo: Repo, project: Project, address: str, restored: bool) -> bool:
+    """Compare outputs with their hashes, as DVC does not; delete the damaged, in its cache too.
 
-    They are deleted here and in the cache, so that they are made again.
+    Args:
+        restored: just now. Else those that no step reads: `dvc repro` may have restored them.
     """
-    stage = stage_of(repo, project, address)
-    damaged = [out for out in stage.outs if lock.digest(Path(out.fs_path)) != out.hash_info.value]
+    read = {dep["path"] for each in lock.stages(project).values() for dep in each.get("deps", [])}
+    damaged = [
+        out
+        for out in stage_of(repo, project, address).outs
+        if restored or Path(out.fs_path).relative_to(project.root).as_posix() not in read
+        if lock.digest(Path(out.fs_path)) != out.hash_info.value
+    ]
     for out in damaged:
         log.warning("%s was damaged in DVC's cache: it is made again", out.def_path)
         kept = [entry for _, _, entry in out.get_obj()] if out.isdir() else []

@@ -113,7 +113,6 @@ def test_a_model_that_does_not_pass_is_a_failed_run_only_if_params_yaml_says_so(
     assert (flow["type"], flow["name"]) == ("FAILED", "NotPassed")
     assert {state["name"] for state in steps.values()} == {"Cached"}
     workspace.set(linear__evaluate__max_mse=100.0, linear__run__must_pass=False)
-    workspace.flow("linear")
 
 
 OUTPUT = {"output_units": "auto", "output_activation": "auto"}
@@ -211,7 +210,6 @@ def test_parameters_edited_while_a_step_runs_are_not_recorded_as_what_made_it(wo
     assert "params.yaml (pipelines.linear.fit) changed while fit was running" in said
     assert f"batch_size: {after}\n" not in (workspace.path / "dvc.lock").read_text()
     workspace.set(linear__fit__epochs=3, linear__fit__batch_size=32)
-    workspace.flow("linear")
 
 
 def test_ctrl_c_stops_between_batches_and_the_next_run_goes_on(workspace, prefect_server):
@@ -259,12 +257,7 @@ def test_a_killed_run_is_closed_as_crashed_by_the_next_one(workspace, prefect_se
     assert not {"RUNNING", "PENDING"} & {step["state"]["type"] for step in steps}
 
 
-@pytest.mark.parametrize(
-    "state", ["PENDING", "RUNNING"]
-)  # a kill may come before the flow's first line
-def test_a_run_is_closed_as_crashed_if_its_process_is_dead_and_only_then(
-    workspace, prefect_server, state
-):
+def test_a_run_is_closed_as_crashed_if_its_process_is_dead_and_only_then(workspace, prefect_server):
     gone, zombie = subprocess.Popen(["true"]), subprocess.Popen(["true"])
     gone.wait()
     os.waitid(
@@ -276,22 +269,25 @@ def test_a_run_is_closed_as_crashed_if_its_process_is_dead_and_only_then(
     last = httpx.post(
         f"{prefect_server}/flow_runs/filter", json={"limit": 1, "sort": "START_TIME_DESC"}
     ).json()[0]
-    ids = [
-        httpx.post(
-            f"{prefect_server}/flow_runs/",
-            json={"flow_id": last["flow_id"], "state": {"type": state}, "tags": ["mine", tag]},
-        ).json()["id"]
-        for tag in (*here, f"process {gone.pid} on elsewhere")
-    ]
+    ids = {
+        state: [
+            httpx.post(
+                f"{prefect_server}/flow_runs/",
+                json={"flow_id": last["flow_id"], "state": {"type": state}, "tags": ["mine", tag]},
+            ).json()["id"]
+            for tag in (*here, f"process {gone.pid} on elsewhere")
+        ]
+        for state in ("PENDING", "RUNNING")  # a kill may come before the flow's first line
+    }
     workspace.flow("linear")
-    runs = [httpx.get(f"{prefect_server}/flow_runs/{id}").json() for id in ids]
-    assert [run["state"]["type"] for run in runs] == ["CRASHED", "CRASHED", state, state]
     zombie.wait()
-    assert runs[0]["state"]["message"] == "its process was killed"
+    for state, made in ids.items():
+        runs = [httpx.get(f"{prefect_server}/flow_runs/{id}").json() for id in made]
+        assert [run["state"]["type"] for run in runs] == ["CRASHED", "CRASHED", state, state]
+        assert runs[0]["state"]["message"] == "its process was killed"
 
 
 def test_a_second_run_in_the_same_folder_waits_for_the_first(workspace):
-    workspace.flow("linear")
     workspace.set(linear__fit__epochs=ENDLESS, linear__fit__batch_size=2)
     first = workspace.start(*TRAIN)
     workspace.wait_for_training(first)

@@ -200,7 +200,7 @@ def test_nothing_is_deleted_while_a_step_of_dvc_repro_is_at_work(project):
 @pytest.fixture(scope="module")
 def history(workspaces, tmp_path_factory):
     """Prefect's database after two runs, one of them made old."""
-    workspace = workspaces("tidied", PREFECT_HOME="")
+    workspace = workspaces("tidied", home=True)
     for epochs in (3, 4):
         workspace.set(linear__fit__epochs=epochs)
         workspace.flow("linear")

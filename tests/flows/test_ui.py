@@ -66,7 +66,7 @@ def terminal(*arguments, **env):
 @pytest.fixture(scope="module")
 def terminals(workspaces):
     """The worker, started first, and the UI, whose port is taken."""
-    workspace = workspaces("on-a-terminal", PREFECT_HOME="")
+    workspace = workspaces("on-a-terminal", home=True)
     with socket.socket() as taken, terminal(workspace, "python", "-m", "flows", "worker") as worker:
         taken.bind(("127.0.0.1", free_port()))
         taken.listen()

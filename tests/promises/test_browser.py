@@ -29,7 +29,7 @@ SHOTS = os.environ.get("SCREENSHOTS")  # a folder to keep pictures of the pages 
 @pytest.fixture(scope="module")
 def served(workspaces):
     """On another port than the one that was asked for: that is taken."""
-    made = Served(workspaces("browsed", trained=True))
+    made = Served(workspaces("browsed", trained=True, home=True))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -13,7 +13,7 @@ from tests.support.served import NEVER, Served, eventually
 
 @pytest.fixture(scope="module")
 def served(workspaces):
-    made = Served(workspaces("at-work", trained=True))
+    made = Served(workspaces("at-work", trained=True, home=True))
     made.workspace.set(linear__fit__epochs=300)
     with made.serving():
         yield made

@@ -15,7 +15,7 @@ from tests.support.served import NEVER, Served, eventually
 
 @pytest.fixture(scope="module")
 def served(workspaces):
-    made = Served(workspaces("served", trained=True))
+    made = Served(workspaces("served", trained=True, home=True))
     made.workspace.set(linear__fit__epochs=300)
     put_csv(
         made.workspace.path / "data/own/in.csv",

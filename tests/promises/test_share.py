@@ -10,9 +10,9 @@ LAST = ("evaluate@linear", "visualize@linear")  # the steps that stand for the w
 
 
 @pytest.fixture(scope="module")
-def both(workspaces):
+def both(workspaces, prefect_server):
     """A project whose linear pipeline was trained and pushed, and a clone of it."""
-    ours = workspaces("ours", DVC_SITE_CACHE_DIR="")
+    ours = workspaces("ours", DVC_SITE_CACHE_DIR="", PREFECT_API_URL=prefect_server)
     remote = ours.path.parent / "remote"
     ours.dvc("remote", "add", "-d", "shared", str(remote))
     ours.flow("linear")

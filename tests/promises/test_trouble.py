@@ -195,6 +195,18 @@ def test_a_damaged_file_in_the_cache_does_not_come_back(workspace, whole, name):
     assert workspace.bytes("linear") == whole, said
 
 
+def test_a_damaged_file_that_dvc_repro_brought_from_the_cache_is_found_by_the_flow(
+    workspace, whole
+):
+    name = "learning_curve.png"  # no step reads it
+    damage(cached(workspace, name))
+    (workspace.path / "data" / "linear" / name).unlink()
+    workspace.run(*DRIVERS["dvc"])
+    assert workspace.bytes("linear") != whole
+    assert "damaged in DVC's cache" in workspace.run(*DRIVERS["flow"])
+    assert workspace.bytes("linear") == whole
+
+
 def test_a_stage_that_dvc_yaml_lost_is_missed_and_not_taken_for_done(workspace):
     graph = workspace.path / "dvc.yaml"
     before = graph.read_text()

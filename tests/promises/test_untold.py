@@ -33,7 +33,7 @@ def at_work(workspace, module: str) -> psutil.Process:
 
 
 def test_a_run_whose_server_was_killed_is_closed_as_it_ended(workspaces):
-    workspace = workspaces("unserved", trained=True, PREFECT_HOME="")
+    workspace = workspaces("unserved", trained=True, home=True)
     home = workspace.path / ".prefect"
     workspace.set(**LONG)
     process = workspace.start("python", "flows/linear.py")

@@ -26,7 +26,7 @@ PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 @pytest.fixture(scope="module")
 def workspace(workspaces):
     """A project of its own .prefect, as a user has it."""
-    made = workspaces("surrounded", trained=True, PREFECT_HOME="")
+    made = workspaces("surrounded", trained=True, home=True)
     made.flow("linear")
     return made
 

@@ -185,4 +185,4 @@ def eventually(true: Callable[[], Any], seconds: float = 60) -> None:
     until = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < until, f"not within {seconds} s"
-        time.sleep(0.3)
+        time.sleep(0.1)
