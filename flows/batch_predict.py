@@ -32,10 +32,11 @@ def run_predict(pipeline: str, path: str, to: str | None = None) -> State:
         to: A CSV file for all answers; nothing: none is written.
     """
     project = Project.here()
-    summary, file = Summary(), AnswersFile(project.root / to) if to else None
+    place = Place(project.root / path, path)
+    summary, file = Summary(), AnswersFile(project.root / to, place) if to else None
     try:
         with file.open() if file else nullcontext():
-            for part in answers(project, pipeline, Place(project.root / path, path)):
+            for part in answers(project, pipeline, place):
                 summary.add(part)
                 if file:
                     file.add(part.told)

@@ -10,7 +10,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -129,36 +129,58 @@ class AnswersFile:
 
     Args:
         path: of the file, or `-` for standard output.
+        rows: what is answered, which the file must not replace.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path, self.head = Path(path), True
+    def __init__(self, path: str | Path, rows: Place) -> None:
+        self.path, self.rows, self.head = Path(path), rows, True
 
     @contextmanager
     def open(self) -> Iterator[AnswersFile]:
         """Around the calls of `add`.
 
         Raises:
-            UserError: there is no folder for it.
+            UserError: it cannot be written there.
         """
         if self.path.name == "-":
             self.file: IO = sys.stdout
             yield self
             return
-        if not self.path.absolute().parent.is_dir():
-            folder = self.path.parent
-            raise UserError(f"--to {self.path}: there is no folder {folder}. Make it first.")
+        self._check()
         part = self.path.with_name(f".part.{self.path.name}")
         try:
-            with open(part, "w", encoding="utf-8", newline="") as self.file:
+            with self._refusing():
+                self.file = open(part, "w", encoding="utf-8", newline="")  # noqa: SIM115
+            with self.file:
                 yield self
             os.replace(part, self.path)
         finally:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):  # it was never made
+                part.unlink()
+
+    def _check(self) -> None:
+        folder = self.path.parent
+        if not folder.absolute().is_dir():
+            raise UserError(f"--to {self.path}: there is no folder {folder}. Make it first.")
+        if self.path.is_dir():
+            raise UserError(f"--to {self.path} is a folder. Expected a name for a CSV file.")
+        if self.path.resolve() == self.rows.path.resolve():
+            raise UserError(f"--to {self.path} is the file with the rows. Take another name.")
 
     def add(self, told: pd.DataFrame) -> None:
-        told.to_csv(self.file, index=False, header=self.head, lineterminator="\n")
+        with self._refusing():
+            told.to_csv(self.file, index=False, header=self.head, lineterminator="\n")
         self.head = False
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """A full disk, or a place where nothing can be written, in one line."""
+        try:
+            yield
+        except BrokenPipeError:  # nobody reads standard output any more
+            raise
+        except OSError as error:
+            raise UserError(f"--to {self.path}: {error.strerror}. Nothing was written.") from None
 
 
 def check_trained(project: Project, pipeline: str) -> None:

@@ -79,7 +79,7 @@ def show(project: Project, pipeline: str, place: Place, to: str | None) -> None:
         place: the rows.
         to: a file for all answers, `-` for standard output, or None.
     """
-    summary, file = Summary(), AnswersFile(to) if to else None
+    summary, file = Summary(), AnswersFile(to, place) if to else None
     console = Console(stderr=to == "-")
     with file.open() if file else nullcontext(), _progress(place) as tell:
         for part in answers(project, pipeline, place):
