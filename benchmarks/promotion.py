@@ -27,7 +27,7 @@ from tasks.gate.rule import Rule
 
 RULE = Rule(level=0.05, margin=0, must="better")
 EPOCHS = {"champion": 2, "challenger": 4}
-EQUAL, DRAWS = 0.0005, 5  # in accuracy; samples of the rows for each pair
+EQUAL, DRAWS = 0.0002, 50  # in accuracy; samples of the rows for each pair
 
 
 def main(seeds: int, rows: int) -> None:

@@ -96,24 +96,12 @@ def back(project: Project, pipeline: str) -> Outcome:
     with _alone(project, pipeline):
         project.read(pipeline)
         known = champions.read(project, pipeline)
-        before = _before(known)
-        if before is None or known.champion is None:
+        if known.before is None or known.champion is None:
             there = f"only {known.champion.version}" if known.champion else "no champion"
             raise UserError(f"{pipeline} has no champion to go back to: there is {there}.")
         says = f"back from {known.champion.version}"
-        champions.assign(project, pipeline, before.version, says, {"back": True})
-        return Outcome(before.version, True, says)
-
-
-def _before(known: Register) -> Event | None:
-    """The champion before the present one: a step back is no step that one could take back."""
-    stack: list[Event] = []
-    for event in known.champions:
-        if event.verdict.get("back"):
-            stack.pop()
-        else:
-            stack.append(event)
-    return stack[-2] if len(stack) > 1 else None
+        champions.step_back(project, pipeline, known.champion, known.before, says)
+        return Outcome(known.before.version, True, says)
 
 
 @contextmanager
