@@ -147,6 +147,7 @@ def test_bodies_of_all_requests_together_have_a_limit(exports, tmp_path):
         waiting = socket.create_connection(("127.0.0.1", server.port))
         head = POST.format(server.port) + "Content-Length: 99999\r\n\r\n"
         waiting.sendall(head.encode() + b"1,2\n" * 20_000)
+        time.sleep(1)  # it has arrived: else it might be refused itself
         eventually(lambda: server.predict(BODY * 10_000, CSV).status_code == 429, 10)
         waiting.close()
         eventually(lambda: server.predict(BODY * 10_000, CSV).status_code == 200, 10)
