@@ -175,6 +175,7 @@ def main() -> None:
         alone.append(bare(rows, options.seconds / 2))
         for name, command in commands.items():
             quiet = {"FOLDER": folder, "TF_CPP_MIN_LOG_LEVEL": "3", "BENTOML_DO_NOT_TRACK": "True"}
+            quiet["BENTOML_CONFIG_OPTIONS"] = "api_server.logging.access.enabled=false"
             found[name].append(measured(command, body, options.seconds, **quiet))
     told(statistics.median(alone), found)
 

@@ -42,11 +42,13 @@ def work(project: Project) -> None:
         _wait_for_ui()
     Server(project).wait()
 
-    from flows.pipeline import run_pipeline  # here: Prefect takes 2 s to import
+    from flows.batch_predict import run_predict  # here: Prefect takes 2 s to import
+    from flows.pipeline import run_pipeline
     from flows.server.deployments import POOL, register
 
     def offer() -> None:
-        print(f"offered in the UI: {', '.join(register(project, run_pipeline))}", flush=True)
+        offered = register(project, run_pipeline, run_predict)
+        print(f"offered in the UI: {', '.join(offered)}", flush=True)
 
     read = identity(project.params_file)
     offer()

@@ -1,4 +1,4 @@
-"""What Prefect's UI offers: for each pipeline of `params.yaml` a deployment, and one for trials.
+"""What Prefect's UI offers: for each pipeline a deployment, one for trials, one for new rows.
 
 What a person set in the UI stays as they set it. A deployment that exists keeps all that the UI's
 forms can change; only what says how to start the flow follows the project.
@@ -26,7 +26,6 @@ from flows.server.markdown import text
 from tasks.core.step import UserError
 
 POOL = "keras-flows"
-ENTRYPOINT = "flows/pipeline.py:run_pipeline"
 # Two runs of a pipeline work in the same folder: the next one waits. A trial has its own copy.
 ONE_AT_A_TIME = {"concurrency_limit": 1, "concurrency_options": {"collision_strategy": "ENQUEUE"}}
 # Off until someone turns it on in the UI.
@@ -34,30 +33,34 @@ NIGHTLY = CronSchedule(cron="0 3 * * *", timezone="UTC")
 PAGE = 200  # deployments that the server sends at once
 
 
-def register(project: Project, flow: Flow) -> list[str]:
+def register(project: Project, train: Flow, predict: Flow) -> list[str]:
     """Make the deployments of all pipelines, and take away those whose pipeline is gone.
 
     Args:
         project: its pipelines are offered, and run in its folder.
-        flow: run_pipeline, whose arguments become the form.
+        train, predict: the flows, whose arguments become the forms.
 
     Returns:
         The names of the deployments.
     """
     wanted = {}
     for pipeline, about in _pipelines(project).items():
-        start = _start(project, _form(flow))
-        wanted[pipeline] = _at_first(pipeline, about) | _once_at_a_time(), start
+        start = _start(project, train, _form(train))
+        wanted[pipeline] = train, _at_first(pipeline, about) | _once_at_a_time(), start
         trial = f"{about}: with other parameters. Each run becomes a DVC experiment."
-        start = _start(project, _form_of_trials(project, flow, pipeline))
-        wanted[f"{pipeline}-experiment"] = _at_first(pipeline, trial), start
+        start = _start(project, train, _form_of_trials(project, train, pipeline))
+        wanted[f"{pipeline}-experiment"] = train, _at_first(pipeline, trial), start
+        rows = f"{about}: answers to new rows, by the model that was trained last."
+        start = _start(project, predict, _form(predict))
+        wanted[f"{pipeline}-predict"] = predict, _at_first(pipeline, rows), start
 
     with get_client(sync_client=True) as client:
         _pool(client)
-        flow_id = client.create_flow(flow)
-        for name, (first, start) in wanted.items():
-            _create_or_update(client, flow_id, flow, name, first, start)
-        _remove_gone(client, flow_id, project)
+        ids = {flow.name: client.create_flow(flow) for flow in (train, predict)}
+        for name, (flow, first, start) in wanted.items():
+            _create_or_update(client, ids[flow.name], flow, name, first, start)
+        for flow in (train, predict):
+            _remove_gone(client, ids[flow.name], flow, project)
     return list(wanted)
 
 
@@ -100,11 +103,16 @@ def _form_of_trials(project: Project, flow: Flow, pipeline: str) -> dict[str, An
         return schema
 
 
-def _start(project: Project, schema: dict[str, Any]) -> dict[str, Any]:
+def _entrypoint(flow: Flow) -> str:
+    """Where a worker finds the flow, from the project's folder."""
+    return f"{flow.fn.__module__.replace('.', '/')}.py:{flow.fn.__name__}"
+
+
+def _start(project: Project, flow: Flow, schema: dict[str, Any]) -> dict[str, Any]:
     """How the flow is started, and its form: what no person sets."""
     directory = {"directory": str(project.root)}
     return {
-        "entrypoint": ENTRYPOINT,
+        "entrypoint": _entrypoint(flow),
         "path": str(project.root),
         "pull_steps": [{"prefect.deployments.steps.set_working_directory": directory}],
         "parameter_openapi_schema": schema,
@@ -150,13 +158,13 @@ def _create_or_update(
         client.request("PATCH", "/deployments/{id}", path_params=place, json=changed)
 
 
-def _remove_gone(client: SyncPrefectClient, flow_id: UUID, project: Project) -> None:
+def _remove_gone(client: SyncPrefectClient, flow_id: UUID, flow: Flow, project: Project) -> None:
     """Take away this project's deployments of pipelines that are not in params.yaml any more.
 
     A copy that a person made in the UI stays as long as its pipeline. Another project may use the
     same server.
     """
-    here = {"path": str(project.root), "entrypoint": ENTRYPOINT}
+    here = {"path": str(project.root), "entrypoint": _entrypoint(flow)}
     for found in _deployments(client, flow_id):
         ours = all(getattr(found, key) == value for key, value in here.items())
         if ours and found.parameters.get("pipeline") not in project.pipelines():

@@ -9,19 +9,23 @@ import pytest
 from ruamel.yaml import YAML
 
 from flows.project.folder import Project
-from flows.project.steps import STEPS, step
+from flows.project.steps import RELEASE, STEPS, step
 from tasks.core.code import code
 from tasks.core.folder import Folder
 
 PROJECT = Project.here()
 ROOT = PROJECT.root
-STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+STAGES, AFTER = (
+    YAML(typ="safe").load(ROOT / file)["stages"] for file in ("dvc.yaml", "release/dvc.yaml")
+)
+EVERY = {**STAGES, **AFTER}
 CODE = [path for folder in ("flows", "tasks") for path in sorted((ROOT / folder).rglob("*.py"))]
 
 # Each room may import from those below it. What stands on one line is side by side.
 FLOORS = [
     ["flows.__main__", "flows.fashion", "flows.linear"],
     ["flows.command"],
+    ["flows.batch_predict"],
     [
         *("flows.pipeline", "flows.predict", "flows.release", "flows.stage", "flows.guess"),
         "flows.inference",
@@ -143,23 +147,31 @@ def test_the_eight_steps_are_modules_functions_stages_and_test_files():
         assert (ROOT / "tests" / f"test_{name}.py").is_file()
 
 
-@pytest.mark.parametrize("name", STEPS)
+def test_what_follows_the_steps_has_a_graph_of_its_own():
+    assert tuple(AFTER) == RELEASE
+    assert all(stage["foreach"] == "${release}" for stage in AFTER.values())
+    assert all(stage["do"]["wdir"] == ".." for stage in AFTER.values())
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_a_stage_names_the_rooms_that_its_step_imports_from_and_no_other(name):
-    named = {dep for dep in STAGES[name]["do"]["deps"] if dep.startswith("tasks")}
-    rooms = {file if file.count("/") == 1 else file.rpartition("/")[0] for file in code(name)}
-    assert named == rooms
+    named = {dep for dep in EVERY[name]["do"]["deps"] if dep.startswith("tasks")}
+    files = code(step(name).place)
+    whole = [file for file in files if file.count("/") == 1 or "/release/" in file]
+    assert named == {file if file in whole else file.rpartition("/")[0] for file in files}
 
 
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_stage_names_every_parameter_of_its_step(name):
-    named = set(STAGES[name]["do"].get("params", []))
+    named = set(EVERY[name]["do"].get("params", []))
     if step(name).tag:  # each source has its own keys: the section as a whole
         assert named == {f"pipelines.${{key}}.{name}"}
         return
     (section,) = step(name).sections
     own = {f"{name}.{key}" for key in section.model_fields}
     more = {"fit.threads"} if name == "evaluate" else set()  # the answers of the model depend on it
-    assert named == {f"pipelines.${{key}}.{key}" for key in own | more}
+    part = "release" if name in RELEASE else "pipelines"
+    assert named == {f"{part}.${{key}}.{key}" for key in own | more}
 
 
 def test_the_graph_is_made_from_the_pipelines_and_needs_no_edit_for_a_new_one():
@@ -177,8 +189,8 @@ def test_a_stage_names_the_folders_that_its_step_watches():
 
 def test_every_stage_can_be_restored():
     """DVC keeps no run cache for a stage with an uncached output that is no metric or plot."""
-    for name in STEPS:
-        assert all(isinstance(out, str) for out in STAGES[name]["do"]["outs"])
+    for stage in EVERY.values():
+        assert all(isinstance(out, str) for out in stage["do"]["outs"])
 
 
 def test_a_stage_names_every_file_that_its_step_reads_and_writes(tmp_path):
