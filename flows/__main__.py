@@ -11,6 +11,7 @@ VERBS = {
     "plan": "show what would run, and why",
     "predict": "answers of a trained model to new rows",
     "export": "write a trained model for other programs, its scaling inside",
+    "serve": "answer HTTP requests with an exported model",
     "card": "write the page that goes with a model",
     "promote": "make a model the champion, if it is shown to be better",
     "history": "say what was the champion when, and why",

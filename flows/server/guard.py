@@ -7,6 +7,7 @@ and whoever may start a run may start any command.
 from __future__ import annotations
 
 import os
+from collections.abc import Container
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
@@ -53,9 +54,9 @@ class Guard:
 
     async def __call__(self, scope: dict, receive: Any, send: Any) -> None:
         answer = self.application
-        if scope["type"] == "http" and not _is_own(Headers(scope=scope)):
+        if scope["type"] == "http" and not is_own(Headers(scope=scope), HERE):
             answer = PlainTextResponse(REFUSED, 403)
-        if scope["type"] == "websocket" and not _is_own(Headers(scope=scope)):
+        if scope["type"] == "websocket" and not is_own(Headers(scope=scope), HERE):
             answer = WebSocketClose()
         await answer(scope, receive, _unframed(send))
 
@@ -71,7 +72,7 @@ def _unframed(send: Any) -> Any:
     return tell
 
 
-def _is_own(headers: Headers) -> bool:
+def is_own(headers: Headers, names: Container[str]) -> bool:
     """Whether `Host` is this machine and `Origin`, which a page's requests have, this very server.
 
     A foreign page whose name leads to 127.0.0.1 (DNS rebinding) still sends its name as `Host`.
@@ -79,5 +80,5 @@ def _is_own(headers: Headers) -> bool:
     with suppress(ValueError):  # no address, or more than one Host
         (host,) = (urlsplit(f"//{each}") for each in headers.getlist("host"))
         pages = [urlsplit(each) for each in headers.getlist("origin")]
-        return all(each.hostname in HERE and each.port == host.port for each in (host, *pages))
+        return all(each.hostname in names and each.port == host.port for each in (host, *pages))
     return False

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from tasks.answers import plain
 from tasks.core.folder import Folder
 from tasks.core.step import UserError, log
 from tasks.rows.encoding import Encoding
@@ -51,18 +50,11 @@ def read(
                 f"{place} has no rows. Expected some, below the names if there are any."
             )
         if encoding is not None:
-            assert part.words is not None
-            unknown.update(_unknown(encoding, x, part.words))
-            x = encoding.apply(x, part.words)
+            x, strange = encoded(encoding, part)
+            unknown.update(strange)
         rows += len(x)
-        scaled = scaling.apply(x)
-        strange = np.flatnonzero(~np.isfinite(scaled).reshape(len(scaled), -1).all(axis=1))
-        if len(strange):
-            raise UserError(
-                f"{place}: {part.places[strange[0]]} has a value that is too large for float32, "
-                "or is no number. Correct it."
-            )
-        yield (scaled if scale else x), part
+        seen = scaled(scaling, x, place, part)
+        yield (seen if scale else x), part
 
     for name, count in unknown.items():
         log.warning(
@@ -70,14 +62,32 @@ def read(
         )
 
 
-def _unknown(encoding: Encoding, x: np.ndarray, words: np.ndarray) -> dict[str, int]:
-    """In how many rows each column has a word that is no feature."""
-    found = {}
-    for column, codes in zip(encoding.columns, x.T, strict=True):
+def encoded(encoding: Encoding, part: New) -> tuple[np.ndarray, dict[str, int]]:
+    """Rows of a table as features; and in how many of them a column has a word that is none."""
+    assert part.words is not None
+    unknown = {}
+    for column, codes in zip(encoding.columns, part.x.T, strict=True):
         if column.kind == "words":
-            there = words[codes[~np.isnan(codes)].astype(int)]
-            found[column.name] = int((~np.isin(there, column.words)).sum())
-    return {name: count for name, count in found.items() if count}
+            there = part.words[codes[~np.isnan(codes)].astype(int)]
+            unknown[column.name] = int((~np.isin(there, column.words)).sum())
+    features = encoding.apply(part.x, part.words)
+    return features, {name: count for name, count in unknown.items() if count}
+
+
+def scaled(scaling: Scaling, x: np.ndarray, place: Place, part: New) -> np.ndarray:
+    """Rows as the model sees them, float32.
+
+    Raises:
+        UserError: a value is none that a model can use.
+    """
+    found = scaling.apply(x)
+    strange = np.flatnonzero(~np.isfinite(found).reshape(len(found), -1).all(axis=1))
+    if len(strange):
+        raise UserError(
+            f"{place}: {part.places[strange[0]]} has a value that is too large for float32, "
+            "or is no number. Correct it."
+        )
+    return found
 
 
 def _source(place: Place, schema: dict[str, Any]) -> Any:
@@ -89,6 +99,8 @@ def _source(place: Place, schema: dict[str, Any]) -> Any:
     if idx.NAME.fullmatch(place.name):
         return idx
     if len(schema["input_shape"]) == 1:
+        from tasks.answers import plain  # here: pandas takes a second to import
+
         return plain
     if schema["load"]["source"] != "images" and schema["load"]["type"] != "|u1":
         kind = np.dtype(schema["load"]["type"])

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tasks.answers.choices import PLACES, best, probabilities
 from tasks.sources.base import New
-
-PLACES = ("", "second", "third")  # of the classes that are told, the most probable first
 
 
 def told(output: np.ndarray, rows: New, schema: dict[str, Any]) -> pd.DataFrame:
@@ -31,14 +30,11 @@ def told(output: np.ndarray, rows: New, schema: dict[str, Any]) -> pd.DataFrame:
 
 
 def _classes(output: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
-    chances = np.hstack([1 - output, output]) if output.shape[1] == 1 else output
-    order = np.argsort(-chances, axis=1, kind="stable")
+    chosen, confidence = best(probabilities(output))
     found = {}
-    for number, place in enumerate(PLACES[: len(names)]):
-        chosen = order[:, number]
-        confidence = np.take_along_axis(chances, chosen[:, None], axis=1)[:, 0]
-        found[place or "predicted"] = np.array(names)[chosen]
-        found[f"{place} confidence".strip()] = confidence
+    for number, place in enumerate(PLACES[: chosen.shape[1]]):
+        found[place or "predicted"] = np.array(names)[chosen[:, number]]
+        found[f"{place} confidence".strip()] = confidence[:, number]
     return found
 
 

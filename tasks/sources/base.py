@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,11 +91,36 @@ class New(NamedTuple):
 
 
 @dataclass(frozen=True)
+class InMemory:
+    """The content of a file that is not on disk, with what its readers ask of a `Path`."""
+
+    content: bytes
+    name: str = "old.csv"
+
+    def open(self, mode: Literal["rb"]) -> io.BytesIO:
+        return io.BytesIO(self.content)
+
+    def read_bytes(self) -> bytes:
+        return self.content
+
+    def exists(self) -> bool:
+        return True
+
+    def is_dir(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True)
 class Place:
     """A file or folder of the data: where it is, and what messages call it."""
 
     path: Path
     shown: str
+
+    @classmethod
+    def sent(cls, content: bytes, shown: str) -> Place:
+        """What somebody sent, which never becomes a file."""
+        return cls(InMemory(content), shown)  # type: ignore[arg-type] # what readers ask of a path
 
     @classmethod
     def named(cls, path: str, folder: Folder) -> Place:

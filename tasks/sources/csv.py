@@ -137,6 +137,21 @@ def _is_new(file: Place, params: Params) -> bool:
     return len(names) > 1 and params.target not in names
 
 
+def records(rows: list[dict[str, Any]], schema: dict[str, Any]) -> New:
+    """Rows to predict that are no text: numbers are numbers, and words are read as in a file.
+
+    Args:
+        rows: the value of each column by its name, None where it is missing.
+        schema: the content of `schema.json`.
+
+    Raises:
+        UserError: a column is missing, or has a value that it cannot have.
+    """
+    from tasks.sources import cells  # here, as pandas takes a second to import
+
+    return cells.rows(rows, {column["name"]: column["kind"] for column in schema["columns"]})
+
+
 def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:
     """Rows to predict, some at a time. The order of the columns does not matter.
 
@@ -177,7 +192,7 @@ def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:
         }
     )
     for part in table.parts(place, params, EXPECTED, table.ROWS):
-        x, words = kinds.arrays({"new": place}, {"new": part}, of_kind)
+        x, words = kinds.arrays({"new": place}, {"new": part}, of_kind, trained=True)
         y = part[params.target] if labelled else None
         if labelled and not classes:
             y = columns.numbers(place, y, "or take the column out", params.decimal)

@@ -7,7 +7,7 @@ import io
 import itertools
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from tasks.core.step import UserError
+from tasks.sources.base import InMemory
 from tasks.sources.numbers import is_plain
 
 SEPARATORS = (",", ";", "\t", "|", ":", "^", "~", " ")
@@ -55,7 +56,7 @@ def understood(file: object, path: Path, expected: str) -> Iterator[None]:
 
 def _conversion(path: Path) -> str:
     """A command that converts a file to UTF-8, if its encoding can be told."""
-    with open(path, "rb") as opened:
+    with path.open("rb") as opened:
         begin = opened.read(100_000)
     encoding = "UTF-16" if begin[:2] in (b"\xff\xfe", b"\xfe\xff") else "WINDOWS-1252"
     try:
@@ -77,17 +78,34 @@ def frame(path: Path, separator: str, header: bool, **how: Any) -> pd.DataFrame:
     """
     if not header:
         how.update(header=None, names=names(path, separator, header))
-    with warnings.catch_warnings():
-        # More values than names: pandas would drop some.
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        return pd.read_csv(
-            _content(path, separator),
+    content = _content(path, separator)
+    found = _strictly(
+        lambda: pd.read_csv(
+            content.open("rb") if isinstance(content, InMemory) else content,
             sep=r"\s+" if separator == " " else separator,
             encoding="utf-8-sig",
             low_memory=False,
             index_col=False,
             **how,
         )
+    )
+    return _parts(found) if how.get("chunksize") else found
+
+
+def _parts(reader: Any) -> Iterator[pd.DataFrame]:
+    while True:
+        try:
+            part = _strictly(lambda: next(reader))
+        except StopIteration:
+            return
+        yield part
+
+
+def _strictly(read: Callable[[], Any]) -> Any:
+    """Read, or fail: where a row has more values than names pandas would drop some."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        return read()
 
 
 def names(path: Path, separator: str, header: bool) -> list[str]:
@@ -101,13 +119,13 @@ def records(path: Path, separator: str, most: int) -> list[list[str]]:
     content = _content(path, separator)
     if isinstance(content, io.StringIO):
         return _records(content, separator, most)
-    with open(path, encoding="utf-8-sig", newline="") as text:
+    with _text(path) as text:
         return _records(text, separator, most)
 
 
 def declared(path: Path) -> str | None:
     """The separator that a first line such as `sep=;` declares."""
-    with open(path, encoding="utf-8-sig", newline="") as opened:
+    with _text(path) as opened:
         match = DECLARED.fullmatch(opened.readline())
     return match[1] if match and match[1] in SEPARATORS else None
 
@@ -159,9 +177,13 @@ def _kind(cell: str) -> str:
     return "boolean" if cell.lower() in ("true", "false") else "word"
 
 
+def _text(path: Path) -> io.TextIOWrapper:
+    return io.TextIOWrapper(path.open("rb"), encoding="utf-8-sig", newline="")
+
+
 def _content(path: Path, separator: str) -> Path | io.StringIO:
     """The file; or its text, if it begins with comments or declares its separator."""
-    with open(path, encoding="utf-8-sig", newline="") as opened:
+    with _text(path) as opened:
         first = next((line for line in opened if line.strip()), "")
     if not first.startswith(COMMENT) and not DECLARED.fullmatch(first):
         return path

@@ -17,6 +17,7 @@ from tasks.sources.base import (
     SOURCE,
     SPLITS,
     Dataset,
+    InMemory,
     New,
     Own,
     Place,
@@ -27,6 +28,13 @@ from tasks.sources.base import (
 from tasks.sources.labels import numbered
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+FORMATS = (
+    "PNG",
+    "JPEG",
+    "WEBP",
+    "BMP",
+    "TIFF",
+)  # of what is sent: Pillow knows worse
 EXPECTED = (
     "a folder with a sub-folder of PNG, JPEG, WebP, BMP or TIFF files for each class, or such "
     "folders `train`, `val` and `test`"
@@ -315,14 +323,17 @@ def opened(file: Place):
     """
     from PIL import Image, ImageOps
 
-    if not file.path.stat().st_size:
-        raise Unreadable("the file is empty")
+    sent = isinstance(file.path, InMemory)
+    with file.path.open("rb") as begin:
+        if not begin.read(1):
+            raise Unreadable("the file is empty")
+    source = file.path.open("rb") if sent else str(file.path)
     try:
-        with Image.open(file.path) as image:
+        with Image.open(source, formats=FORMATS if sent else None) as image:
             pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
             upright = ImageOps.exif_transpose(image)
     except Exception as error:  # Pillow raises many kinds for a damaged file
-        why = (str(error) or type(error).__name__).replace(f" {str(file.path)!r}", "")
+        why = (str(error) or type(error).__name__).replace(f" {source!r}", "")
         raise Unreadable(why) from None
     if pages > 1:
         raise Unreadable(f"it has {pages} pages, expected one")
@@ -379,16 +390,7 @@ def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:
     Raises:
         UserError: there is no image, or some cannot be read.
     """
-    height, width, *colors = schema["input_shape"]
-    params = Params(
-        source="images",
-        path=place.shown,
-        size=[height, width],
-        color=schema["load"].get("color", "rgb" if colors else "gray"),
-        broken="refuse",
-        test=0.5,
-        seed=0,
-    )
+    params = _as_trained(place, schema)
     inside, files = _new_files(place)
     names = [inside.path.joinpath(file).parent.name for file in files]
     labelled = place.path.is_dir() and set(names) <= set(schema["load"]["labels"])
@@ -400,6 +402,40 @@ def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:
         if broken:
             raise refusal(inside, broken, len(files), "take them out")
         yield New(x, files[at_once], np.array(names[at_once]) if labelled else None)
+
+
+def sent(place: Place, schema: dict[str, Any]) -> New:
+    """An image that somebody sent, in the size and color of the training rows.
+
+    Args:
+        place: see `Place.sent`.
+        schema: the content of `schema.json`.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    params = _as_trained(place, schema)
+    try:
+        pixels = _resized(_read(place, params.color), *params.size)
+    except Unreadable as why:
+        raise UserError(
+            f"{place} cannot be read: {why}. Expected a PNG, JPEG, WebP, BMP or TIFF image."
+        ) from None
+    return New(pixels[None].astype(COLORS[params.color][1]), [place.shown], None)
+
+
+def _as_trained(place: Place, schema: dict[str, Any]) -> Params:
+    """The section `load` that reads images as the training read them."""
+    height, width, *colors = schema["input_shape"]
+    return Params(
+        source="images",
+        path=place.shown,
+        size=[height, width],
+        color=schema["load"].get("color", "rgb" if colors else "gray"),
+        broken="refuse",
+        test=0.5,
+        seed=0,
+    )
 
 
 def _new_files(place: Place) -> tuple[Place, list[str]]:

@@ -21,7 +21,7 @@ Tables = dict[str, pd.DataFrame]  # by split
 
 
 def arrays(
-    files: Mapping[str, Place], tables: Tables, kinds: Mapping[str, str]
+    files: Mapping[str, Place], tables: Tables, kinds: Mapping[str, str], trained: bool = False
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Columns as numbers, NaN where a value is missing.
 
@@ -29,6 +29,7 @@ def arrays(
         files: that the tables were read from.
         tables: with these columns; those that are no numbers as text.
         kinds: of the columns, by their names.
+        trained: whether there is a model, for which a column cannot be read otherwise.
 
     Returns:
         Two things. For each table `x`, float64, (rows, columns). And the words of all columns,
@@ -48,11 +49,11 @@ def arrays(
             if kind == "words":
                 x[split][:, number] = _stripped(column).map(place)
             else:
-                x[split][:, number] = values(files[split], column, kind)
+                x[split][:, number] = values(files[split], column, kind, trained)
     return x, words
 
 
-def values(file: Place, column: pd.Series, kind: str) -> pd.Series:
+def values(file: Place, column: pd.Series, kind: str, trained: bool = False) -> pd.Series:
     """A column that is no words as numbers.
 
     Args:
@@ -60,6 +61,7 @@ def values(file: Place, column: pd.Series, kind: str) -> pd.Series:
         column: as it was read.
         kind: `number`, perhaps with its decimal mark, `boolean`, or `date`, perhaps with its
             format.
+        trained: see `arrays`.
 
     Raises:
         UserError: a value is of another kind.
@@ -69,10 +71,12 @@ def values(file: Place, column: pd.Series, kind: str) -> pd.Series:
     if not len(bad):
         return found
 
-    expected += _other_decimal(column, kind, len(bad))
     value, row = column.iloc[bad[0]], column.index[bad[0]] + 1
+    says = f"{file}: the column {column.name} has '{value}' in row {row:,}. Expected {expected}"
+    if trained:
+        raise UserError(f"{says}.")
     raise UserError(
-        f"{file}: the column {column.name} has '{value}' in row {row:,}. Expected {expected}: "
+        f"{says}{_other_decimal(column, kind, len(bad))}: "
         f"correct it, or set `ignore: ['{column.name}']` or `columns: {{{column.name}: words}}`."
     )
 

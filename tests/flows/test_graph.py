@@ -27,7 +27,7 @@ FLOORS = [
     ["flows.command"],
     ["flows.batch_predict", "flows.promote"],
     ["flows.pipeline", "flows.predict", "flows.promotion", "flows.release", "flows.stage"],
-    ["flows.guess"],
+    ["flows.guess", "flows.inference"],
     ["flows.server", "flows.engine"],
     ["flows.memory"],
     ["flows.project"],

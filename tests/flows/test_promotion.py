@@ -18,6 +18,7 @@ from flows import promotion
 from flows.command.history import show
 from flows.engine import history
 from flows.memory import champions, past
+from flows.memory.lock import digest, stages
 from flows.project.folder import Project
 from tasks.core.step import UserError
 from tests.support import promoted
@@ -296,7 +297,9 @@ def test_a_name_that_git_tags_cannot_have_is_refused(project):
 
 def test_a_clone_without_the_champions_commit_says_so(story, project, tmp_path):
     begin(project, story[1], test_rows=promotion._test_rows(promotion.folder_of(project, NAME)))
-    with pytest.raises(UserError, match=r"This clone does not have the commit 0000000000\. `git fet"):
+    with pytest.raises(
+        UserError, match=r"This clone does not have the commit 0000000000\. `git fet"
+    ):
         past.outputs(project, "0" * 40)
 
 
@@ -307,3 +310,22 @@ def test_history_says_it_in_the_terminal(story, project, capsys):
     show(project, NAME)
     said = capsys.readouterr().out
     assert re.search(r"v0\.0\.1 +champion +20\d\d-.* [0-9a-f]{10}  the first champion", said)
+
+
+def test_the_champions_export_is_brought_to_serve_from_and_is_what_was_recorded(story, project):
+    with pytest.raises(UserError, match="votes has no champion. `python -m flows promote votes`"):
+        past.champion(project, NAME)
+    begin(project, story[1])
+    there = past.champion(project, NAME)
+    assert past.champion(project, NAME) == there
+    recorded = stages(there)[f"export@{NAME}"]["outs"]
+    (made,) = (out["md5"] for out in recorded if out["path"].endswith("/export"))
+    assert digest(there.data(NAME) / "export") == made
+
+    shutil.rmtree(there.root)
+    for kept in (project.root / ".dvc/cache/files/md5").rglob("*"):
+        if kept.is_file() and kept.read_bytes() == b"a model":
+            kept.unlink()
+    with pytest.raises(UserError, match=r"data/votes/export of the commit .* is not in DVC's cach"):
+        past.champion(project, NAME)
+    assert not list((project.root / ".dvc/tmp/champions").iterdir())

@@ -1,0 +1,130 @@
+"""The body of a request: an image, CSV, JSON, or a form with files of these kinds."""
+
+from __future__ import annotations
+
+import json
+from email.message import Message
+from typing import Any, NamedTuple
+
+from tasks.answers.sent import Reader, Rows, joined
+from tasks.core.step import UserError
+
+FORM = "multipart/form-data"
+JSON, CSV = ("application/json", "text/json"), ("text/csv", "application/csv", "text/plain")
+# What programs say when nobody told them, such as `curl --data-binary`.
+UNTOLD = ("", "application/x-www-form-urlencoded", "application/octet-stream")
+KINDS = "an image (image/png, image/jpeg ...), text/csv, application/json or multipart/form-data"
+FILES = 1_000  # of a form
+
+
+class WrongKind(UserError):
+    """A content type that no model takes."""
+
+
+class Part(NamedTuple):
+    """One file: of a form, or all of a body."""
+
+    kind: str  # its content type
+    name: str  # what answers call it
+    content: bytes
+
+
+def read(kind: str, content: bytes, reader: Reader, most: int) -> Rows:
+    """The rows of a body.
+
+    Args:
+        kind: the header Content-Type.
+        content: the body.
+        reader: of the model.
+        most: rows, at most.
+
+    Raises:
+        UserError: there are none, or they cannot be read.
+    """
+    if not content:
+        raise UserError(f"The body is empty. Expected {reader.expected}.")
+    part = Part(_type(kind), "image", content)
+    if part.kind != FORM:
+        return _rows(part, reader, most)
+    boundary = _header("Content-Type", kind).get_param("boundary")
+    parts = _parts(content, str(boundary or ""))
+    return joined([_rows(each, reader, most) for each in parts])
+
+
+def _rows(part: Part, reader: Reader, most: int) -> Rows:
+    kind = part.kind
+    if kind in UNTOLD:
+        kind = _guessed(part.content, reader)
+    if kind.startswith("image/"):
+        return reader.image(part.content, part.name)
+    if kind in JSON:
+        return reader.values(_list(parsed(part.content), reader), most)
+    if kind in CSV:
+        return reader.text(part.content, most)
+    raise WrongKind(f"The content type is {kind}. Expected {KINDS}.")
+
+
+def _guessed(content: bytes, reader: Reader) -> str:
+    if content.lstrip()[:1] in (b"[", b"{"):
+        return JSON[0]
+    return "image/*" if reader.takes_images else CSV[0]
+
+
+def parsed(content: bytes) -> Any:
+    """The value of some JSON; NaN and Infinity are none."""
+    try:
+        return json.loads(content, parse_constant=_no_number)
+    except RecursionError:
+        raise UserError("The JSON is nested too deeply. Expected a list of rows.") from None
+    except ValueError as error:  # UnicodeDecodeError is one, too
+        raise UserError(f"The body is no JSON: {error}.") from None
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number there; null stands for a missing value")
+
+
+def _list(value: Any, reader: Reader) -> list[Any]:
+    """The rows: a list, `{"rows": [...]}`, or one row alone."""
+    if isinstance(value, dict) and isinstance(value.get("rows"), list):
+        return value["rows"]
+    if isinstance(value, dict) and reader.encoding is not None:
+        return [value]
+    if isinstance(value, list):
+        return value
+    raise UserError(f"The JSON has no rows. Expected a list of them: {reader.expected}.")
+
+
+def _type(kind: str) -> str:
+    return kind.partition(";")[0].strip().lower()
+
+
+def _header(name: str, value: str) -> Message:
+    message = Message()
+    message[name] = value
+    return message
+
+
+def _parts(content: bytes, boundary: str) -> list[Part]:
+    """The files of a form: RFC 7578, where a line with the boundary begins each part."""
+    line = b"\r\n--" + boundary.encode("latin-1", "replace")
+    begin, *parts = (b"\r\n" + content).split(line)
+    if not boundary or begin or len(parts) < 2 or not parts[-1].startswith(b"--"):
+        raise UserError("The form is not whole. Expected multipart/form-data with its boundary.")
+    if len(parts) > FILES:
+        raise UserError(f"The form has more than {FILES:,} parts. Expected fewer.")
+    return [_part(number, part) for number, part in enumerate(parts[:-1], 1)]
+
+
+def _part(number: int, part: bytes) -> Part:
+    head, found, content = part.partition(b"\r\n\r\n")
+    headers = dict(_pairs(head.decode("utf-8", "replace")))
+    name = _header("Content-Disposition", headers.get("content-disposition", "")).get_filename()
+    if not found or not content:
+        raise UserError(f"File {number} of the form is empty. Expected content.")
+    return Part(_type(headers.get("content-type", "")), name or f"file {number}", content)
+
+
+def _pairs(head: str) -> list[tuple[str, str]]:
+    lines = [line.partition(":") for line in head.split("\r\n") if ":" in line]
+    return [(name.strip().lower(), value.strip()) for name, _, value in lines]

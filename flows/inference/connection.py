@@ -1,0 +1,54 @@
+"""Connections: who is slow is cut, so that nobody keeps a place for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEAD = 10.0  # seconds for the head of a request
+WHOLE = 60.0  # for all of it and its answer: the guard answers politely before
+
+
+class Connection(H11Protocol):
+    """One connection of uvicorn, which by itself waits for ever in the middle of a request."""
+
+    timer: asyncio.TimerHandle | None = None
+    in_head = True
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._limit(HEAD)
+
+    def data_received(self, data: bytes) -> None:
+        if self.timer is None:  # the next request begins
+            self.in_head = True
+            self._limit(HEAD)
+        super().data_received(data)
+        if self.in_head and self.cycle and not self.cycle.response_complete:
+            self.in_head = False
+            self._limit(WHOLE)
+
+    def on_response_complete(self) -> None:
+        self._no_limit()
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._no_limit()
+        super().connection_lost(exc)
+
+    def timeout_keep_alive_handler(self) -> None:
+        self.transport.abort()  # to close it would wait for who does not read
+
+    def _limit(self, seconds: float) -> None:
+        self._no_limit()
+        self.timer = self.loop.call_later(seconds, self._cut)
+
+    def _no_limit(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+    def _cut(self) -> Any:
+        self.transport.abort()

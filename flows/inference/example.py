@@ -1,0 +1,74 @@
+"""A test row, as somebody would send it: for the page and for the documentation."""
+
+from __future__ import annotations
+
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+Cell = float | str | bool | None
+
+
+def example(raw: Path, schema: dict[str, Any]) -> Any:
+    """The first test row: of a table its columns by their names, else nested lists of numbers.
+
+    Args:
+        raw: the pipeline's `raw.npz`; where it is not, a row of usual values is made up.
+        schema: the content of `schema.json`.
+    """
+    row, words = _test_row(raw, schema)
+    if "columns" not in schema:
+        return (np.zeros(schema["input_shape"]) if row is None else row).tolist()
+
+    columns = schema["columns"]
+    values = [each["fill"] for each in columns] if row is None else row
+    return {
+        column["name"]: _cell(column, value, words)
+        for column, value in zip(columns, values, strict=True)
+    }
+
+
+def _test_row(raw: Path, schema: dict[str, Any]) -> tuple[np.ndarray | None, np.ndarray]:
+    """The first test row, if rows of this schema are there; and the words that it may have."""
+    nothing = None, np.array([])
+    if not raw.is_file():
+        return nothing
+    with zipfile.ZipFile(raw) as file, np.load(raw, allow_pickle=False) as arrays:
+        row = _first_row(file, "x_test.npy")
+        if "columns" not in schema:
+            return (row if list(row.shape) == schema["input_shape"] else None), nothing[1]
+        names = [each["name"] for each in schema["columns"]]
+        same = arrays["feature_names"].tolist() == names
+        return (row, arrays["words"]) if same else nothing
+
+
+def _first_row(file: zipfile.ZipFile, name: str) -> np.ndarray:
+    """The first row of an array, without reading the others."""
+    with file.open(name) as array:
+        version = npy.read_magic(array)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, _, kind = read(array)
+        size = kind.itemsize * int(np.prod(shape[1:]))
+        return np.frombuffer(array.read(size), kind).reshape(shape[1:])
+
+
+def _cell(column: dict[str, Any], value: float | None, words: np.ndarray) -> Cell:
+    """A value as it would be written, None if it is missing."""
+    kind = column["kind"]
+    if kind == "words" and not len(words):
+        return column["words"][0]
+    if value is None or np.isnan(value):
+        return None
+    if kind == "words":
+        return str(words[int(value)])
+    if kind == "boolean":
+        return bool(value)
+    if kind.startswith("date"):
+        moment = datetime.fromtimestamp(float(value), UTC)
+        form = kind.removeprefix("date").strip()
+        return moment.strftime(form or ("%Y-%m-%d" if value % 86_400 == 0 else "%Y-%m-%dT%H:%M:%S"))
+    return int(value) if value == int(value) else float(value)

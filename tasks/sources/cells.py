@@ -1,0 +1,73 @@
+"""Rows of a table as JSON has them: numbers, words, true and false, null."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tasks.core.step import UserError
+from tasks.sources import kinds
+from tasks.sources.base import New, Place, some
+
+PLACE = Place.sent(b"", "the request")  # what messages call it
+
+
+def rows(found: list[dict[str, Any]], of_kind: Mapping[str, str]) -> New:
+    """Values as numbers, NaN where one is missing.
+
+    Args:
+        found: the value of each column by its name; more columns do not matter.
+        of_kind: the kinds of the columns, by their names.
+
+    Raises:
+        UserError: a column is missing, or has a value that it cannot have.
+    """
+    for number, row in enumerate(found, 1):
+        absent = [name for name in of_kind if name not in row]
+        if absent:
+            raise UserError(
+                f"row {number} has no column {some(absent)}. The model was trained with the "
+                f"columns {some(list(of_kind))}; null stands for a missing value."
+            )
+
+    x = np.empty((len(found), len(of_kind)))
+    known: dict[str, int] = {}
+    for place, (name, kind) in enumerate(of_kind.items()):
+        values = [_cell(name, row[name], number) for number, row in enumerate(found, 1)]
+        if kind == "words":
+            x[:, place] = [_code(value, known) for value in values]
+        else:
+            x[:, place] = _numbers(name, values, kind)
+    places = [f"row {number}" for number in range(1, len(found) + 1)]
+    return New(x, places, None, np.array(list(known), dtype=np.str_))
+
+
+def _cell(name: str, value: Any, row: int) -> float | str | None:
+    if value is None or isinstance(value, str):
+        return (value or "").strip() or None
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return value
+    raise UserError(f"row {row}: the column {name} has {str(value)[:40]}. Expected one value.")
+
+
+def _code(value: float | str | None, known: dict[str, int]) -> float:
+    """The place of a word among those that are known so far."""
+    return np.nan if value is None else known.setdefault(str(value), len(known))
+
+
+def _numbers(name: str, values: list[float | str | None], kind: str) -> np.ndarray:
+    """Numbers as they are; all else by the code that read the training rows."""
+    if kind.startswith("number") and not any(isinstance(value, str) for value in values):
+        with suppress(OverflowError):  # a whole number that no float64 has
+            found = np.array(values, dtype=np.float64)
+            if not np.isinf(found).any():
+                return found
+    texts = [None if value is None else str(value) for value in values]
+    column = pd.Series(texts, name=name, dtype=object)
+    return kinds.values(PLACE, column, kind, trained=True).to_numpy()
