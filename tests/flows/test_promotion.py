@@ -295,11 +295,8 @@ def test_a_name_that_git_tags_cannot_have_is_refused(project):
         promotion.promote(project, "wähler")
 
 
-def test_a_clone_without_the_champions_commit_says_so(story, project, tmp_path):
-    begin(project, story[1], test_rows=promotion._test_rows(promotion.folder_of(project, NAME)))
-    with pytest.raises(
-        UserError, match=r"This clone does not have the commit 0000000000\. `git fet"
-    ):
+def test_a_clone_without_the_champions_commit_says_so(project):
+    with pytest.raises(UserError, match=r"This clone does not have the commit 0000000000\."):
         past.outputs(project, "0" * 40)
 
 
@@ -313,7 +310,7 @@ def test_history_says_it_in_the_terminal(story, project, capsys):
 
 
 def test_the_champions_export_is_brought_to_serve_from_and_is_what_was_recorded(story, project):
-    with pytest.raises(UserError, match="votes has no champion. `python -m flows promote votes`"):
+    with pytest.raises(UserError, match=r"votes has no champion\. `python -m flows promote votes`"):
         past.champion(project, NAME)
     begin(project, story[1])
     there = past.champion(project, NAME)
