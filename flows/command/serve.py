@@ -23,8 +23,8 @@ examples:
   curl --data-binary @photo.png http://127.0.0.1:8000/predict
 
 A token is read from a file or from {TOKEN}; requests then need `Authorization: Bearer TOKEN`.
-SIGHUP takes over the model that was exported since, or with --champion promoted. SIGTERM answers what
-has begun, and ends."""
+SIGHUP takes over the model that was exported since, or with --champion promoted. SIGTERM answers
+what has begun, and ends."""
 
 
 def main(arguments: list[str]) -> int:
