@@ -94,7 +94,6 @@ def back(project: Project, pipeline: str) -> Outcome:
         UserError: there is none.
     """
     with _alone(project, pipeline):
-        project.read(pipeline)
         known = champions.read(project, pipeline)
         if known.before is None or known.champion is None:
             there = f"only {known.champion.version}" if known.champion else "no champion"
@@ -109,6 +108,7 @@ def _alone(project: Project, pipeline: str) -> Iterator[None]:
     """One promotion of a pipeline at a time."""
     repository(project)
     champions.check_name(pipeline)
+    project.read(pipeline)
     place = project.data(pipeline) / ".resume"
     place.mkdir(parents=True, exist_ok=True)
     with open(place / "promote.lock", "w") as file:
@@ -118,7 +118,6 @@ def _alone(project: Project, pipeline: str) -> Iterator[None]:
 
 
 def _rule(project: Project, pipeline: str) -> Rule:
-    project.read(pipeline)
     rule = project.release(pipeline).promote
     if rule is None:
         raise UserError(

@@ -57,10 +57,9 @@ def test_a_failed_run_is_told_once_in_words_until_nobody_is_told(workspace):
         workspace.run("python", "-m", "flows", "promote", "linear", code=1)
         eventually(lambda: heard, 60)
         (message,) = heard
-        first, second, *rest = message["text"].splitlines()
+        first, second = message["text"].splitlines()
         assert first == "linear: Failed"
         assert second.startswith("params.yaml: release has no entry `linear`.")
-        assert "/runs/flow-run/" in rest[0]
 
         assert "Nobody is told any more" in workspace.run(*NOTIFY, "--off")
         assert "Nobody was told" in workspace.run(*NOTIFY, "--off")
