@@ -34,6 +34,10 @@ new: .venv/installed ## a pipeline on your own data: make new NAME=digits FROM=p
 train: .venv/installed ## train any pipeline: make train NAME=digits
 	@python -m flows train "$(NAME)"
 
+serve: .venv/installed ## answer HTTP requests with a trained model: make serve NAME=digits
+	@python -m flows export "$(NAME)"
+	@exec python -m flows serve "$(NAME)"
+
 plan: .venv/installed ## what would run; and why: make plan NAME=digits
 	@python -m flows plan $(if $(NAME),"$(NAME)")
 
@@ -73,4 +77,4 @@ lock: ## write both lock files anew (needs uv)
 	$(LOCK) pyproject.toml -o requirements.lock
 	$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock
 
-.PHONY: help install run linear new train plan repro ui worker test tools test-ui soak verify lint lock
+.PHONY: help install run linear new train serve plan repro ui worker test tools test-ui soak verify lint lock

@@ -94,26 +94,13 @@ def back(project: Project, pipeline: str) -> Outcome:
         UserError: there is none.
     """
     with _alone(project, pipeline):
-        project.read(pipeline)
         known = champions.read(project, pipeline)
-        before = _before(known)
-        if before is None or known.champion is None:
+        if known.before is None or known.champion is None:
             there = f"only {known.champion.version}" if known.champion else "no champion"
             raise UserError(f"{pipeline} has no champion to go back to: there is {there}.")
         says = f"back from {known.champion.version}"
-        champions.assign(project, pipeline, before.version, says, {"back": True})
-        return Outcome(before.version, True, says)
-
-
-def _before(known: Register) -> Event | None:
-    """The champion before the present one: a step back is no step that one could take back."""
-    stack: list[Event] = []
-    for event in known.champions:
-        if event.verdict.get("back"):
-            stack.pop()
-        else:
-            stack.append(event)
-    return stack[-2] if len(stack) > 1 else None
+        champions.step_back(project, pipeline, known.champion, known.before, says)
+        return Outcome(known.before.version, True, says)
 
 
 @contextmanager
@@ -121,6 +108,7 @@ def _alone(project: Project, pipeline: str) -> Iterator[None]:
     """One promotion of a pipeline at a time."""
     repository(project)
     champions.check_name(pipeline)
+    project.read(pipeline)
     place = project.data(pipeline) / ".resume"
     place.mkdir(parents=True, exist_ok=True)
     with open(place / "promote.lock", "w") as file:
@@ -130,7 +118,6 @@ def _alone(project: Project, pipeline: str) -> Iterator[None]:
 
 
 def _rule(project: Project, pipeline: str) -> Rule:
-    project.read(pipeline)
     rule = project.release(pipeline).promote
     if rule is None:
         raise UserError(

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import shutil
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.command.terminal import plain_errors
-from flows.predict import answers
+from flows.predict import AnswersFile, Summary, answers, place_of
 from flows.project.folder import Project
-from tasks.core.step import UserError, readable
+from tasks.core.step import readable
+from tasks.sources.base import Place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,95 +52,78 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    with plain_errors() as end, _file(options.data) as data:
-        to = Path(options.to) if options.to not in (None, "-") else None
-        parts = answers(Project.here(), options.pipeline, data, to)
-        Answered(options.to).show(options.pipeline, parts)
+    with plain_errors() as end, _place(options.data) as place:
+        show(Project.here(), options.pipeline, place, options.to)
     return end.code
 
 
 @contextmanager
-def _file(data: str) -> Iterator[Path]:
+def _place(data: str) -> Iterator[Place]:
     """The data; standard input as a file that goes in the end."""
     if data != "-":
-        yield Path(data)
+        yield place_of(Path(data))
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "stdin")
         with open(path, "wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
-        yield path
+        yield Place(path, "standard input")
 
 
-class Answered:
-    """Answers on their way to the terminal and to a file.
+def show(project: Project, pipeline: str, place: Place, to: str | None) -> None:
+    """Answer all rows, and say what the answers are.
 
     Args:
-        to: the file, `-` for standard output, or None.
+        project: this one.
+        pipeline: a trained one.
+        place: the rows.
+        to: a file for all answers, `-` for standard output, or None.
     """
+    from tasks.drift.watch import Watch  # here: a mistake in the command is said at once
 
-    def __init__(self, to: str | None) -> None:
-        self.to = to
-        self.console = Console(stderr=to == "-")
-        self.first: pd.DataFrame | None = None
-        self.rows, self.classes = 0, Counter[str]()
+    summary, file, watch = Summary(), AnswersFile(to, place) if to else None, Watch()
+    console = Console(stderr=to == "-")
+    with file.open() if file else nullcontext(), _progress(place) as tell:
+        for part in answers(project, pipeline, place, watch):
+            if file:
+                file.add(part.told)
+            summary.add(part)
+            tell(summary.rows)
 
-    def show(self, pipeline: str, parts: Iterator[pd.DataFrame]) -> None:
-        from tasks.answers.score import Score  # here: pandas takes a second to import
+    assert summary.first is not None
+    if to is None:
+        console.print(_table(summary.first.told.head(SHOWN)))
+    for line in summary.lines():
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    if to not in (None, "-"):
+        console.print(f"all answers: {to}", markup=False)
+        console.print(f"drift: {watch.write(Path(to))}", markup=False)
+    elif to is None and summary.rows > SHOWN:
+        more = f"{summary.rows - SHOWN:,} more: --to answers.csv writes them all"
+        console.print(f"[dim]{more}[/]")
 
-        score = Score()
-        with self._open() as file, Console(stderr=True).status("reading") as status:
-            for part in parts:
-                if file:
-                    part.to_csv(file, index=False, header=not self.rows, lineterminator="\n")
-                self.first = part.head(SHOWN) if self.first is None else self.first
-                self.rows += len(part)
-                if "confidence" in part:
-                    self.classes.update(part["predicted"].tolist())
-                score.add(part)
-                status.update(f"{self.rows:,} rows")
-        self._summary(pipeline, score)
 
-    @contextmanager
-    def _open(self) -> Iterator[Any]:
-        """The file of the answers: it has its name when it is whole."""
-        if self.to is None:
-            yield None
-        elif self.to == "-":
-            yield sys.stdout
-        else:
-            path = Path(self.to)
-            if not path.absolute().parent.is_dir():
-                raise UserError(f"--to {path}: there is no folder {path.parent}. Make it first.")
-            part = path.with_name(f".part.{path.name}")
-            try:
-                with open(part, "w", encoding="utf-8", newline="") as file:
-                    yield file
-                os.replace(part, path)
-            finally:
-                part.unlink(missing_ok=True)
+@contextmanager
+def _progress(place: Place) -> Iterator[Callable[[int], None]]:
+    """Shows how many rows are answered, and their share where the number of all is known."""
+    total = _rows(place.path)
 
-    def _summary(self, pipeline: str, score: Any) -> None:
-        assert self.first is not None
-        if self.to is None:
-            self.console.print(_table(self.first))
-        rows = f"{self.rows:,} row{'s' * (self.rows != 1)}"
-        said = ", ".join(f"{name} {count:,}" for name, count in self.classes.most_common(10))
-        counted = f"{rows}: {said}" if said else rows
-        self.console.print(readable(counted), highlight=False, markup=False, soft_wrap=True)
+    def tell(rows: int) -> None:
+        share = f", {min(rows / total, 1):.0%}" if total else ""
+        status.update(f"{rows:,} rows{share}")
 
-        if score.rows and self.classes:
-            share = f"{score.right:,} of {score.rows:,}"
-            self.console.print(f"accuracy {score.right / score.rows:.4f}: {share} are right")
-        elif score.rows:
-            self.console.print(f"mean squared error {score.squares / score.rows:.4g}")
-        if score.unknown:
-            self.console.print(f"{score.unknown:,} rows have a label that the training did not see")
-        if self.to not in (None, "-"):
-            self.console.print(f"all answers: {self.to}", markup=False)
-        elif self.to is None and self.rows > SHOWN:
-            more = f"{self.rows - SHOWN:,} more: --to answers.csv writes them all"
-            self.console.print(f"[dim]{more}[/]")
+    with Console(stderr=True).status("reading") as status:
+        yield tell
+
+
+def _rows(path: Path) -> int | None:
+    """How many rows there are, about: of text the lines, of a folder the files; else None."""
+    if path.is_dir():
+        return sum(file.is_file() for file in path.rglob("*"))
+    if path.suffix.lower() not in (".csv", ".txt", ".tsv", "") or not path.is_file():
+        return None
+    with open(path, "rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(2**20), b""))
 
 
 def _table(part: pd.DataFrame) -> Table:

@@ -60,8 +60,10 @@ def promote(project: Project, pipeline: str, back: bool) -> int:
             say(Text("not promoted ", RED).append(str(state.message), "default"))
         return 1
 
-    word = "promoted " if state.name == PROMOTED else "unchanged "
-    say(Text(word, GREEN).append(str(state.message), "default"))
+    if state.name != PROMOTED:
+        say(Text(str(state.message)))
+        return 0
+    say(Text("promoted ", GREEN).append(str(state.message), "default"))
     say(Text(_next(project), GRAY))
     return 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -22,7 +23,8 @@ examples:
   curl --data-binary @photo.png http://127.0.0.1:8000/predict
 
 A token is read from a file or from {TOKEN}; requests then need `Authorization: Bearer TOKEN`.
-SIGHUP takes over the model that was exported since. SIGTERM answers what has begun, and ends."""
+SIGHUP takes over the model that was exported since, or with --champion promoted. SIGTERM answers
+what has begun, and ends."""
 
 
 def main(arguments: list[str]) -> int:
@@ -39,6 +41,9 @@ def main(arguments: list[str]) -> int:
         "--name", action="append", default=[], help="a name under which it is asked, as by a proxy"
     )
     parser.add_argument("--token-file", type=Path, metavar="FILE", help="requests need its content")
+    parser.add_argument(
+        "--champion", action="store_true", help="the promoted model, not the one that is here"
+    )
     options = parser.parse_args(arguments)
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
@@ -62,12 +67,26 @@ def run(project: Project, options: argparse.Namespace) -> None:
     port = listening.getsockname()[1]
 
     def load() -> model.Model:
-        return model.load(project, options.pipeline)
+        place = champions_project(project, options.pipeline) if options.champion else project
+        return model.load(place, options.pipeline)
 
     say(Text(f"http://{options.host}:{port}"))
     if options.host not in HERE and token is None:
         say(Text("Whoever reaches this machine may ask: set --token-file, or stay on 127.0.0.1."))
     server.serve(load, listening, Names(options.host, options.name), token)
+
+
+def champions_project(project: Project, pipeline: str) -> Project:
+    """Where the champion's export is, with its records: found by another process, which needs DVC.
+
+    Raises:
+        UserError: there is no champion, or nobody has its export.
+    """
+    command = [sys.executable, "-m", "flows.memory.past", pipeline]
+    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(done.stderr.strip())
+    return Project(Path(done.stdout.strip()))
 
 
 def _token(file: Path | None) -> str | None:

@@ -19,7 +19,7 @@ from flows.engine.processes import die_with_parent
 from flows.memory import lock
 from flows.memory.local import cache
 from flows.project.folder import Project
-from flows.project.steps import STEPS
+from flows.project.steps import RELEASE, STEPS, graph
 from tasks.core.step import UserError
 from tasks.training import environment
 
@@ -85,9 +85,8 @@ def _other_parameters(copy: Project, pipelines: list[str]) -> bool:
     """Say which parameters dvc.lock records otherwise than params.yaml has them."""
     found = []
     for pipeline in pipelines:
-        used = lock.Used(copy.sections(pipeline), {})
-        for step in STEPS:
-            address = f"{step}@{pipeline}"
+        used = lock.Used({**copy.sections(pipeline), "release": copy.releases()}, {})
+        for address in _addresses(copy, [pipeline]):
             found += lock.wrong(copy, address, lock.stages(copy)[address], used)
     for line in found:
         print(f"DIFFERS  params.yaml of the last commit, and its dvc.lock: {line}")
@@ -142,13 +141,33 @@ def _compare_environments(copy: Project, pipelines: list[str]) -> None:
 def _recorded(copy: Project, pipelines: list[str]) -> dict[str, str]:
     """The MD5 of each output by its path, in the order of the steps."""
     stages = lock.stages(copy)
-    names = [f"{step}@{pipeline}" for pipeline in pipelines for step in STEPS]
+    names = _addresses(copy, pipelines)
     return {out["path"]: out["md5"] for name in names for out in stages[name]["outs"]}
+
+
+def _addresses(copy: Project, pipelines: list[str]) -> list[str]:
+    """The steps of each pipeline, and what follows them of those that leave the project."""
+    return [
+        f"{name}@{pipeline}"
+        for pipeline in pipelines
+        for name in (*STEPS, *_released(copy, pipeline))
+    ]
+
+
+def _released(copy: Project, pipeline: str) -> list[str]:
+    """The stages of release/dvc.yaml that the last commit has a run of."""
+    wanted = RELEASE if pipeline in copy.releases() else ()
+    return [name for name in wanted if f"{name}@{pipeline}" in lock.stages(copy)]
 
 
 def _run(copy: Project, pipelines: list[str]) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     stages = [f"{step}@{pipeline}" for pipeline in pipelines for step in ENDS]
+    stages += [
+        f"{graph(name)}:{name}@{pipeline}"
+        for pipeline in pipelines
+        for name in _released(copy, pipeline)
+    ]
     # --force: the last commit has the small outputs, which DVC would take for those of these steps.
     command = ["dvc", "repro", "--force", *stages]
     variables = {**os.environ, "PATH": path}

@@ -42,13 +42,14 @@ def work(project: Project) -> None:
         _wait_for_ui()
     Server(project).wait()
 
-    from flows.pipeline import run_pipeline  # here: Prefect takes 2 s to import
-    from flows.server.deployments import POOL, register, register_sweeps
+    from flows.batch_predict import run_predict  # here: Prefect takes 2 s to import
+    from flows.pipeline import run_pipeline
+    from flows.server.deployments import POOL, register
     from flows.sweep import run_sweep
 
     def offer() -> None:
-        names = register(project, run_pipeline) + register_sweeps(project, run_sweep)
-        print(f"offered in the UI: {', '.join(names)}", flush=True)
+        offered = register(project, run_pipeline, run_predict, run_sweep)
+        print(f"offered in the UI: {', '.join(offered)}", flush=True)
 
     read = identity(project.params_file)
     offer()

@@ -31,13 +31,14 @@ class Line(NamedTuple):
 def lines(project: Project, pipeline: str) -> list[Line]:
     """All that the tags say, the newest first."""
     known = champions.read(project, pipeline)
+    now = known.champion.tag if known.champion else ""
     promoted = {event.version for event in known.champions}
     judged = [each for each in known.versions.values() if each.version not in promoted]
     events = sorted([*known.champions, *judged], key=lambda each: each.when, reverse=True)
     return [
         Line(
             version=event.version,
-            champion=event is known.champion,
+            champion=event.tag == now,
             promoted=event.version in promoted,
             since=f"{datetime.fromtimestamp(event.when, UTC):%Y-%m-%d %H:%M}",
             commit=event.commit,

@@ -38,7 +38,7 @@ def _programs(app: FastAPI, service: Service) -> None:
         """Answer rows: an image, CSV, JSON, or a form with files of these kinds."""
         kind, content = request.headers.get("content-type", ""), await request.body()
         read = partial(body.read, kind, content, most=service.limits.rows)
-        model, rows, output = await service.answer(lambda reader: read(reader=reader))
+        model, rows, output = await service.answer(lambda reader: read(reader=reader), len(content))
         said = {"model": model.name, "version": model.version}
         more = {"unknown_words": rows.unknown} if rows.unknown else {}
         return JSONResponse(said | {"answers": model.answers(rows, output)} | more)
@@ -111,10 +111,11 @@ def _protocol(app: FastAPI, service: Service) -> None:
         """Answer tensors."""
         check(name, version)
         length = request.headers.get(protocol.LENGTH)
-        asked = protocol.Inference(await request.body(), length)
+        content = await request.body()
+        asked = protocol.Inference(content, length)
         model, most = service.model, service.limits.rows
         read = partial(asked.read, model=model, most=most)
-        model, _, output = await service.answer(read)
+        model, _, output = await service.answer(read, len(content))
         return asked.response(model, output)
 
 

@@ -11,21 +11,24 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tasks.answers.sent import Rows
+
 ROWS = 64  # of several requests in one call: with more of them a row takes as long
 
 Ask = Callable[[np.ndarray], np.ndarray]  # rows in, outputs out
+Answer = tuple[Rows, np.ndarray]
 
 
 class Question(NamedTuple):
-    """Rows of one request, and who waits for their outputs."""
+    """One request, and who waits for its answer."""
 
-    model: Ask
-    x: np.ndarray
-    answer: asyncio.Future[np.ndarray]
+    ask: Ask
+    read: Callable[[], Rows]
+    answer: asyncio.Future[Answer]
 
 
 class Batches:
-    """Asks models in a thread of its own.
+    """Reads requests and asks models, in a thread of its own.
 
     Nobody waits for a batch to fill: questions gather while the model works, and those that are
     there when it has done are the next batch.
@@ -39,38 +42,64 @@ class Batches:
         self.questions: SimpleQueue[Question] = SimpleQueue()
         Thread(target=self._work, daemon=True).start()
 
-    async def ask(self, model: Ask, x: np.ndarray) -> np.ndarray:
-        """The outputs for some rows; no other thread may ask this model."""
-        question = Question(model, x, asyncio.get_running_loop().create_future())
+    async def ask(self, ask: Ask, read: Callable[[], Rows]) -> Answer:
+        """The rows of a request, and the outputs for them.
+
+        Args:
+            ask: the model, which no other thread may ask.
+            read: returns the rows. What it raises, this raises.
+        """
+        question = Question(ask, read, asyncio.get_running_loop().create_future())
         self.questions.put(question)
         return await question.answer
 
     def _work(self) -> None:
         while True:
-            gathered = [self.questions.get()]
-            while sum(len(each.x) for each in gathered) < ROWS and not self.questions.empty():
-                gathered.append(self.questions.get())
-            wanted = [each for each in gathered if not each.answer.done()]
-            for _, batch in groupby(wanted, key=lambda each: id(each.model)):
+            for _, batch in groupby(self._gathered(), key=lambda each: each[0].ask):
                 self._answer(list(batch))
 
-    def _answer(self, batch: list[Question]) -> None:
+    def _gathered(self) -> list[tuple[Question, Rows]]:
+        """What waits, up to so many rows; one at least."""
+        found: list[tuple[Question, Rows]] = []
+        count = 0
+        while not found or (count < ROWS and not self.questions.empty()):
+            question = self.questions.get()
+            if question.answer.cancelled():
+                continue
+            try:
+                rows = question.read()
+            except Exception as error:
+                _hand_out([(question, error)])
+            else:
+                found.append((question, rows))
+                count += len(rows.x)
+        return found
+
+    def _answer(self, batch: list[tuple[Question, Rows]]) -> None:
+        ends = np.cumsum([len(rows.x) for _, rows in batch])
+        answers: list[tuple[Question, Answer | Exception]]
         try:
-            output: np.ndarray | Exception = batch[0].model(np.concatenate([q.x for q in batch]))
+            output = batch[0][0].ask(np.concatenate([rows.x for _, rows in batch]))
         except Exception as error:  # each of those who wait is told
-            output = error
-        self.told(sum(len(question.x) for question in batch))
-        batch[0].answer.get_loop().call_soon_threadsafe(_hand_out, batch, output)
-
-
-def _hand_out(batch: list[Question], output: np.ndarray | Exception) -> None:
-    begin = 0
-    for question in batch:
-        end = begin + len(question.x)
-        if question.answer.done():  # nobody waits any more
-            pass
-        elif isinstance(output, Exception):
-            question.answer.set_exception(output)
+            answers = [(question, error) for question, _ in batch]
         else:
-            question.answer.set_result(output[begin:end])
-        begin = end
+            parts = zip(batch, np.split(output, ends[:-1]), strict=True)
+            answers = [(question, (rows, part)) for (question, rows), part in parts]
+        self.told(int(ends[-1]))
+        _hand_out(answers)
+
+
+def _hand_out(answers: list[tuple[Question, Answer | Exception]]) -> None:
+    """Tell those who wait, in their thread."""
+    loop = answers[0][0].answer.get_loop()
+    loop.call_soon_threadsafe(_tell, answers)
+
+
+def _tell(answers: list[tuple[Question, Answer | Exception]]) -> None:
+    for question, answer in answers:
+        if question.answer.done():  # nobody waits any more
+            continue
+        if isinstance(answer, Exception):
+            question.answer.set_exception(answer)
+        else:
+            question.answer.set_result(answer)

@@ -81,20 +81,18 @@ def _cell(of: dict[str, Any]) -> Schema:
 
 def request_body(model: Model) -> Schema:
     """The body of `POST /predict`, for OpenAPI."""
-    each = row(model)
-    example = [model.example] if takes(model) != "images" else None
-    rows = {"type": "array", "items": each, "minItems": 1}
-    content: dict[str, Any] = {"application/json": {"schema": rows}}
-    if example:
-        content["application/json"]["example"] = example
+    binary: Schema = {"type": "string", "format": "binary"}
+    files = {"type": "object", "properties": {"file": {"type": "array", "items": binary}}}
+    form = {"multipart/form-data": {"schema": files}}
+    rows: Schema = {"schema": {"type": "array", "items": row(model), "minItems": 1}}
+    if model.reader.takes_images:
+        content = {"image/*": {"schema": binary}, **form, "application/json": rows}
+        return {"required": True, "content": content}
+
+    content = {"application/json": rows | {"example": [model.example]}}
     if model.reader.takes_text:
         content["text/csv"] = {"schema": {"type": "string"}, "example": csv(model)}
-    if model.reader.takes_images:
-        content["image/*"] = {"schema": {"type": "string", "format": "binary"}}
-    file = {"type": "array", "items": {"type": "string", "format": "binary"}}
-    form = {"type": "object", "properties": {"file": file}}
-    content["multipart/form-data"] = {"schema": form}
-    return {"required": True, "content": content}
+    return {"required": True, "content": content | form}
 
 
 def csv(model: Model) -> str:

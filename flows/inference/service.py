@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -14,7 +15,8 @@ from flows.inference.counts import Counts
 from flows.inference.model import Model
 from tasks.answers.sent import Reader, Rows
 
-READERS = 2  # threads that read images and tables: so many bodies are unpacked at once
+READERS = 2  # threads that read large bodies, so that small ones need not wait for them
+LARGE = 2**16  # bytes
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,14 @@ class Service:
         self.counts.model.labels(model.name, model.version).set(1)
         self.model = model
 
-    async def answer(self, read: Callable[[Reader], Rows]) -> tuple[Model, Rows, np.ndarray]:
+    async def answer(
+        self, read: Callable[[Reader], Rows], size: int
+    ) -> tuple[Model, Rows, np.ndarray]:
         """The outputs for the rows of a request, and the model that they are of.
 
         Args:
             read: reads the rows; in another thread.
+            size: of the body.
 
         Raises:
             UserError: the request has something else than rows for this model.
@@ -72,11 +77,18 @@ class Service:
         self.waiting += 1
         self.counts.waiting.set(self.waiting)
         try:
-            loop = asyncio.get_running_loop()
-            rows = await loop.run_in_executor(self.readers, read, model.reader)
-            output = await self.batches.ask(model.asked.ask, rows.x)
+            here = partial(read, model.reader)
+            if size > LARGE:
+                loop = asyncio.get_running_loop()
+                found = await loop.run_in_executor(self.readers, here)
+                here = partial(_same, found)
+            rows, output = await self.batches.ask(model.asked.ask, here)
         finally:
             self.waiting -= 1
             self.counts.waiting.set(self.waiting)
         self.counts.rows.inc(len(rows.x))
         return model, rows, output
+
+
+def _same(rows: Rows) -> Rows:
+    return rows

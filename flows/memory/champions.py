@@ -44,10 +44,17 @@ class Register(NamedTuple):
 
     versions: dict[str, Event]  # judged
     champions: list[Event]  # in order of time; the same version may be there again
+    stack: list[Event]  # those that were not taken back
 
     @property
     def champion(self) -> Event | None:
-        return self.champions[-1] if self.champions else None
+        return self.stack[-1] if self.stack else None
+
+    @property
+    def before(self) -> Event | None:
+        """The champion before the present one."""
+        others = [each for each in self.stack if each.version != self.stack[-1].version]
+        return others[-1] if others else None
 
     def judged_on(self, rows: str, but: str) -> int:
         """How many versions, but for those of a commit, were judged on the same test rows."""
@@ -60,21 +67,27 @@ def read(project: Project, pipeline: str) -> Register:
     name = _name(project, pipeline)
     versions: dict[str, Event] = {}
     champions: list[Event] = []
+    stack: list[Event] = []
     for found, event in sorted(_tags(project), key=lambda each: (each[1].when, each[1].tag)):
         if found["name"] != name or found["stage"] not in (None, STAGE):
             continue
-        if found["version"] and found["back"]:
-            versions.pop(found["version"], None)
-        elif found["version"]:
-            versions[found["version"]] = event._replace(version=found["version"])
-        elif found["back"]:
-            champions = [each for each in champions if each.commit != event.commit]
-        else:
+        if found["stage"] and found["back"]:
+            stack = [each for each in stack if each.commit != event.commit]
+        elif found["stage"]:
             champions.append(event)
+            stack.append(event)
+        elif found["back"]:
+            versions.pop(found["version"], None)
+        else:
+            versions[found["version"]] = event._replace(version=found["version"])
 
     of_commit = {event.commit: event.version for event in versions.values()}
-    named = [each._replace(version=of_commit.get(each.commit, "")) for each in champions]
-    return Register(versions, [each for each in named if each.version])
+
+    def named(events: list[Event]) -> list[Event]:
+        known = [each for each in events if each.commit in of_commit]
+        return [each._replace(version=of_commit[each.commit]) for each in known]
+
+    return Register(versions, named(champions), named(stack))
 
 
 def _tags(project: Project) -> list[tuple[re.Match, Event]]:
@@ -132,15 +145,23 @@ def register(project: Project, pipeline: str, commit: str, says: str, verdict: d
     return _gto(project, "register", name, ref=commit, message=message).version
 
 
-def assign(project: Project, pipeline: str, version: str, says: str, verdict: dict) -> str:
-    """Make a version the champion.
-
-    Returns:
-        The tag.
-    """
+def assign(project: Project, pipeline: str, version: str, says: str, verdict: dict) -> None:
+    """Make a version the champion."""
     _wait_for_the_clock(project, pipeline)
     how = {"version": version, "message": _message(says, verdict), "force": True}
-    return _gto(project, "assign", _artifact(project, pipeline), stage=STAGE, **how).tag
+    _gto(project, "assign", _artifact(project, pipeline), stage=STAGE, **how)
+
+
+def step_back(project: Project, pipeline: str, now: Event, before: Event, says: str) -> None:
+    """Make the champion before the present one the champion again.
+
+    Two tags: GTO takes a champion for replaced only if that was taken back, and DVC goes by the
+    last tag. Killed between the two, the one before is the champion already.
+    """
+    _wait_for_the_clock(project, pipeline)
+    how = {"version": now.version, "message": f"{says}\n", "stage": STAGE}
+    _gto(project, "unassign", _artifact(project, pipeline), **how)
+    assign(project, pipeline, before.version, says, {})
 
 
 def _artifact(project: Project, pipeline: str) -> str:
@@ -170,14 +191,16 @@ def _wait_for_the_clock(project: Project, pipeline: str) -> None:
     Raises:
         UserError: the last tag is from the future.
     """
-    champion = read(project, pipeline).champion
-    if champion is None:
+    name = _name(project, pipeline)
+    tags = [event for found, event in _tags(project) if found["name"] == name and found["stage"]]
+    if not tags:
         return
-    early = champion.when - time.time() + 1
+    last = max(tags, key=lambda event: event.when)
+    early = last.when - time.time() + 1
     if early > CLOCK:
         raise UserError(
-            f"The tag {champion.tag} is from the future: the clock of this machine, or of the one "
-            "that made it, is wrong. Set it right, and run again."
+            f"The tag {last.tag} is from the future: the clock of this machine, or of the one that "
+            "made it, is wrong. Set it right, and run again."
         )
     time.sleep(max(0, early))
 

@@ -1,38 +1,58 @@
-"""What a commit has recorded, and the bytes of it from DVC's cache or its remote."""
+"""What a commit has recorded, and the bytes of it from DVC's cache or its remote.
+
+`python -m flows.memory.past fashion` says where the champion's export is, which it brings.
+"""
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from dvc.exceptions import DvcException
+from dvc.repo import Repo
 from dvc_data.hashfile.hash_info import HashInfo
 from ruamel.yaml import YAML
 
+from flows.memory import champions
 from flows.memory.repo import repository
 from flows.project.folder import Project
-from tasks.core.step import UserError
+from tasks.core.step import UserError, log
+
+LOCKS = ("dvc.lock", "release/dvc.lock")
 
 
 def outputs(project: Project, commit: str) -> dict[str, str]:
-    """The MD5 of every output in the `dvc.lock` of a commit, by its path from the root."""
-    command = ["git", "show", f"{commit}:./dvc.lock"]
-    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True)
-    if done.returncode:
-        raise UserError(
-            f"This clone does not have the commit {commit[:10]}, or it has no dvc.lock: "
-            f"{done.stderr.strip()}. `git fetch --unshallow` brings all commits."
-        )
-    recorded = YAML(typ="safe").load(done.stdout)["stages"].values()
-    return {out["path"]: out["md5"] for stage in recorded for out in stage.get("outs", [])}
+    """The MD5 of every output that a commit has recorded, by its path from the root."""
+    found: dict[str, str] = {}
+    for name in LOCKS:
+        text = _shown(project, commit, name)
+        stages = (YAML(typ="safe").load(text) or {}).get("stages", {})
+        found |= {out["path"]: out["md5"] for each in stages.values() for out in each["outs"]}
+    return found
+
+
+def _shown(project: Project, commit: str, name: str) -> bytes:
+    """A file of a commit; empty if it has none."""
+    for thing in (commit, f"{commit}:./{name}"):
+        command = ["git", "cat-file", "-p", thing]
+        done = subprocess.run(command, cwd=project.root, capture_output=True)
+        if done.returncode and thing == commit:
+            raise UserError(
+                f"This clone does not have the commit {commit[:10]}. `git fetch --unshallow` or "
+                "`git fetch --tags` brings it."
+            )
+    return done.stdout
 
 
 def bring(project: Project, commit: str, path: str, place: Path) -> None:
-    """Put a file of a commit somewhere else, from DVC's cache or its remote.
+    """Put an output of a commit somewhere else, from DVC's cache or its remote.
 
     Args:
-        path: of the file, from the project's root.
+        path: of a file or a folder, from the project's root.
         place: the new path.
 
     Raises:
@@ -40,16 +60,67 @@ def bring(project: Project, commit: str, path: str, place: Path) -> None:
     """
     digest = outputs(project, commit).get(path)
     with repository(project) as repo:
-        kept = Path(repo.cache.local.oid_to_path(digest)) if digest else None
-        if kept and not kept.is_file() and repo.config["core"].get("remote"):
-            try:
-                repo.cloud.pull([HashInfo("md5", digest)])
-            except (DvcException, OSError):
-                kept = None
-    if kept is None or not kept.is_file():
+        kept = _kept(repo, digest) if digest else None
+        if kept and digest and digest.endswith(".dir"):
+            listed = json.loads(kept.read_text(encoding="utf-8"))
+            files = {each["relpath"]: _kept(repo, each["md5"]) for each in listed}
+        else:
+            files = {"": kept}
+
+    if not all(files.values()):
         raise UserError(
             f"{path} of the commit {commit[:10]} is not in DVC's cache, nor in its remote. Ask who "
             f"has it for `dvc push`; or make it again: `git checkout {commit[:10]}`, train, and "
             "`git switch -`."
         )
-    shutil.copyfile(kept, place)
+    for name, file in files.items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, place / name)  # type: ignore[arg-type] # none is None
+
+
+def _kept(repo: Repo, digest: str) -> Path | None:
+    """A file of DVC's cache, fetched if it was not there; None if nobody has it."""
+    path = Path(repo.cache.local.oid_to_path(digest))
+    if not path.is_file() and repo.config["core"].get("remote"):
+        try:
+            repo.cloud.pull([HashInfo("md5", digest)])
+        except (DvcException, OSError) as error:
+            log.warning("DVC's remote is away: %s", error)
+    return path if path.is_file() else None
+
+
+def champion(project: Project, pipeline: str) -> Project:
+    """The champion's export in a folder of its own with its records: a project to serve from.
+
+    Raises:
+        UserError: there is no champion, or nobody has its export.
+    """
+    now = champions.read(project, pipeline).champion
+    if now is None:
+        raise UserError(
+            f"{pipeline} has no champion. `python -m flows promote {pipeline}` makes one."
+        )
+    name = f"{pipeline}-{now.commit}"
+    there = Project(project.root / ".dvc" / "tmp" / "champions" / name)
+    if there.root.is_dir():
+        return there
+
+    part = Project(there.root.with_name(f".part.{name}.{os.getpid()}"))
+    try:
+        for file in (*LOCKS, f"data/{pipeline}/metrics.json"):
+            (part.root / file).parent.mkdir(parents=True, exist_ok=True)
+            (part.root / file).write_bytes(_shown(project, now.commit, file))
+        for output in ("export", "raw.npz"):
+            place = part.data(pipeline) / output
+            bring(project, now.commit, f"data/{pipeline}/{output}", place)
+        os.replace(part.root, there.root)
+    finally:
+        shutil.rmtree(part.root, ignore_errors=True)
+    return there
+
+
+if __name__ == "__main__":
+    try:
+        print(champion(Project.here(), sys.argv[1]).root)
+    except UserError as error:
+        sys.exit(str(error))

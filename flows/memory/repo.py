@@ -91,6 +91,11 @@ def _advice(error: DvcException) -> str:
             "dvc.lock cannot be read: damaged, or both versions of a merge. `git checkout HEAD "
             "dvc.lock` brings the last commit's back; what was made since is in DVC's cache."
         )
+    if "'release/dvc.yaml'" in str(error):
+        return (
+            "params.yaml: `release:` is missing or is no section, which release/dvc.yaml reads. "
+            "Write `release: {}` above `pipelines:`; `python -m flows export NAME` adds entries."
+        )
     if isinstance(error, MissingDataSource):
         data = str(error).partition(": ")[2].replace(",", "")  # all that it says
         return f"There is no {data}. DVC keeps it: `dvc pull {data}` brings it."

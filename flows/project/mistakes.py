@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from types import NoneType
 from typing import Any, get_args
 
 from tasks.core.step import Section
@@ -46,8 +47,10 @@ class Path:
 
     def _enter(self, key: str) -> None:
         field = self.section.model_fields[key]
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            self.section = field.annotation
+        some = [each for each in get_args(field.annotation) if each is not NoneType]
+        kind = some[0] if len(some) == 1 else field.annotation  # a section may be left out
+        if isinstance(kind, type) and issubclass(kind, Section):
+            self.section = kind
         elif field.discriminator:
             self.tag = str(field.discriminator)
             self.kinds = {

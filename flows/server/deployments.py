@@ -1,4 +1,4 @@
-"""What Prefect's UI offers: for each pipeline of `params.yaml` a deployment, and one for trials.
+"""What Prefect's UI offers: for each pipeline deployments for runs, trials, new rows, its sweep.
 
 What a person set in the UI stays as they set it. A deployment that exists keeps all that the UI's
 forms can change; only what says how to start the flow follows the project.
@@ -26,8 +26,6 @@ from flows.server.markdown import text
 from tasks.core.step import UserError
 
 POOL = "keras-flows"
-ENTRYPOINT = "flows/pipeline.py:run_pipeline"
-SWEEPS = "flows/sweep.py:run_sweep"
 # Two runs of a pipeline work in the same folder: the next one waits. A trial has its own copy.
 ONE_AT_A_TIME = {"concurrency_limit": 1, "concurrency_options": {"collision_strategy": "ENQUEUE"}}
 # Off until someone turns it on in the UI.
@@ -35,54 +33,41 @@ NIGHTLY = CronSchedule(cron="0 3 * * *", timezone="UTC")
 PAGE = 200  # deployments that the server sends at once
 
 
-def register(project: Project, flow: Flow) -> list[str]:
+def register(project: Project, train: Flow, predict: Flow, sweep: Flow) -> list[str]:
     """Make the deployments of all pipelines, and take away those whose pipeline is gone.
 
     Args:
         project: its pipelines are offered, and run in its folder.
-        flow: run_pipeline, whose arguments become the form.
+        train, predict, sweep: the flows, whose arguments become the forms.
 
     Returns:
         The names of the deployments.
     """
-    wanted = {}
+    wanted, swept = {}, sweeps.names(project)
     for pipeline, about in _pipelines(project).items():
-        start = _start(project, _form(flow))
-        wanted[pipeline] = _at_first(pipeline, about) | _once_at_a_time(), start
+        start = _start(project, train, _form(train))
+        wanted[pipeline] = train, _at_first(pipeline, about) | _once_at_a_time(), start
         trial = f"{about}: with other parameters. Each run becomes a DVC experiment."
-        start = _start(project, _form_of_trials(project, flow, pipeline))
-        wanted[f"{pipeline}-experiment"] = _at_first(pipeline, trial), start
+        start = _start(project, train, _form_of_trials(project, train, pipeline))
+        wanted[f"{pipeline}-experiment"] = train, _at_first(pipeline, trial), start
+        rows = f"{about}: answers to new rows, by the model that was trained last."
+        start = _start(project, predict, _form(predict))
+        wanted[f"{pipeline}-predict"] = predict, _at_first(pipeline, rows), start
+        if pipeline in swept:
+            tries = f"{about}: a sweep of its parameters, which goes on where it was stopped."
+            start = _start(project, sweep, _form(sweep))
+            first = _at_first(pipeline, tries) | ONE_AT_A_TIME
+            wanted[f"{pipeline}-sweep"] = sweep, first, start
 
     with get_client(sync_client=True) as client:
         _pool(client)
-        flow_id = client.create_flow(flow)
-        for name, (first, start) in wanted.items():
-            _create_or_update(client, flow_id, flow, name, first, start)
-        _remove_gone(client, flow_id, project, ENTRYPOINT, project.pipelines())
+        ids = {flow.name: client.create_flow(flow) for flow in (train, predict, sweep)}
+        for name, (flow, first, start) in wanted.items():
+            _create_or_update(client, ids[flow.name], flow, name, first, start)
+        for flow in (train, predict, sweep):
+            names = swept if flow is sweep else project.pipelines()
+            _remove_gone(client, ids[flow.name], flow, project, names)
     return list(wanted)
-
-
-def register_sweeps(project: Project, flow: Flow) -> list[str]:
-    """The same for the sweeps of params.yaml.
-
-    Args:
-        flow: run_sweep, whose arguments become the form.
-    """
-    abouts = _pipelines(project)
-    names = [name for name in sweeps.names(project) if name in abouts]
-    schema = flow.parameters.model_dump(exclude_unset=True) | {"definitions": {}}
-
-    with get_client(sync_client=True) as client:
-        flow_id = client.create_flow(flow)
-        for name in names:
-            about = (
-                f"{abouts[name]}: a sweep of its parameters, which goes on where it was stopped."
-            )
-            first = _at_first(name, about) | ONE_AT_A_TIME
-            start = _start(project, schema, SWEEPS)
-            _create_or_update(client, flow_id, flow, f"{name}-sweep", first, start)
-        _remove_gone(client, flow_id, project, SWEEPS, names)
-    return [f"{name}-sweep" for name in names]
 
 
 def _pipelines(project: Project) -> dict[str, str]:
@@ -124,13 +109,16 @@ def _form_of_trials(project: Project, flow: Flow, pipeline: str) -> dict[str, An
         return schema
 
 
-def _start(
-    project: Project, schema: dict[str, Any], entrypoint: str = ENTRYPOINT
-) -> dict[str, Any]:
+def _entrypoint(flow: Flow) -> str:
+    """Where a worker finds the flow, from the project's folder."""
+    return f"{flow.fn.__module__.replace('.', '/')}.py:{flow.fn.__name__}"
+
+
+def _start(project: Project, flow: Flow, schema: dict[str, Any]) -> dict[str, Any]:
     """How the flow is started, and its form: what no person sets."""
     directory = {"directory": str(project.root)}
     return {
-        "entrypoint": entrypoint,
+        "entrypoint": _entrypoint(flow),
         "path": str(project.root),
         "pull_steps": [{"prefect.deployments.steps.set_working_directory": directory}],
         "parameter_openapi_schema": schema,
@@ -177,14 +165,14 @@ def _create_or_update(
 
 
 def _remove_gone(
-    client: SyncPrefectClient, flow_id: UUID, project: Project, entrypoint: str, names: list[str]
+    client: SyncPrefectClient, flow_id: UUID, flow: Flow, project: Project, names: list[str]
 ) -> None:
     """Take away this project's deployments of a flow for pipelines that params.yaml has no more.
 
     A copy that a person made in the UI stays as long as its pipeline. Another project may use the
     same server.
     """
-    here = {"path": str(project.root), "entrypoint": entrypoint}
+    here = {"path": str(project.root), "entrypoint": _entrypoint(flow)}
     for found in _deployments(client, flow_id):
         ours = all(getattr(found, key) == value for key, value in here.items())
         if ours and found.parameters.get("pipeline") not in names:

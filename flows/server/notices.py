@@ -26,7 +26,7 @@ FLOWS = ["pipeline", "predict", "promote"]
 STATES = ("Failed", "Crashed", "TimedOut", "NotPassed", "NotBetter", "Drift", "Promoted")
 SUBJECT = "{{ flow_run.parameters.pipeline }}: {{ flow_run.state.name }}"
 FIRST = "You are told of failed runs, models that do not pass, drift and new champions from now on."
-BODY = "{{ flow_run.state.message }}\n{{ flow_run|ui_url }}"
+BODY = "{{ flow_run.state.message }}\n{{ flow_run|ui_url or '' }}"  # some servers have no UI
 
 
 def tell(url: str) -> None:

@@ -37,12 +37,18 @@ def read(
             "earlier version. Train again."
         )
     source = _source(place, schema)
+    if source is not images and place.path.is_dir():
+        raise UserError(f"{place} is a folder. Expected a file of the kind that was trained on.")
     encoding = Encoding.from_json(schema) if "columns" in schema else None
     scaling = Scaling.from_json(schema["scaling"])
 
     unknown, rows = Counter[str](), 0
     for part in source.new(place, schema, folder):
         x = part.x
+        if not len(x):
+            raise UserError(
+                f"{place} has no rows. Expected some, below the names if there are any."
+            )
         if encoding is not None:
             x, strange = encoded(encoding, part)
             unknown.update(strange)

@@ -90,6 +90,8 @@ class Reader:
         shape, kind = tuple(self.schema["input_shape"]), np.dtype(self.schema["load"]["type"])
         if x.shape[1:] != shape:
             raise UserError(f"A row has the shape {x.shape[1:]}. Expected {shape}.")
+        if x.dtype.kind not in "biuf":
+            raise UserError(f"A value is no number. Expected {self.expected}.")
         if kind.kind in "iu":
             low, high = np.iinfo(kind).min, np.iinfo(kind).max
             if not ((x >= low) & (x <= high) & (x == np.rint(x))).all():

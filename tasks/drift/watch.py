@@ -11,7 +11,7 @@ import numpy as np
 from tasks.core.arrays import blocks, read_arrays
 from tasks.core.folder import Folder
 from tasks.core.step import log
-from tasks.drift import findings, picture
+from tasks.drift import findings
 from tasks.drift.findings import Finding
 from tasks.drift.series import names, values
 
@@ -45,22 +45,26 @@ class Sample:
 
 
 class Watch:
-    """Compares new rows with the validation rows, in memory that does not grow with them.
+    """Compares new rows with the validation rows, in memory that does not grow with them."""
 
-    Args:
-        folder: the pipeline's folder.
-        schema: the content of `schema.json`.
-        ask: the model's output for scaled rows.
-    """
-
-    def __init__(
-        self, folder: Folder, schema: dict[str, Any], ask: Callable[[np.ndarray], np.ndarray]
-    ) -> None:
-        self.folder, self.schema, self.ask = folder, schema, ask
-        self.series, self.sample = names(schema), Sample()
-        self.rows, self.before = 0, np.empty((0, len(self.series)))
+    def __init__(self) -> None:
+        self.sample, self.rows = Sample(), 0
         self.found: list[Finding] = []
         self.unable = ""  # why nothing was compared
+
+    def begin(
+        self, folder: Folder, schema: dict[str, Any], ask: Callable[[np.ndarray], np.ndarray]
+    ) -> None:
+        """Before the first rows.
+
+        Args:
+            folder: the pipeline's folder.
+            schema: the content of `schema.json`.
+            ask: the model's output for scaled rows.
+        """
+        self.folder, self.schema, self.ask = folder, schema, ask
+        self.series = names(schema)
+        self.before = np.empty((0, len(self.series)))
 
     def add(self, x: np.ndarray, output: np.ndarray) -> None:
         """Some new rows, and the model's output for them."""
@@ -81,11 +85,10 @@ class Watch:
 
         assert self.sample.values is not None
         self.found = findings.compare(self.sample.values, self.before, self.series)
-        sure = [each for each in self.found if each.p < findings.LEVEL]
-        for each in sure[:TOLD]:
-            log.warning("drift: %s (p %.2g)", each.says, each.p)
-        if len(sure) > TOLD:
-            log.warning("drift: %d more differences", len(sure) - TOLD)
+        for says in self.sure[:TOLD]:
+            log.warning("%s", says)
+        if len(self.sure) > TOLD:
+            log.warning("drift: %d more differences", len(self.sure) - TOLD)
 
     def _ask_validation_rows(self) -> None:
         if not (self.folder.path / "normalized.npz").is_file():
@@ -102,23 +105,34 @@ class Watch:
         self.before = np.concatenate(parts)
 
     @property
+    def sure(self) -> list[str]:
+        """The differences, each in a sentence."""
+        some = [each for each in self.found if each.p < findings.LEVEL]
+        return [f"drift: {each.says} (p {each.p:.2g})" for each in some]
+
+    @property
     def alarm(self) -> bool:
         return findings.alarm(self.found)
 
-    def write(self, answers: Path) -> Path:
+    def write(self, answers: Path) -> str:
         """Write `NAME.drift.json` and `NAME.drift.png` beside a file of answers.
 
         Returns:
-            The first of them.
+            Whether there is drift, or why that was not looked for, and where the files are.
         """
+        from tasks.drift import picture  # here: Matplotlib takes a second to import
+
         place, stem = _Beside(answers.absolute().parent), answers.stem
-        said = findings.as_json(self.found, self.rows, len(self.before))
-        place.write_json(f"{stem}.drift.json", said | {"unable": self.unable})
+        content = findings.as_json(self.found, self.rows, len(self.before))
+        place.write_json(f"{stem}.drift.json", content | {"unable": self.unable})
         if self.found:
             assert self.sample.values is not None
             drawn = picture.Samples(self.series, self.sample.values, self.before)
             picture.draw(place, f"{stem}.drift.png", drawn, self.found)
-        return answers.with_name(f"{stem}.drift.json")
+        if self.unable:
+            return f"not looked for, as {self.unable}"
+        said = "the rows differ" if self.alarm else "none found"
+        return f"{said}: {answers.with_name(f'{stem}.drift.png')}"
 
 
 class _Beside(Folder):

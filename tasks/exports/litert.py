@@ -38,7 +38,8 @@ def open(path: Path, threads: int = 1) -> Model:
     """
     from ai_edge_litert.interpreter import Interpreter  # here: predict needs none of it
 
-    interpreter = Interpreter(str(path), num_threads=threads)
+    # By its path the file would be part of the memory: to write to it would change the answers.
+    interpreter = Interpreter(model_content=path.read_bytes(), num_threads=threads)
     with quiet():
         interpreter.allocate_tensors()  # says how it computes
     return _LiteRT(interpreter)

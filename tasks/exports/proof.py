@@ -29,7 +29,7 @@ LIMIT = 1e-5  # of a confidence; for a regression, relative to the largest predi
 class Answers(NamedTuple):
     """What a model says of each row."""
 
-    labels: np.ndarray | None  # None for a regression
+    labels: Any  # an array; None for a regression
     numbers: np.ndarray  # the confidences, or the numbers of a regression
 
 
@@ -83,7 +83,7 @@ def compared(expected: Answers, found: Answers) -> dict[str, Any]:
         `largest_difference`, of confidences, or of numbers as a share of the largest one; and
         `worst`, a sentence on a row that differs, if there is one.
     """
-    away = np.abs(found.numbers - expected.numbers)
+    away = np.nan_to_num(np.abs(found.numbers - expected.numbers), nan=np.inf)
     if expected.labels is None:
         away = away / (np.abs(expected.numbers).max() or 1.0)
         other = away > LIMIT

@@ -115,7 +115,7 @@ def _run(module: ModuleType, *arguments: Any) -> subprocess.CompletedProcess:
 def _why(done: subprocess.CompletedProcess) -> str:
     """The last line that a process has left."""
     said = [line for line in done.stderr.splitlines() if line.strip()]
-    return f"{said[-1].strip()[:200]}." if said else f"exit code {done.returncode}."
+    return f"{said[-1].strip()[:200].rstrip('.')}." if said else f"exit code {done.returncode}."
 
 
 @contextmanager

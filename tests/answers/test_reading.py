@@ -161,6 +161,7 @@ def test_a_model_of_arrays_reads_numbers_as_text_too(tmp_path):
         (["1,2,3"], r"a row has 3 values\. The model was trained on 2"),
         (["1,2", "x,3"], "column 1 of row 2 is `x`"),
         (["1,2", ",3"], "column 1 of row 2 is `nan`"),
+        (["a,b"], r"new\.csv has no rows\. Expected some, below the names"),
     ):
         with pytest.raises(UserError, match=says):
             again(tmp_path, put_csv(tmp_path / "new.csv", *lines), schema)

@@ -144,7 +144,8 @@ def folder(tmp_path) -> Folder:
 
 
 def test_what_differs_is_warned_of_and_written_beside_the_answers(folder, tmp_path, caplog):
-    watched = Watch(folder, TABLE, ask)
+    watched = Watch()
+    watched.begin(folder, TABLE, ask)
     x = table(ROWS, 7)
     x[:, 0] += 1
     for part in np.split(x, 4):
@@ -177,7 +178,8 @@ def test_too_few_rows_say_so(folder, tmp_path, caplog, rows, validation, says):
     (folder.path / "normalized.npz").unlink()
     if validation:
         write_arrays(folder, "normalized.npz", x_val=table(validation, 6))
-    watched = Watch(folder, TABLE, ask)
+    watched = Watch()
+    watched.begin(folder, TABLE, ask)
     watched.add(table(rows, 8), ask(table(rows, 8)))
     watched.end()
     assert says in watched.unable

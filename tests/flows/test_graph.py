@@ -9,23 +9,25 @@ import pytest
 from ruamel.yaml import YAML
 
 from flows.project.folder import Project
-from flows.project.steps import STEPS, step
+from flows.project.steps import RELEASE, STEPS, step
 from tasks.core.code import code
 from tasks.core.folder import Folder
 
 PROJECT = Project.here()
 ROOT = PROJECT.root
-STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+STAGES, AFTER = (
+    YAML(typ="safe").load(ROOT / file)["stages"] for file in ("dvc.yaml", "release/dvc.yaml")
+)
+EVERY = {**STAGES, **AFTER}
 CODE = [path for folder in ("flows", "tasks") for path in sorted((ROOT / folder).rglob("*.py"))]
 
 # Each room may import from those below it. What stands on one line is side by side.
 FLOORS = [
     ["flows.__main__", "flows.fashion", "flows.linear"],
     ["flows.command"],
-    [
-        *("flows.pipeline", "flows.predict", "flows.promote", "flows.promotion", "flows.release"),
-        *("flows.sweep", "flows.stage", "flows.guess", "flows.inference"),
-    ],
+    ["flows.batch_predict", "flows.promote", "flows.sweep"],
+    ["flows.pipeline", "flows.predict", "flows.promotion", "flows.release", "flows.stage"],
+    ["flows.guess", "flows.inference"],
     ["flows.server", "flows.engine"],
     ["flows.memory"],
     ["flows.project"],
@@ -146,23 +148,35 @@ def test_the_eight_steps_are_modules_functions_stages_and_test_files():
         assert (ROOT / "tests" / f"test_{name}.py").is_file()
 
 
-@pytest.mark.parametrize("name", STEPS)
+def test_what_follows_the_steps_has_a_graph_of_its_own():
+    assert tuple(AFTER) == RELEASE
+    assert all(stage["foreach"] == "${release}" for stage in AFTER.values())
+    assert all(stage["do"]["wdir"] == ".." for stage in AFTER.values())
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_a_stage_names_the_rooms_that_its_step_imports_from_and_no_other(name):
-    named = {dep for dep in STAGES[name]["do"]["deps"] if dep.startswith("tasks")}
-    rooms = {file if file.count("/") == 1 else file.rpartition("/")[0] for file in code(name)}
-    assert named == rooms
+    named = {dep for dep in EVERY[name]["do"]["deps"] if dep.startswith("tasks")}
+    files = code(step(name).place)
+    whole = [file for file in files if file.count("/") == 1 or "/release/" in file]
+    assert named == {file if file in whole else file.rpartition("/")[0] for file in files}
 
 
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_stage_names_every_parameter_of_its_step(name):
-    named = set(STAGES[name]["do"].get("params", []))
+    named = set(EVERY[name]["do"].get("params", []))
     if step(name).tag:  # each source has its own keys: the section as a whole
         assert named == {f"pipelines.${{key}}.{name}"}
         return
     (section,) = step(name).sections
     own = {f"{name}.{key}" for key in section.model_fields}
-    more = {"fit.threads"} if name == "evaluate" else set()  # the answers of the model depend on it
-    assert named == {f"pipelines.${{key}}.{key}" for key in own | more}
+    part = "release" if name in RELEASE else "pipelines"
+    more = {
+        "evaluate": {"fit.threads"},  # the answers of the model depend on it
+        "card": {"load", "normalize", "build", "compile", "fit"},  # it lists them
+    }.get(name, set())
+    expected = {f"{part}.${{key}}.{key}" for key in own}
+    assert named == expected | {f"pipelines.${{key}}.{key}" for key in more}
 
 
 def test_the_graph_is_made_from_the_pipelines_and_needs_no_edit_for_a_new_one():
@@ -189,8 +203,9 @@ def test_the_stage_of_a_sweep_names_the_rooms_that_a_trial_and_the_search_import
 
 def test_every_stage_can_be_restored():
     """DVC keeps no run cache for a stage with an uncached output that is no metric or plot."""
-    for name in STEPS:
-        assert all(isinstance(out, str) for out in STAGES[name]["do"]["outs"])
+    for name, stage in EVERY.items():
+        if name != "card":  # is written in a second, and comes with git
+            assert all(isinstance(out, str) for out in stage["do"]["outs"])
 
 
 def test_a_stage_names_every_file_that_its_step_reads_and_writes(tmp_path):

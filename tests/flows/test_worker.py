@@ -9,10 +9,11 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from flows.batch_predict import run_predict
 from flows.pipeline import run_pipeline
 from flows.project.edit import text_of, without, write
 from flows.project.folder import Project
-from flows.server.deployments import ENTRYPOINT, register, register_sweeps
+from flows.server.deployments import register
 from flows.sweep import run_sweep
 from tests.support.swept import put_sweep
 
@@ -27,7 +28,7 @@ def offer(tmp_path, prefect_server):
 
     def start() -> list[str]:
         with temporary_settings({PREFECT_API_URL: prefect_server}):
-            return register(project, run_pipeline)
+            return register(project, run_pipeline, run_predict, run_sweep)
 
     start.project = project
     yield start
@@ -36,16 +37,19 @@ def offer(tmp_path, prefect_server):
     start()  # takes them all away again
 
 
-def read(server: str, name: str) -> dict:
-    return httpx.get(f"{server}/deployments/name/pipeline/{name}").raise_for_status().json()
+ENTRYPOINT = "flows/pipeline.py:run_pipeline"
+
+
+def read(server: str, name: str, flow: str = "pipeline") -> dict:
+    return httpx.get(f"{server}/deployments/name/{flow}/{name}").raise_for_status().json()
 
 
 def test_each_pipeline_is_offered_once_and_for_trials_with_a_schedule_that_is_off(
     offer, prefect_server
 ):
     names = offer()
-    expected = [f"{name}{kind}" for name in SHIPPED.pipelines() for kind in ("", "-experiment")]
-    assert names == expected
+    kinds = ("", "-experiment", "-predict")
+    assert names == [f"{name}{kind}" for name in SHIPPED.pipelines() for kind in kinds]
 
     fashion = read(prefect_server, "fashion")
     assert fashion["description"].startswith("60,000 + 10,000 gray images")
@@ -54,6 +58,11 @@ def test_each_pipeline_is_offered_once_and_for_trials_with_a_schedule_that_is_of
     assert fashion["parameters"] == {"pipeline": "fashion"}
     assert fashion["concurrency_options"]["collision_strategy"] == "ENQUEUE"
     assert not read(prefect_server, "fashion-experiment")["schedules"]
+
+    predict = read(prefect_server, "fashion-predict", "predict")
+    assert predict["entrypoint"] == "flows/batch_predict.py:run_predict"
+    assert set(predict["parameter_openapi_schema"]["properties"]) == {"pipeline", "path", "to"}
+    assert predict["parameter_openapi_schema"]["required"] == ["pipeline", "path"]
 
 
 def test_what_a_person_set_in_the_ui_survives_the_next_start(offer, prefect_server):
@@ -115,8 +124,8 @@ def test_a_deployment_whose_pipeline_is_gone_is_taken_away_and_no_other(offer, p
     file = offer.project.params_file
     write(file, without(text_of(file), "linear"))
     assert "linear" not in offer()
-    for name in ("linear", "linear-experiment"):
-        assert httpx.get(f"{prefect_server}/deployments/name/pipeline/{name}").status_code == 404
+    for name in ("pipeline/linear", "pipeline/linear-experiment", "predict/linear-predict"):
+        assert httpx.get(f"{prefect_server}/deployments/name/{name}").status_code == 404
     for name in ("theirs", "a-copy"):
         assert read(prefect_server, name)["id"]
 
@@ -140,13 +149,9 @@ def test_a_start_that_changes_nothing_leaves_the_deployments_alone(offer, prefec
 
 
 def test_a_sweep_is_offered_as_long_as_params_yaml_has_it(offer, prefect_server):
-    def sweeps() -> list[str]:
-        with temporary_settings({PREFECT_API_URL: prefect_server}):
-            return register_sweeps(offer.project, run_sweep)
-
-    assert sweeps() == []
+    assert "linear-sweep" not in offer()
     put_sweep(offer.project)
-    assert sweeps() == ["linear-sweep"]
+    assert "linear-sweep" in offer()
     place = f"{prefect_server}/deployments/name/sweep/linear-sweep"
     found = httpx.get(place).raise_for_status().json()
     assert found["parameters"] == {"pipeline": "linear"}
@@ -159,5 +164,5 @@ def test_a_sweep_is_offered_as_long_as_params_yaml_has_it(offer, prefect_server)
 
     text = text_of(offer.project.params_file)
     write(offer.project.params_file, without(text, "linear", "sweeps"))
-    assert sweeps() == []
+    assert "linear-sweep" not in offer()
     assert httpx.get(place).status_code == 404

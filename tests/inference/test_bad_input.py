@@ -208,9 +208,7 @@ def test_an_upload_of_1_GB_ends_early_and_takes_no_memory(servers):
         connection.sendall(b"Content-Length: 1000000000\r\n\r\n")
         memory = psutil.Process(server.process.pid).memory_info
         with pytest.raises(OSError, match=r"reset|Broken pipe|timed out"):
-            _ = [
-                connection.send(bytes(MIB)) for _ in range(1000) if memory().rss < before + 40 * MIB
-            ]
+            [connection.send(bytes(MIB)) for _ in range(1000) if memory().rss < before + 40 * MIB]
     assert server.answers()
 
 

@@ -30,7 +30,8 @@ def served(workspaces):
 def test_every_pipeline_is_offered_also_a_new_one(served):
     pipelines = Project(served.workspace.path).pipelines()
     assert {"fashion", "mine"} <= set(pipelines)
-    assert served.deployments() == set(pipelines) | {f"{name}-experiment" for name in pipelines}
+    kinds = ("", "-experiment", "-predict")
+    assert served.deployments() == {f"{name}{kind}" for name in pipelines for kind in kinds}
 
 
 def test_a_pipeline_is_offered_and_its_values_are_shown_as_soon_as_params_yaml_has_them(served):
@@ -127,6 +128,25 @@ def test_a_run_shows_its_steps_its_pictures_and_a_report(served):
     assert len([line for line in lines if line.startswith("evaluate  ")]) == 1
     assert not [line for line in lines if "Finished in state" in line and "evaluate" in line]
     assert served.get(f"flow_runs/{run}")["name"].startswith("linear: passed, test_mae ")
+
+
+def test_new_rows_are_answered_and_shown(served):
+    put_csv(served.workspace.path / "new.csv", "0", "10")
+    run = served.run("linear-predict", path="new.csv", to="answers.csv")
+    assert served.ended(run)["message"] == "2 rows"
+    shown = served.artifacts(run)["linear-answers"]["data"]
+    assert "| from | predicted |" in shown
+    assert "| row 2 | " in shown
+    assert shown.count("data:image/png;base64,") == 1  # how the answers are distributed
+    answers = (served.workspace.path / "answers.csv").read_text()
+    assert answers.startswith("from,predicted\nrow 1,")
+
+    run = served.run("linear-predict", path="nowhere.csv")
+    state = served.ended(run)
+    assert (state["name"], state["message"].partition(" Expected")[0]) == (
+        "Failed",
+        "There is no nowhere.csv.",
+    )
 
 
 def test_a_run_that_finds_nothing_changed_says_so(served):

@@ -82,6 +82,17 @@ for name in STEPS:
     run = step(name).run
     more = [run(**{key: getattr(params.run, key) for key in run.model_fields})] if run else []
     print(name, step(name).function(folder, getattr(params, name), *more))
+
+from tasks.exports import FORMATS
+from tasks.network.backend import keras
+from tasks.release.export import Params
+
+model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+file = folder.path / FORMATS[Params(format="weights").format].NAME
+schema, x = folder.read_json("schema.json"), [[0.0, 1.0], [1.0, 1.0]]
+FORMATS["weights"].write(model, schema, file)
+found = FORMATS["weights"].open(file).ask(keras.ops.convert_to_numpy(x))
+print("exported", abs(found - model.predict(keras.ops.array(x), verbose=0)).max() < 1e-6)
 """
 
 
@@ -163,6 +174,17 @@ def add_plot(copy) -> None:
     edit(copy, "dvc.yaml", out)
 
 
+def add_format(copy) -> None:
+    (module,) = blocks("A format of exported models")
+    write(copy, "tasks/exports/weights.py", module)
+    path = copy.path / "tasks/exports/__init__.py"
+    text = path.read_text(encoding="utf-8")
+    text = text.replace("litert, onnx, saved_model\n", "litert, onnx, saved_model, weights\n")
+    path.write_text(text, encoding="utf-8")
+    edit(copy, "tasks/exports/__init__.py", ("FORMATS = {\n", '    "weights": weights,\n'))
+    edit(copy, "tasks/release/export.py", ('Literal["litert", ', '"weights", '))
+
+
 def add_step(copy) -> None:
     write(copy, "tasks/explain.py", EXPLAIN)
     path = copy.path / "flows/project/steps.py"
@@ -182,7 +204,7 @@ def add_step(copy) -> None:
 
 
 def test_one_of_each_is_added_as_the_page_says_and_runs(copy):
-    for add in (add_source, add_family, add_metric, add_plot, add_step):
+    for add in (add_source, add_family, add_metric, add_plot, add_format, add_step):
         add(copy)
     with open(copy.path / "params.yaml", "a", encoding="utf-8") as file:
         file.write(PIPELINE)
@@ -191,6 +213,7 @@ def test_one_of_each_is_added_as_the_page_says_and_runs(copy):
     assert "load 40 training and 40 test rows from the source itself" in said
     assert "build 2 layers" in said
     assert "explain explained" in said
+    assert "exported True" in said
 
     made = copy.path / "data/xor"
     assert '"test_sureness"' in (made / "metrics.json").read_text()

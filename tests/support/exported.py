@@ -20,7 +20,7 @@ from tests.support import tiny
 ROWS, SIDE = 300, 8  # more rows than are asked about at once
 
 PIXELS = {"scaling": {"subtract": [0.0], "divide": [255.0]}, "load": {"type": "|u1"}}
-CLASSES = {"labels": "classes", "classes": 3}
+CLASSES = {"labels": "classes", "classes": 3, "class_names": ["kind 0", "kind 1", "kind 2"]}
 DENSE = {**PIXELS, **CLASSES, "input_shape": [SIDE, SIDE]}
 CNN = {**DENSE, "input_shape": [SIDE, SIDE, 3]}
 TABLE = {

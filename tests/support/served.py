@@ -128,7 +128,8 @@ class Served:
         return answer.raise_for_status()
 
     def deployment(self, name: str) -> dict:
-        return self.get(f"deployments/name/pipeline/{name}")
+        flow = "predict" if name.endswith("-predict") else "pipeline"
+        return self.get(f"deployments/name/{flow}/{name}")
 
     def deployments(self) -> set[str]:
         return {each["name"] for each in self.post("deployments/filter", {})}

@@ -1,0 +1,82 @@
+"""`python -m flows notify`: what a webhook hears of, from a real server of Prefect's."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from tests.support.served import eventually, free_port
+
+NOTIFY = ("python", "-m", "flows", "notify")
+
+
+@contextmanager
+def receiver(code: int = 200) -> Iterator[tuple[str, list[dict]]]:
+    """A webhook on this machine: its address, and what it has heard."""
+    heard: list[dict] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            length = int(self.headers["Content-Length"])
+            heard.append(json.loads(self.rfile.read(length)))
+            self.send_response(code)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/secret", heard
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def workspace(workspaces, prefect_server):
+    return workspaces("notified", PREFECT_API_URL=prefect_server)
+
+
+def test_a_failed_run_is_told_once_in_words_until_nobody_is_told(workspace):
+    with receiver() as (url, heard):
+        said = workspace.run(*NOTIFY, url)
+        assert "A message was sent to try it." in said
+        assert heard.pop()["text"].startswith("keras-flows\nYou are told of failed runs")
+        workspace.run(*NOTIFY, url)  # again: in place of the first
+        heard.clear()
+
+        workspace.run("python", "-m", "flows", "promote", "linear", code=1)
+        eventually(lambda: heard, 60)
+        (message,) = heard
+        first, second = message["text"].splitlines()
+        assert first == "linear: Failed"
+        assert second.startswith("params.yaml: release has no entry `linear`.")
+
+        assert "Nobody is told any more" in workspace.run(*NOTIFY, "--off")
+        assert "Nobody was told" in workspace.run(*NOTIFY, "--off")
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("ftp://example.org/x", "ftp://example.org/x is no address. Expected one such as"),
+        ("hooks.example.org", "hooks.example.org is no address."),
+        (f"http://127.0.0.1:{free_port()}/secret", "did not take a message: "),
+        (404, "The webhook at 127.0.0.1 did not take a message: Client error '404 Not Found'"),
+    ],
+)
+def test_a_webhook_that_does_not_answer_is_one_line(workspace, url, says):
+    with receiver(url if isinstance(url, int) else 200) as (other, _):
+        said = workspace.run(*NOTIFY, other if isinstance(url, int) else url, code=1)
+    assert says in " ".join(said.split())
+    assert "secret" not in said
+    assert "Traceback" not in said

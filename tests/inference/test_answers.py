@@ -1,0 +1,155 @@
+"""What a server answers: to images, tables, arrays, one row or many."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from flows.inference.model import load
+from flows.project.folder import Project
+from tests.support.answering import CITIES, PERSON
+
+JSON, CSV = "application/json", "text/csv"
+
+
+@pytest.fixture(scope="module")
+def models(project):
+    """The same models, asked without a server."""
+    return lambda name: load(Project(project), name)
+
+
+def told(answer) -> list[dict]:
+    assert answer.status_code == 200, answer.text
+    return answer.json()["answers"]
+
+
+def test_test_images_get_the_answers_of_the_exported_file(servers, models, project):
+    model, server = models("pictures"), servers("pictures")
+    with np.load(project / "data/pictures/raw.npz") as raw:
+        x = raw["x_test"]
+    output = model.asked.ask(x)
+
+    files = [("file", (f"{row}.png", png(each), "image/png")) for row, each in enumerate(x)]
+    answers = told(server.client.post("/predict", files=files))
+    assert [each["row"] for each in answers] == [f"{row}.png" for row in range(len(x))]
+    assert [each["predicted"] for each in answers] == [("cat", "dog")[k] for k in of(output)]
+    assert answers[0]["confidence"] == pytest.approx(float(np.maximum(output, 1 - output)[0, 0]))
+    assert answers[0]["best"][0]["class"] == answers[0]["predicted"]
+
+    asked = server.predict(json.dumps(x.tolist()).encode(), JSON)
+    assert [each["best"] for each in told(asked)] == [each["best"] for each in answers]
+
+
+def of(output: np.ndarray) -> list[int]:
+    return (output[:, 0] > 0.5).astype(int).tolist()
+
+
+def png(pixels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "CMYK", "1"])
+def test_an_image_of_any_size_and_color_is_read_as_predict_reads_it(
+    servers, models, mode, tmp_path
+):
+    from tasks.answers import reading
+    from tasks.core.folder import Folder
+    from tasks.sources.base import Place
+
+    model = models("pictures")
+    file = tmp_path / ("new.tiff" if mode == "CMYK" else "new.png")
+    noise = np.random.default_rng(0).integers(0, 256, (90, 70, 3), np.uint8)
+    Image.fromarray(noise).convert(mode).save(file)
+    place, folder = Place(file, file.name), Folder(model.folder)
+    ((x, _),) = reading.read(place, model.schema, folder, scale=False)
+
+    (answer,) = told(servers("pictures").predict(file.read_bytes(), "image/whatever"))
+    assert answer["best"] == model._classes(model.asked.ask(x))[0]["best"]
+
+
+def test_a_body_of_no_told_type_is_what_the_model_takes(servers):
+    content = png(np.zeros((4, 6, 3), np.uint8))
+    for kind in ("application/x-www-form-urlencoded", "application/octet-stream"):
+        told(servers("pictures").predict(content, kind))  # as `curl --data-binary` sends it
+        assert len(told(servers("points").predict(b"1,2\n3,4\n", kind))) == 2
+        assert len(told(servers("points").predict(b" [[1, 2]]", kind))) == 1
+
+
+def test_rows_of_csv_and_json_get_the_same_answers(servers, project):
+    lines = (project.parent / "project/sources/people.csv").read_text().splitlines()
+    names, *rows = [line.split(",") for line in lines]
+    by_name = [dict(zip(names, row, strict=True)) for row in rows]
+    shuffled = sorted(names)  # the order does not matter
+    table = "\n".join(
+        ",".join(line) for line in [shuffled, *([row[n] for n in shuffled] for row in by_name)]
+    )
+    server = servers("people")
+    answers = told(server.predict(table.encode(), CSV))
+    assert len(answers) == len(rows)
+    assert answers == told(server.predict(json.dumps({"rows": by_name}).encode(), JSON))
+
+    numbers = [
+        row | {name: float(row[name]) if row[name] else None for name in ("a", "b", "rooms")}
+        for row in by_name
+    ]
+    assert answers == told(server.predict(json.dumps(numbers).encode(), JSON))
+
+
+def test_one_object_is_a_row_and_an_unknown_word_is_counted(servers):
+    answer = servers("people").predict(json.dumps(PERSON | {"city": "Paris"}).encode(), JSON)
+    assert len(told(answer)) == 1
+    assert answer.json()["unknown_words"] == {"city": 1}
+    answer = servers("people").predict(json.dumps(PERSON).encode(), JSON)
+    assert "unknown_words" not in answer.json()
+
+
+def test_every_answer_has_the_version_that_dvc_recorded(servers, project):
+    version = servers("points").predict(b"1,2\n", CSV).json()["version"]
+    assert f"md5: {version}.dir" in (project / "release/dvc.lock").read_text()
+
+
+def test_a_regression_answers_in_the_unit_of_its_target(servers, models):
+    rows = np.array([[1.0, 2.0], [22.0, 23.0]])
+    answers = told(servers("points").predict(b"x1,x2\n1,2\n22,23\n", CSV))
+    expected = models("points").asked.ask(rows)[:, 0]
+    assert [each["predicted"] for each in answers] == pytest.approx(expected.tolist())
+
+
+def test_the_page_and_the_documentation_know_the_model(servers):
+    server = servers("people")
+    about = server.client.get("/about").json()
+    assert about["classes"] == ["leaves", "stays"]
+    assert set(about["example"]) == {"a", "b", "city", "member", "joined", "rooms"}
+    assert {each["name"]: each["kind"] for each in about["columns"]}["joined"] == "date"
+    told(server.predict(json.dumps(about["example"]).encode(), JSON))
+
+    paths = server.client.get("/openapi.json").json()["paths"]
+    content = paths["/predict"]["post"]["requestBody"]["content"]
+    row = content["application/json"]["schema"]["items"]
+    assert row["properties"]["city"] == {
+        "type": "string", "examples": sorted(CITIES), "nullable": True
+    }  # fmt: skip
+    told(server.predict(json.dumps(content["application/json"]["example"]).encode(), JSON))
+    told(server.predict(content["text/csv"]["example"].encode(), CSV))
+
+
+def test_a_server_imports_no_tensorflow_dvc_or_prefect_and_pandas_for_tables_alone(project):
+    import subprocess
+    import sys
+
+    heavy = ("tensorflow", "keras", "dvc", "prefect", "matplotlib", "sklearn", "pandas")
+    code = (
+        "import sys; from pathlib import Path; from flows.inference import model, server\n"
+        "from flows.project.folder import Project; import flows.command.serve\n"
+        f"made = model.load(Project(Path({str(project)!r})), 'pictures')\n"
+        f"made.reader.values({np.zeros((1, 4, 6, 3)).tolist()}, 9)\n"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,248 @@
+"""The process: who may ask, how much at once, how it renews itself, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from flows.inference.guard import Names
+from tests.support.answering import PIPELINES, Answering, record
+from tests.support.served import eventually
+
+CSV = "text/csv"
+BODY = b"1,2\n"
+POST = "POST /predict HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: text/csv\r\n"
+
+
+def begun(server: Answering) -> socket.socket:
+    """A connection with half a request."""
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+    connection.sendall(POST.format(server.port).encode() + b"Content-Length: 4\r\n\r\n1,")
+    return connection
+
+
+def ended(connection: socket.socket) -> str:
+    """All that is still answered, until the server closes the connection."""
+    found = b""
+    with connection:
+        while part := connection.recv(65536):
+            found += part
+    return found.decode()
+
+
+def export_again(project: Path, other: Path) -> str:
+    """Put other models in the place of those that are served; the new version of `points`."""
+    for name in PIPELINES:
+        shutil.rmtree(project / "data" / name / "export")
+        shutil.copytree(other / "data" / name / "export", project / "data" / name / "export")
+    record(project)
+    lock = (project / "release/dvc.lock").read_text().split("data/points/export\n")[1]
+    return lock.split("md5: ")[1][:32]
+
+
+@pytest.fixture
+def server(exports, tmp_path):
+    """Of a project that may be changed."""
+    root = shutil.copytree(exports / "now", tmp_path / "project")
+    with Answering(root, "points") as made:
+        made.root = root
+        yield made
+
+
+def test_sigterm_answers_what_has_begun_and_ends_with_0(server):
+    connection = begun(server)
+    eventually(lambda: server.count("process_open_fds") > 0, 5)
+    server.process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", server.port))
+    connection.sendall(b"2\n")
+    said = ended(connection)
+    assert said.startswith("HTTP/1.1 200 OK")
+    assert '"predicted"' in said
+    assert server.process.wait(timeout=10) == 0
+
+
+def test_sighup_takes_over_a_newer_model_and_loses_no_request(server, exports):
+    versions, failed, stop = [], [], threading.Event()
+
+    def ask() -> None:
+        import httpx
+
+        with httpx.Client(base_url=server.url) as client:
+            while not stop.is_set():
+                answer = client.post("/predict", content=BODY, headers={"Content-Type": CSV})
+                if answer.status_code != 200:
+                    failed.append(answer.text)
+                said = answer.json()
+                versions.append((said["version"], said["answers"][0]["predicted"]))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for other in ("later", "now", "later"):
+        version = export_again(server.root, exports / other)
+        server.process.send_signal(signal.SIGHUP)
+        eventually(lambda version=version: versions and versions[-1][0] == version, 20)
+    stop.set()
+    for thread in threads:
+        thread.join()
+
+    assert not failed
+    assert len(set(versions)) == 2  # each version has its own answer
+    assert len({version for version, _ in versions}) == 2
+    assert server.count('serve_takeovers_total{result="done"}') == 3
+
+
+def test_a_damaged_model_is_refused_and_the_old_one_answers_on(server):
+    before = server.predict(BODY, CSV).json()
+    file = server.root / "data/points/export/model.tflite"
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    server.process.send_signal(signal.SIGHUP)
+    eventually(lambda: "is not what release/dvc.lock records" in server.log.read_text(), 20)
+    assert server.predict(BODY, CSV).json() == before
+    assert server.count('serve_takeovers_total{result="refused"}') == 1
+
+    file.write_bytes(b"hello")  # recorded, and no model at all
+    record(server.root)
+    server.process.send_signal(signal.SIGHUP)
+    eventually(lambda: server.count('serve_takeovers_total{result="refused"}') == 2, 20)
+    assert server.predict(BODY, CSV).json()["answers"] == before["answers"]
+
+
+def test_many_at_once_are_answered_in_batches_and_too_many_are_told_to_come_again(
+    exports, tmp_path
+):
+    root = shutil.copytree(exports / "now", tmp_path / "project")
+    with Answering(root, "points", waiting=2) as server:
+        many = BODY * 10_000
+        codes: list[tuple[int, str]] = []
+
+        def ask() -> None:
+            answer = server.client.post("/predict", content=many, headers={"Content-Type": CSV})
+            codes.append((answer.status_code, answer.headers.get("retry-after", "")))
+
+        threads = [threading.Thread(target=ask) for _ in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert {code for code, _ in codes} == {200, 429}
+        assert {after for code, after in codes if code == 429} == {"1"}
+        eventually(lambda: server.count("serve_waiting") == 0, 5)
+        assert server.predict(BODY, CSV).status_code == 200
+
+
+def test_bodies_of_all_requests_together_have_a_limit(exports, tmp_path):
+    root = shutil.copytree(exports / "now", tmp_path / "project")
+    with Answering(root, "points", held=100_000) as server:
+        waiting = socket.create_connection(("127.0.0.1", server.port))
+        head = POST.format(server.port) + "Content-Length: 99999\r\n\r\n"
+        waiting.sendall(head.encode() + b"1,2\n" * 20_000)
+        time.sleep(1)  # it has arrived: else it might be refused itself
+        eventually(lambda: server.predict(BODY * 10_000, CSV).status_code == 429, 10)
+        waiting.close()
+        eventually(lambda: server.predict(BODY * 10_000, CSV).status_code == 200, 10)
+
+
+def test_who_is_slow_is_cut(exports, tmp_path):
+    root = shutil.copytree(exports / "now", tmp_path / "project")
+    with Answering(root, "points", seconds=1) as server:
+        said = ended(begun(server))
+        assert said.startswith("HTTP/1.1 408 ")
+        assert "did not arrive in 1 seconds" in said
+
+        from flows.inference import connection
+
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as slow:
+            slow.sendall(b"GET / HT")
+            begin = time.monotonic()
+            assert not slow.recv(1)
+            assert time.monotonic() - begin < connection.HEAD + 5
+        assert server.answers()
+
+
+def test_a_token_is_needed_for_all_that_tells_something(exports, tmp_path):
+    root = shutil.copytree(exports / "now", tmp_path / "project")
+    with Answering(root, "points", token="sesame") as server:
+        for path in ("/", "/docs", "/v2/health/live", "/v2/health/ready"):
+            assert server.client.get(path).status_code == 200
+        for path in ("/about", "/metrics", "/openapi.json", "/v2", "/v2/models/points"):
+            assert server.client.get(path).status_code == 401
+        for wrong in ("", "Bearer", "Bearer sesam", "Bearer sesame2", "Basic sesame", "Bearer é"):
+            headers = {"Authorization": wrong.encode(), "Content-Type": CSV}
+            answer = server.client.post("/predict", content=BODY, headers=headers)
+            assert answer.status_code == 401
+            assert answer.headers["www-authenticate"] == "Bearer"
+        headers = {"Authorization": "Bearer sesame", "Content-Type": CSV}
+        assert server.client.post("/predict", content=BODY, headers=headers).status_code == 200
+
+
+def test_pages_may_be_framed_by_nobody_and_load_nothing_from_elsewhere(server):
+    for path in ("/", "/docs"):
+        answer = server.client.get(path)
+        assert (
+            "default-src 'none'; script-src 'sha256-" in answer.headers["Content-Security-Policy"]
+        )
+        assert "http://" not in answer.text.replace("http://127.0.0.1", "")
+        assert "https://" not in answer.text
+    for path in ("/", "/about", "/nothing"):
+        policy = server.client.get(path).headers["Content-Security-Policy"]
+        assert "frame-ancestors 'none'" in policy
+
+
+def test_a_server_for_others_takes_any_address_and_the_names_that_it_was_told():
+    here, there = Names("127.0.0.1"), Names("0.0.0.0", ["Model.example"])
+    assert "localhost" in here
+    assert "192.0.2.1" not in here
+    assert all(name in there for name in ("192.0.2.1", "2001:db8::1", "model.example", "localhost"))
+    assert "evil.example" not in there
+
+
+def run(root: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """The command with mistakes, which ends at once."""
+    code = (
+        "import sys; from pathlib import Path; from flows.project.folder import Project\n"
+        f"Project.here = classmethod(lambda cls: Project(Path({str(root)!r})))\n"
+        f"from flows.command.serve import main; sys.exit(main({list(arguments)}))"
+    )
+    import sys
+
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["nobody"], "nobody has no exported model here. Run `python -m flows export nobody`."),
+        (["../points"], "has no exported model here"),
+        (["points", "--token-file", "nowhere"], "--token-file nowhere cannot be read"),
+        (["points", "--host", "192.0.2.1"], "192.0.2.1:8000 cannot be listened to"),
+        (["points", "--port", "70000"], "Choose another --port or --host."),
+    ],
+)
+def test_a_mistake_at_the_start_is_one_line(exports, arguments, says):
+    done = run(exports / "now", *arguments)
+    assert done.returncode == 1
+    assert says in " ".join((done.stdout + done.stderr).split())
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_and_a_changed_file_are_named(exports, tmp_path):
+    root = shutil.copytree(exports / "now", tmp_path / "project")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert "Address already in use" in run(root, "points", "--port", port).stdout
+
+    schema = root / "data/points/export/schema.json"
+    schema.write_text(json.dumps(json.loads(schema.read_text()) | {"classes": 7}))
+    said = run(root, "points", "--port", "0").stdout
+    assert "data/points/export is not what release/dvc.lock records. Run `python" in said
