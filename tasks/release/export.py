@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,11 +24,9 @@ from tasks.core.step import Section, UserError, must_stop, stop
 FOLDER = "export"  # in the pipeline's folder: it is enough without the project
 PROOF = "proof.json"
 PROVED = ("rows", "differ", "largest_difference")  # of it
-INSTEAD = {
-    "litert": "Try the format onnx, which computes in float64 where the data are of it.",
-    "onnx": "Try the format saved_model, which holds whatever TensorFlow can compute.",
-    "saved_model": "Try the format onnx.",
-}
+OTHER = "Take another format: saved_model holds whatever TensorFlow can compute."
+MORE_DIGITS = "Take the format onnx: LiteRT has no float64, which some of the features need."
+EXCEPTION = re.compile(r"^\w[\w.]*: .+", re.MULTILINE)
 
 
 class Params(Section):
@@ -64,7 +63,8 @@ def export(folder: Folder, params: Params) -> str:
         if found["worst"]:
             raise UserError(
                 f"The exported model does not answer as {folder.shown('model.keras')} does: "
-                f"{found['worst']}. Nothing was exported. {INSTEAD[params.format]}"
+                f"{found['worst']}. Nothing was exported. "
+                f"{MORE_DIGITS if params.format == 'litert' else OTHER}"
             )
     proof = {"format": params.format, **{key: found[key] for key in PROVED}}
     folder.write_json(PROOF, proof)
@@ -100,7 +100,7 @@ def proved(folder: Folder, format: str, model: Path) -> dict[str, Any]:
 def _convert(convert: ModuleType, folder: Folder, format: str, to: Path) -> None:
     done = _run(convert, folder.path, format, to)
     if done.returncode:
-        raise UserError(f"{format} cannot hold this model: {_why(done)} {INSTEAD[format]}")
+        raise UserError(f"{format} cannot hold this model: {_why(done)} {OTHER}")
 
 
 def _run(module: ModuleType, *arguments: Any) -> subprocess.CompletedProcess:
@@ -113,8 +113,8 @@ def _run(module: ModuleType, *arguments: Any) -> subprocess.CompletedProcess:
 
 
 def _why(done: subprocess.CompletedProcess) -> str:
-    """The last line that a process has left."""
-    said = [line for line in done.stderr.splitlines() if line.strip()]
+    """What a process that failed has said last: the line of its exception."""
+    said = EXCEPTION.findall(done.stderr)
     return f"{said[-1].strip()[:200].rstrip('.')}." if said else f"exit code {done.returncode}."
 
 
