@@ -14,6 +14,7 @@ import pytest
 from dvc.repo import Repo
 
 from flows.command import export as command
+from flows.predict import predict
 from flows.project.folder import Project
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
@@ -90,6 +91,24 @@ def test_a_file_that_was_changed_is_checked_and_nothing_written(workspace, folde
     changed.write_bytes(content.replace(kernel, np.float32(7).tobytes()))
     assert command.main(["linear", "--check", str(changed)]) == 1
     assert "in predictions.csv" in capfd.readouterr().out
+
+
+def test_the_exported_model_answers_new_rows_without_tensorflow(workspace, folder):
+    (workspace.path / "new.csv").write_text("10\n-3.5\n")
+    code = (
+        "import sys; from flows.predict import predict\n"
+        "print(predict('linear', 'new.csv', exported=True)['predicted'].tolist())\n"
+        "assert 'tensorflow' not in sys.modules"
+    )
+    found = json.loads(workspace.run("python", "-c", code).splitlines()[-1])
+    known = predict("linear", workspace.path / "new.csv", Project(workspace.path))
+    np.testing.assert_allclose(found, known["predicted"], rtol=1e-5)
+
+    (folder / "model.tflite").write_bytes(b"another")
+    with pytest.raises(UserError, match=r"no exported model that is up to date\. Run `python"):
+        predict("linear", workspace.path / "new.csv", Project(workspace.path), exported=True)
+    shutil.rmtree(folder)
+    workspace.run(*EXPORT)
 
 
 def test_an_answer_that_differs_is_named_and_nothing_exported(workspace, tmp_path):
