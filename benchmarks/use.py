@@ -1,7 +1,7 @@
 """`predict` beside the bare interpreter: 60,000 images, and a million rows of a table.
 
-`--exported` asks the exported model instead of Keras's. The interpreter is LiteRT's, in a process that
-gets the rows as an array: it reads no file of the user's, and writes no answer. All are whole
+`--exported` asks the exported model instead of Keras's. The interpreter is LiteRT's, in a process
+that gets the rows as an array: it reads no file of the user's, and writes no answer. All are whole
 processes.
 
 python benchmarks/use.py --rounds 3
@@ -60,13 +60,13 @@ def compare(project: Path, name: str, data: Path, x: np.ndarray, count: int) -> 
     predict = [*PYTHON, "-m", "flows", "predict", name, str(data), "--to", "answers.csv"]
     bare = [*PYTHON, "-c", BARE, f"data/{name}/export/model.tflite", "x.npy"]
     commands = {"predict": predict, "--exported": [*predict, "--exported"], "bare": bare}
-    rounds = [{key: timed(each, project) for key, each in commands.items()} for _ in range(count)]
+    runs = [{key: timed(each, project) for key, each in commands.items()} for _ in range(count)]
 
     for key in commands:
-        speed = statistics.median(len(x) / each[key].seconds for each in rounds)
-        ratio = statistics.median(each["bare"].seconds / each[key].seconds for each in rounds)
-        work = statistics.median(each[key].processor for each in rounds)
-        memory = max(each[key].mib for each in rounds)
+        speed = statistics.median(len(x) / each[key].seconds for each in runs)
+        ratio = statistics.median(each["bare"].seconds / each[key].seconds for each in runs)
+        work = statistics.median(each[key].processor for each in runs)
+        memory = max(each[key].mib for each in runs)
         print(
             f"{name:8} {len(x):>9,} rows  {key:10} {speed:>9,.0f} rows/s  {ratio:.2f} of bare  "
             f"{work:5.1f} s of processor  {memory:,.0f} MiB",

@@ -237,12 +237,16 @@ def check_trained(project: Project, pipeline: str) -> None:
 
 
 def _check_exported(project: Project, pipeline: str) -> None:
-    """Refuse an exported model that is another one than was proved, or that of an older one."""
-    address, made = f"export@{pipeline}", outputs(project)
-    deps = stages(project).get(address, {}).get("deps", [])
-    older = any(made.get(dep["path"], dep["md5"]) != dep["md5"] for dep in deps)
-    if older or not as_recorded(project, address):
+    if not is_exported(project, pipeline):
         raise UserError(
             f"{pipeline} has no exported model that is up to date. Run "
             f"`python -m flows export {pipeline}`."
         )
+
+
+def is_exported(project: Project, pipeline: str) -> bool:
+    """Whether the exported model is there as it was proved, and that of the model of now."""
+    address, made = f"export@{pipeline}", outputs(project)
+    deps = stages(project).get(address, {}).get("deps", [])
+    older = any(made.get(dep["path"], dep["md5"]) != dep["md5"] for dep in deps)
+    return not older and as_recorded(project, address)

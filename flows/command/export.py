@@ -22,7 +22,7 @@ from tasks.release import export as stage
 FORMATS = get_args(stage.Params.model_fields["format"].annotation)
 EXAMPLE = """\
 examples:
-  python -m flows export fashion                        LiteRT: data/fashion/export/model.tflite
+  python -m flows export fashion                  data/fashion/export/model.tflite
   python -m flows export fashion --format onnx
   python -m flows export fashion --check smaller.tflite
 
