@@ -23,10 +23,11 @@ from tasks.core.step import Section, UserError, must_stop, stop
 
 FOLDER = "export"  # in the pipeline's folder: it is enough without the project
 PROOF = "proof.json"
+COMPARED = ("schema.json", "raw.npz", "predictions.csv")  # with these a model is proved
 PROVED = ("rows", "differ", "largest_difference")  # of it
 OTHER = "Take another format: saved_model holds whatever TensorFlow can compute."
 MORE_DIGITS = "Take the format onnx: LiteRT has no float64, which some of the features need."
-EXCEPTION = re.compile(r"^\w[\w.]*: .+", re.MULTILINE)
+EXCEPTION = re.compile(r"^(?![A-Z]+:)\w[\w.]*: .+", re.MULTILINE)  # not `WARNING: ...`
 
 
 class Params(Section):
@@ -52,7 +53,7 @@ def export(folder: Folder, params: Params) -> str:
     """
     from tasks.exports import FORMATS, convert  # here: a step's file is light
 
-    for name in ("model.keras", "schema.json", "raw.npz", "predictions.csv"):
+    for name in ("model.keras", *COMPARED):
         folder.read(name)
 
     with _whole(folder) as part:
