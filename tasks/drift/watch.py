@@ -69,12 +69,16 @@ class Watch:
     def add(self, x: np.ndarray, output: np.ndarray) -> None:
         """Some new rows, and the model's output for them."""
         self.rows += len(x)
+        if self.unable:
+            return
         some = self.sample.enters(len(x))
         if len(some):
             self.sample.add(values(x[some], output[some], self.schema))
 
     def end(self) -> None:
         """Compare, and warn of what differs."""
+        if self.unable:
+            return
         if self.rows < FEWEST:
             rows = f"{self.rows} row{'s are' if self.rows > 1 else ' is'}"
             self.unable = f"{rows} too few to compare with the validation rows ({FEWEST})"
