@@ -32,8 +32,6 @@ def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:
         first = next(iter(dialect.records(file.path, ",", 1)), [])
         named = not all(map(numbers.is_plain, first))
         for part in dialect.frame(file.path, ",", named, chunksize=ROWS):
-            if not len(part):
-                raise UserError(f"{file} has no rows. Expected {expected}.")
             if part.shape[1] != features:
                 raise UserError(
                     f"{file}: a row has {part.shape[1]} values. The model was trained on "

@@ -97,7 +97,7 @@ BODIES = {
     "longer rows than names": ("people", CSV, f"{HEAD}{ROW[:-1]}7,8\n".encode(), 422, "more val"),
     "10,001 rows": ("points", CSV, b"1,2\n" * 10_001, 422, "more than 10,000 rows"),
     "10,000,000 rows": ("points", CSV, b"1,2\n" * 10_000_000, 413, "at most 16 MiB"),
-    "a name and no row": ("points", CSV, b"1,\n", 422, "the request has no rows. Expected"),
+    "a name and no row": ("points", CSV, b"1,\n", 422, "There are no rows. Expected"),
     "numbers too many": ("points", CSV, b"1,2,3\n", 422, "a row has 3 values.*on 2"),
     "no JSON": ("people", JSON, b"{'a': 1}", 422, "is no JSON: Expecting property name"),
     "JSON that is not UTF-8": ("people", JSON, b'["\xff"]', 422, "is no JSON"),
