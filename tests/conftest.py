@@ -26,6 +26,7 @@ SLOWEST_FIRST = (
     *("deployments", "kill", "deployed_runs", "flow", "one_memory", "trouble", "browser", "soak"),
     *("untold", "share", "records", "other_data", "tidy", "experiments", "fashion", "terminal"),
     *("user_settings", "large", "surroundings", "predict", "worker", "ui", "places", "team"),
+    *("server", "page", "bad_input"),
 )
 
 # Small enough that a step takes less time than the import of TensorFlow.

@@ -21,7 +21,7 @@ examples:
   python -m flows export fashion && python -m flows serve fashion
   curl --data-binary @photo.png http://127.0.0.1:8000/predict
 
-A token is read from a file or from {TOKEN}; requests then need `Authorization: Bearer TOKEN`.
+With a token, from a file or from {TOKEN}, requests need `Authorization: Bearer TOKEN`.
 SIGHUP takes over the model that was exported since. SIGTERM answers what has begun, and ends."""
 
 
