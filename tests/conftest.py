@@ -31,6 +31,7 @@ SLOWEST_FIRST = (
     *("export", "untold", "share", "records", "other_data", "tidy", "experiments", "fashion"),
     *("formats", "terminal"),
     *("user_settings", "large", "surroundings", "predict", "worker", "ui", "places", "team"),
+    *("server", "page", "bad_input"),
 )
 
 # Small enough that a step takes less time than the import of TensorFlow.

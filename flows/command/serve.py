@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from flows.command.terminal import plain_errors, say
+from flows.command.terminal import ORANGE, plain_errors, say
 from flows.project.folder import Project
 from flows.server.settings import HERE
 from tasks.core.step import UserError
@@ -22,7 +22,7 @@ examples:
   python -m flows export fashion && python -m flows serve fashion
   curl --data-binary @photo.png http://127.0.0.1:8000/predict
 
-A token is read from a file or from {TOKEN}; requests then need `Authorization: Bearer TOKEN`.
+With a token, from a file or from {TOKEN}, requests need `Authorization: Bearer TOKEN`.
 SIGHUP takes over the model that was exported since, or with --champion promoted. SIGTERM answers
 what has begun, and ends."""
 
@@ -63,17 +63,20 @@ def run(project: Project, options: argparse.Namespace) -> None:
     from flows.inference import model, server  # here: FastAPI takes half a second to import
     from flows.inference.guard import Names
 
-    listening = server.listen(options.host, options.port)
-    port = listening.getsockname()[1]
-
     def load() -> model.Model:
         place = champions_project(project, options.pipeline) if options.champion else project
         return model.load(place, options.pipeline)
 
-    say(Text(f"http://{options.host}:{port}"))
+    listening, first = server.listen(options.host, options.port), load()
+    url = f"http://{options.host}:{listening.getsockname()[1]}"
+    score = "".join(
+        f", {name.replace('_', ' ')} {value:.4g}" for name, value in first.score.items()
+    )
+    say(Text(f"{first.name} {first.version[:8]}{score}: {url}"))
     if options.host not in HERE and token is None:
-        say(Text("Whoever reaches this machine may ask: set --token-file, or stay on 127.0.0.1."))
-    server.serve(load, listening, Names(options.host, options.name), token)
+        warn = "Whoever reaches this machine may ask: set --token-file, or stay on 127.0.0.1."
+        say(Text(warn, ORANGE))
+    server.serve(first, load, listening, Names(options.host, options.name), token)
 
 
 def champions_project(project: Project, pipeline: str) -> Project:

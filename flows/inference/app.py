@@ -19,12 +19,13 @@ from flows.inference.service import Busy, Service
 from tasks.core.step import UserError
 
 HERE = Path(__file__).parent
+SILENT: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def create(service: Service) -> FastAPI:
     """The application that answers with a service's model."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, telemetry=SILENT)
     _errors(app)
     _people(app, service)
     _programs(app, service)
@@ -64,7 +65,9 @@ def _openapi(app: FastAPI, service: Service) -> dict[str, Any]:
     said = get_openapi(title=model.name, version=model.version, routes=app.routes)
     predict = said["paths"]["/predict"]["post"]
     predict["requestBody"] = describe.request_body(model)
-    predict["responses"]["200"]["content"] = {"application/json": {"schema": describe.ANSWER}}
+    predict["responses"]["200"]["content"] = {
+        "application/json": {"schema": describe.answer(model)}
+    }
     return said
 
 

@@ -15,6 +15,7 @@ JSON, CSV = ("application/json", "text/json"), ("text/csv", "application/csv", "
 UNTOLD = ("", "application/x-www-form-urlencoded", "application/octet-stream")
 KINDS = "an image (image/png, image/jpeg ...), text/csv, application/json or multipart/form-data"
 FILES = 1_000  # of a form
+LISTS = 2**20  # and objects of some JSON
 
 
 class WrongKind(UserError):
@@ -72,6 +73,8 @@ def _guessed(content: bytes, reader: Reader) -> str:
 
 def parsed(content: bytes) -> Any:
     """The value of some JSON; NaN and Infinity are none."""
+    if content.count(b"[") + content.count(b"{") > LISTS:  # an empty one takes 20 times its text
+        raise UserError(f"The JSON has more than {LISTS:,} lists and objects. Send it in parts.")
     try:
         return json.loads(content, parse_constant=_no_number)
     except RecursionError:

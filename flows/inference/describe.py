@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from typing import Any
 
 import numpy as np
@@ -10,13 +12,22 @@ from flows.inference.model import Model
 
 Schema = dict[str, Any]  # JSON Schema, or a part of OpenAPI
 
-ANSWER: Schema = {
-    "type": "object",
-    "properties": {
-        "row": {"type": "string", "description": "what the sender calls it"},
-        "predicted": {"description": "the class; of a regression the number in its unit"},
-    },
-}
+
+def answer(model: Model) -> Schema:
+    """What `POST /predict` answers, for OpenAPI."""
+    text, number = {"type": "string"}, {"type": "number"}
+    each: Schema = {"row": text | {"description": "What the sender calls it."}}
+    if model.class_names:
+        name = text | {"enum": model.class_names}
+        best = {"type": "object", "properties": {"class": name, "confidence": number}}
+        each |= {"predicted": name, "confidence": number, "best": {"type": "array", "items": best}}
+    else:
+        each |= {"predicted": number | {"description": "In the unit of the target."}}
+    rows = {"type": "array", "items": {"type": "object", "properties": each}}
+    version = text | {"description": "DVC's MD5 of the export."}
+    unknown = {"type": "object", "description": "Rows with a word that is new, by column."}
+    properties = {"model": text, "version": version, "answers": rows, "unknown_words": unknown}
+    return {"type": "object", "properties": properties}
 
 
 def about(model: Model) -> dict[str, Any]:
@@ -76,7 +87,7 @@ def _cell(of: dict[str, Any]) -> Schema:
         "words": {"type": "string", "examples": of["words"]},
         "date": {"type": "string", "description": of["format"] or "ISO 8601, such as 2024-12-31"},
     }[of["kind"]]
-    return found | {"nullable": True} if of["optional"] else found
+    return found | {"type": [found["type"], "null"]} if of["optional"] else found
 
 
 def request_body(model: Model) -> Schema:
@@ -91,22 +102,28 @@ def request_body(model: Model) -> Schema:
 
     content = {"application/json": rows | {"example": [model.example]}}
     if model.reader.takes_text:
-        content["text/csv"] = {"schema": {"type": "string"}, "example": csv(model)}
+        content["text/csv"] = {"schema": {"type": "string"}, "example": table(model)}
     return {"required": True, "content": content | form}
 
 
-def csv(model: Model) -> str:
+def table(model: Model) -> str:
     """The example as lines of CSV."""
-    separator = model.schema["load"].get("separator", ",")
-    values = model.example
-    if not isinstance(values, dict):
-        return separator.join(map(str, values)) + "\n"
-    lines = [list(values), ["" if value is None else _text(value) for value in values.values()]]
-    return "".join(separator.join(line) + "\n" for line in lines)
+    load, values = model.schema["load"], model.example
+    lines = [values] if isinstance(values, list) else [list(values), list(values.values())]
+    if not load.get("header", True):
+        lines = lines[1:]
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=load.get("separator", ","), lineterminator="\n")
+    writer.writerows([_text(value, load.get("decimal", ".")) for value in line] for line in lines)
+    return text.getvalue()
 
 
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _text(value: Any, decimal: str) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return str(value).replace(".", decimal)
+    return "" if value is None else str(value)
 
 
 def tensors(model: Model) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -21,7 +21,7 @@ from tasks.exports import litert, onnx
 from tasks.exports.base import Model as Exported
 
 FORMATS = (litert, onnx)  # that need no TensorFlow
-SCORES = ("test_accuracy", "test_mae", "test_mse")  # the first that metrics.json has is shown
+SCORES = ("test_accuracy", "test_mae", "test_mse")  # that are shown, if there are any
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def load(project: Project, pipeline: str) -> Model:
         raise UserError(f"{shown} is not what release/dvc.lock records. {again}")
     schema = folder.read_json("schema.json")
     asked = _opened(folder, again)
-    if folder.changed():
+    if digest(folder.path) != version:
         raise UserError(f"{shown} changed while it was read. Try again.")
 
     score = _score(project, pipeline, recorded)

@@ -50,6 +50,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(
+    model: Model,
     load: Callable[[], Model],
     listening: socket.socket,
     names: Names,
@@ -59,27 +60,28 @@ def serve(
     """Answer until SIGTERM or Ctrl-C; SIGHUP takes over what `load` then returns.
 
     Args:
-        load: opens the model.
+        model: the first.
+        load: opens the model of its time.
         listening: the socket.
         names: under which it may be asked.
         token: that a request must have; None: none.
         limits: of the requests.
     """
-    server, _ = prepared(load, names, token, limits)
+    server = prepared(model, load, names, token, limits)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # uvicorn ends by it, and then sends it again
     server.run(sockets=[listening])
 
 
 def prepared(
-    load: Callable[[], Model], names: Names, token: str | None, limits: Limits
-) -> tuple[uvicorn.Server, Service]:
+    model: Model, load: Callable[[], Model], names: Names, token: str | None, limits: Limits
+) -> uvicorn.Server:
     """A server that does not run yet."""
     # Pillow warns of an image that is too large, and refuses one of twice the size.
     Image.MAX_IMAGE_PIXELS = limits.pixels
     warnings.simplefilter("error", Image.DecompressionBombWarning)
 
     counts = Counts()
-    service = Service(load(), limits, counts)
+    service = Service(model, limits, counts)
     application = app.create(service)
     application.router.lifespan_context = _renewing(service, load)
     config = uvicorn.Config(
@@ -90,9 +92,10 @@ def prepared(
         timeout_graceful_shutdown=int(limits.seconds),
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         log_config=None,
     )
-    return uvicorn.Server(config), service
+    return uvicorn.Server(config)
 
 
 def _renewing(service: Service, load: Callable[[], Model]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,14 +71,14 @@ class Reader:
         place = Place.sent(content, REQUEST)
         found: list[Rows] = []
         for part in source.new(place, self.schema, self.folder):
+            check_some(part.x, self.expected)
             found.append(self._finished(place, part))
             check_count(sum(len(rows.x) for rows in found), most)
         return joined(found)
 
     def values(self, rows: list[Any], most: int) -> Rows:
         """Rows as JSON has them: of a table the columns by their names, else arrays of numbers."""
-        if not rows:
-            raise UserError(f"There are no rows. Expected {self.expected}.")
+        check_some(rows, self.expected)
         check_count(len(rows), most)
         if self.encoding is None:
             return self.array(_numbers(rows, self.expected))
@@ -128,6 +129,11 @@ def joined(parts: list[Rows]) -> Rows:
             unknown[name] = unknown.get(name, 0) + count
     places = [place for part in parts for place in part.places]
     return Rows(np.concatenate([part.x for part in parts]), places, unknown)
+
+
+def check_some(rows: Sized, expected: str) -> None:
+    if not len(rows):
+        raise UserError(f"There are no rows. Expected {expected}.")
 
 
 def check_count(rows: int, most: int) -> None:

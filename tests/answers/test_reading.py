@@ -174,3 +174,13 @@ def test_a_schema_of_an_earlier_version_is_named(tmp_path):
     old = {key: value for key, value in json.loads(json.dumps(schema)).items() if key != "load"}
     with pytest.raises(UserError, match=r"made by an earlier version\. Train again"):
         again(tmp_path, tmp_path / "in", old)
+
+
+def test_a_row_that_is_longer_than_the_names_is_named_wherever_it_is(tmp_path):
+    lines = people()
+    params = of_csv(put_csv(tmp_path / "people.csv", *lines), columns=KINDS, missing="median")
+    _, _, schema = made(tmp_path, params, "standard")
+    for row in (1, 3):
+        longer = [*lines[:row], lines[row] + ",9", *lines[row + 1 :]]
+        with pytest.raises(UserError, match=r"more values than there are names|Expected 5 fields"):
+            again(tmp_path, put_csv(tmp_path / "new.csv", *longer), schema)

@@ -148,7 +148,7 @@ def serve(root: str, pipeline: str, port: str, limits: str, token: str) -> None:
     load: Callable[[], model.Model] = lambda: model.load(Project(Path(root)), pipeline)  # noqa: E731
     listening = server.listen("127.0.0.1", int(port))
     names = Names("127.0.0.1")
-    server.serve(load, listening, names, token or None, Limits(**json.loads(limits)))
+    server.serve(load(), load, listening, names, token or None, Limits(**json.loads(limits)))
 
 
 if __name__ == "__main__":
