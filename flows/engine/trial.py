@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from flows.engine import step as engine
 from flows.engine.apart import Apart, Died
+from flows.engine.processes import lock as hold
 from flows.memory import lock
 from flows.memory import repo as memory
 from flows.memory.recall import Entry, Recall
@@ -209,13 +210,17 @@ class Trials:
 
 
 def prepare(project: Project, name: str) -> None:
-    """Bring the steps up to date that all trials of a pipeline share."""
-    for step in BEFORE:
+    """Bring the steps up to date that all trials of a pipeline share; one process at a time."""
+    place = folder(project, name)
+    place.mkdir(parents=True, exist_ok=True)
+    with open(place / "prepare.lock", "w", encoding="utf-8") as held:
+        hold(held, wait=True)
+        for step in BEFORE:
 
-        def function(step: str = step) -> lock.Used:
-            return engine.run(project, step, name)[1]
+            def function(step: str = step) -> lock.Used:
+                return engine.run(project, step, name)[1]
 
-        memory.bring_up_to_date(project, f"{step}@{name}", function)
+            memory.bring_up_to_date(project, f"{step}@{name}", function)
 
 
 def folder(project: Project, name: str) -> Path:
