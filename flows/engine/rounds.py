@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,6 +100,27 @@ def run(project: Project, sweep: Sweep, run: Run) -> Table:
         raise UserError(f"No trial of {sweep.name} was trained to its end. The first: {why}")
     table.importance = search.importance()
     return table
+
+
+class _Unknown(Exception):
+    pass
+
+
+def known(project: Project, sweep: Sweep, find: Callable[[Trial], Result | None]) -> int:
+    """How many trials of a sweep need no training, up to the first round that needs one."""
+    count = 0
+
+    def look(trials: list[Trial]) -> list[Result]:
+        nonlocal count
+        found = [result for result in map(find, trials) if result]
+        count += sum(not trial.goes_on for trial in trials[: len(found)])
+        if len(found) < len(trials):
+            raise _Unknown
+        return found
+
+    with suppress(_Unknown, UserError):
+        run(project, sweep, look)
+    return count
 
 
 def write(project: Project, table: Table) -> None:
