@@ -19,7 +19,6 @@ from flows.command.terminal import (
 )
 from flows.command.train import leave
 from flows.engine.rounds import Table
-from flows.guess import space
 from flows.project import edit, sweeps
 from flows.project.folder import Project
 from flows.project.sweeps import Range, Sweep
@@ -74,6 +73,8 @@ def read_or_propose(project: Project, pipeline: str, plan: bool) -> Sweep | None
     found = sweeps.read(project, pipeline)
     if found:
         return found
+
+    from flows.guess import space  # here: pandas takes a second to import
 
     values = space.propose(project.read(pipeline))
     lines = space.lines(pipeline, values)

@@ -30,7 +30,7 @@ class Table:
 
     sweep: Sweep
     rows: Rows = field(default_factory=dict)
-    importance: dict[str, float] = field(default_factory=dict)  # of each key; nothing if unknown
+    importance: Callable[[], dict[str, float]] = dict  # of each key; it takes a second
     experiments: list[str] = field(default_factory=list)  # DVC's, the best first
 
     @property
@@ -98,7 +98,7 @@ def run(project: Project, sweep: Sweep, run: Run) -> Table:
     if table.best is None:
         why = next(iter(table.rows.values()))[1].says
         raise UserError(f"No trial of {sweep.name} was trained to its end. The first: {why}")
-    table.importance = search.importance()
+    table.importance = search.importance
     return table
 
 
@@ -134,7 +134,7 @@ def write(project: Project, table: Table) -> None:
         rows.append(Row(number, *told, trial.values, result.says))
     place, asked = Folder(project.data(sweep.name)), sweep.params
     write(place, rows, asked.objective, list(sweep.space))
-    picture.draw(place, rows, asked.objective, sweep.maximize, sweep.space, table.importance)
+    picture.draw(place, rows, asked.objective, sweep.maximize, sweep.space, table.importance())
 
 
 def _round(sweep: Sweep, proposed: dict[int, dict[str, Any]], run: Run, report: Callable) -> Rows:
