@@ -79,7 +79,7 @@ def test_of_two_sweeps_at_once_the_second_waits_and_has_nothing_to_do(workspace,
 
 
 def test_a_full_disk_stops_the_sweep_and_is_named_and_then_it_goes_on(project):
-    put_sweep(project, trials=2, round=2, seed=10)
+    put_sweep(project, trials=2, round=2, seed=10, search="random")
     place = project.root / ".dvc/tmp/sweeps/linear"
     place.mkdir(parents=True, exist_ok=True)
     with (
