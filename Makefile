@@ -4,7 +4,7 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 PIP = .venv/bin/python -m pip install --disable-pip-version-check --require-hashes
 
@@ -33,6 +33,9 @@ new: .venv/installed ## a pipeline on your own data: make new NAME=digits FROM=p
 
 train: .venv/installed ## train any pipeline: make train NAME=digits
 	@python -m flows train "$(NAME)"
+
+sweep: .venv/installed ## try other parameters of a pipeline: make sweep NAME=digits
+	@python -m flows sweep "$(NAME)"
 
 serve: .venv/installed ## answer HTTP requests with a trained model: make serve NAME=digits
 	@python -m flows export "$(NAME)"
@@ -64,6 +67,9 @@ soak: .venv/developer ## kill and damage at random for some hours, and compare b
 	@KILLS=100 python -m pytest -n 2 tests/promises/test_kill.py -k again -rP  # one driver a worker
 	@ROUNDS=250 python -m pytest -n 2 tests/promises/test_soak.py -k killed -rP
 
+soak-sweep: .venv/developer ## kill sweeps and their trials at random, and compare bytes: pytest tests/promises/test_sweep_kill.py
+	@SWEEP_KILLS=50 python -m pytest tests/promises/test_sweep_kill.py -rP
+
 verify: .venv/installed ## run the last commit again in a clean place and compare every hash: python -m flows verify
 	@python -m flows verify
 
@@ -77,4 +83,4 @@ lock: ## write both lock files anew (needs uv)
 	$(LOCK) pyproject.toml -o requirements.lock
 	$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock
 
-.PHONY: help install run linear new train serve plan repro ui worker test tools test-ui soak verify lint lock
+.PHONY: help install run linear new train sweep serve plan repro ui worker test tools test-ui soak soak-sweep verify lint lock

@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.common import ROOT, clone, need, scratch, timed
+from benchmarks.common import ROOT, clone, scratch, timed
 from benchmarks.tables import TABLES
 from flows.project import edit
 from flows.project.folder import Project
@@ -51,7 +51,6 @@ def swept(place: Path, name: str, workers: int = 1) -> float:
 
 
 def measure_time(options: argparse.Namespace) -> None:
-    need("normalized.npz")
     changes = {
         "fashion.build.hidden": [64],
         "fashion.fit.epochs": options.epochs,

@@ -27,6 +27,7 @@ BIN = Path(sys.executable).parent
 # A worker takes a whole file, and those come in this order: one that takes minutes must not begin
 # when all the others have ended.
 SLOWEST_FIRST = (
+    *("sweep_kill", "sweep", "sweep_flow", "machines", "sweep_trouble"),
     *("deployments", "kill", "deployed_runs", "flow", "one_memory", "trouble", "browser", "soak"),
     *("export", "untold", "share", "records", "other_data", "tidy", "experiments", "fashion"),
     *("formats", "terminal"),

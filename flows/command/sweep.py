@@ -19,7 +19,6 @@ from flows.command.terminal import (
 )
 from flows.command.train import leave
 from flows.engine.rounds import Table
-from flows.guess import space
 from flows.project import edit, sweeps
 from flows.project.folder import Project
 from flows.project.sweeps import Range, Sweep
@@ -58,34 +57,40 @@ def main(arguments: list[str]) -> int:
     project = Project.here()
     with plain_errors() as end:
         chosen = read_or_propose(project, options.pipeline, options.plan)
-        if options.plan:
-            show_plan(chosen)
-        else:
+        if chosen and options.plan:
+            show_plan(project, chosen)
+        elif chosen:
             end.code = sweep(project, chosen, options)
     return end.code
 
 
-def read_or_propose(project: Project, pipeline: str, plan: bool) -> Sweep:
-    """The sweep of params.yaml. If there is none, one is proposed, shown and written there."""
+def read_or_propose(project: Project, pipeline: str, plan: bool) -> Sweep | None:
+    """The sweep of params.yaml. If there is none, one is proposed, shown and written there.
+
+    Args:
+        plan: whether a proposal is only shown.
+    """
     found = sweeps.read(project, pipeline)
     if found:
         return found
 
+    from flows.guess import space  # here: pandas takes a second to import
+
     values = space.propose(project.read(pipeline))
     lines = space.lines(pipeline, values)
-    text = edit.text_of(project.params_file)
-    longer = edit.with_sweep(text, pipeline, lines, values)
-    say(Text(f"params.yaml has no sweep of {pipeline}. This one is written there:", "bold"))
+    longer = edit.with_sweep(edit.text_of(project.params_file), pipeline, lines, values)
+    done = "would be" if plan else "is"
+    say(Text(f"params.yaml has no sweep of {pipeline}. This one {done} written there:", "bold"))
     for line in lines:
         say(Text(line))
+    if plan:
+        return None
     edit.write(project.params_file, longer)
     say(Text())
-    written = sweeps.read(project, pipeline)
-    assert written is not None
-    return written
+    return sweeps.read(project, pipeline)
 
 
-def show_plan(chosen: Sweep) -> None:
+def show_plan(project: Project, chosen: Sweep) -> None:
     """Say what would be tried."""
     asked, now = chosen.params, chosen.sections({})
     rounds = -(-asked.trials // asked.round)
@@ -100,7 +105,19 @@ def show_plan(chosen: Sweep) -> None:
         section, _, name = key.partition(".")
         value = now[section].get(name)
         say(Text(f"{key:{width}}{word(value):16}{_tried(domain)}"), width + 16)
-    say(Text("\nNo trial that DVC remembers is trained again.", GRAY))
+    count = _known(project, chosen)
+    say(Text(f"\n{count} of {asked.trials} trials are known and need no training", GRAY))
+
+
+def _known(project: Project, chosen: Sweep) -> int:
+    from flows.engine import rounds  # here: DVC takes half a second to import
+    from flows.engine.trial import BEFORE, Trials
+    from flows.memory.plan import UNCHANGED, plan
+
+    shared = [step.action for step in plan(project, chosen.name) if step.step in BEFORE]
+    if set(shared) != {UNCHANGED}:  # other rows make other trials
+        return 0
+    return rounds.known(project, chosen, Trials(project, chosen).find)
 
 
 def _tried(domain: Range | list) -> str:

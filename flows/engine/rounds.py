@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +30,7 @@ class Table:
 
     sweep: Sweep
     rows: Rows = field(default_factory=dict)
-    importance: dict[str, float] = field(default_factory=dict)  # of each key; nothing if unknown
+    importance: Callable[[], dict[str, float]] = dict  # of each key; it takes a second
     experiments: list[str] = field(default_factory=list)  # DVC's, the best first
 
     @property
@@ -98,8 +98,29 @@ def run(project: Project, sweep: Sweep, run: Run) -> Table:
     if table.best is None:
         why = next(iter(table.rows.values()))[1].says
         raise UserError(f"No trial of {sweep.name} was trained to its end. The first: {why}")
-    table.importance = search.importance()
+    table.importance = search.importance
     return table
+
+
+class _Unknown(Exception):
+    pass
+
+
+def known(project: Project, sweep: Sweep, find: Callable[[Trial], Result | None]) -> int:
+    """How many trials of a sweep need no training, up to the first round that needs one."""
+    count = 0
+
+    def look(trials: list[Trial]) -> list[Result]:
+        nonlocal count
+        found = [result for result in map(find, trials) if result]
+        count += sum(not trial.goes_on for trial in trials[: len(found)])
+        if len(found) < len(trials):
+            raise _Unknown
+        return found
+
+    with suppress(_Unknown, UserError):
+        run(project, sweep, look)
+    return count
 
 
 def write(project: Project, table: Table) -> None:
@@ -113,7 +134,7 @@ def write(project: Project, table: Table) -> None:
         rows.append(Row(number, *told, trial.values, result.says))
     place, asked = Folder(project.data(sweep.name)), sweep.params
     write(place, rows, asked.objective, list(sweep.space))
-    picture.draw(place, rows, asked.objective, sweep.maximize, sweep.space, table.importance)
+    picture.draw(place, rows, asked.objective, sweep.maximize, sweep.space, table.importance())
 
 
 def _round(sweep: Sweep, proposed: dict[int, dict[str, Any]], run: Run, report: Callable) -> Rows:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from flows.engine import step as engine
 from flows.engine.apart import Apart, Died
+from flows.engine.processes import lock as hold
 from flows.memory import lock
 from flows.memory import repo as memory
 from flows.memory.recall import Entry, Recall
@@ -111,17 +112,19 @@ class Trials:
         except TimedOut as late:
             return Result(FAILED, says=str(late).partition(":")[0])
         except UserError as error:
-            return Result(FAILED, says=str(error).partition("\n")[0])
+            return Result(FAILED, says=_line(error))
         self._clear(trial)
         return self.find(trial) or Result(FAILED, says="DVC's cache has lost it")
 
     def find(self, trial: Trial) -> Result | None:
-        """What DVC has of a trial; None if something of it was not run yet."""
+        """What is known of a trial; None if something of it was not run yet."""
         sections, known, entries = self.sections(trial), dict(self.rows), {}
         for name in STEPS:
-            entry = self.recall.find(self.recall.wanted(name, sections, known))
+            wanted = self.recall.wanted(name, sections, known)
+            entry = self.recall.find(wanted)
             if entry is None:
-                return None
+                said = _noted(self._place(trial), self.recall.key(wanted))
+                return Result(FAILED, says=said) if said else None
             entries[name] = entry
             known |= {out["path"]: out["md5"] for out in entry["outs"]}
         self.entries[trial.digest] = entries
@@ -139,13 +142,12 @@ class Trials:
             wanted = self.recall.wanted(name, sections, known)
             entry = self.recall.find(wanted)
             if entry is None:
-                _refuse_if_noted(place, self.recall.key(wanted))
                 self._prepare(place, trial, wanted, known, sections)
                 try:
                     used = _run(apart, place, name, self.sweep.name)
                 except UserError as error:
                     if type(error) is UserError:  # it would be the same again
-                        _note(place, self.recall.key(wanted), str(error))
+                        _note(place, self.recall.key(wanted), _line(error))
                     raise
                 entry = self._recorded(wanted, place, used)
             known |= {out["path"]: out["md5"] for out in entry["outs"]}
@@ -209,13 +211,17 @@ class Trials:
 
 
 def prepare(project: Project, name: str) -> None:
-    """Bring the steps up to date that all trials of a pipeline share."""
-    for step in BEFORE:
+    """Bring the steps up to date that all trials of a pipeline share; one process at a time."""
+    place = folder(project, name)
+    place.mkdir(parents=True, exist_ok=True)
+    with open(place / "prepare.lock", "w", encoding="utf-8") as held:
+        hold(held, wait=True)
+        for step in BEFORE:
 
-        def function(step: str = step) -> lock.Used:
-            return engine.run(project, step, name)[1]
+            def function(step: str = step) -> lock.Used:
+                return engine.run(project, step, name)[1]
 
-        memory.bring_up_to_date(project, f"{step}@{name}", function)
+            memory.bring_up_to_date(project, f"{step}@{name}", function)
 
 
 def folder(project: Project, name: str) -> Path:
@@ -231,13 +237,17 @@ def _note(place: Project, key: str, says: str) -> None:
     (place.root / NOTE).write_text(said, encoding="utf-8")
 
 
-def _refuse_if_noted(place: Project, key: str) -> None:
+def _noted(place: Project, key: str) -> str:
+    """Why a step fails with these parameters, if that is known."""
     try:
         noted = json.loads((place.root / NOTE).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):  # none, or a kill left half of it
-        return
-    if noted["key"] == key:
-        raise UserError(noted["says"])
+        return ""
+    return noted["says"] if noted["key"] == key else ""
+
+
+def _line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _run(apart: Apart, place: Project, step: str, pipeline: str) -> lock.Used:

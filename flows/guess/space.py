@@ -49,7 +49,7 @@ def _space(chosen: Any) -> dict[str, Any]:
     if getattr(chosen.build, "dropout", None) is not None and len(space) > 1:
         space["build.dropout"] = {"low": 0.0, "high": 0.5, "log": False}
     space["fit.batch_size"] = sorted({max(1, size // 2), size, 2 * size})
-    space["fit.schedule"] = ["constant", "cosine"]
+    space["fit.schedule"] = ["constant", "cosine", "one_cycle"]
     return space
 
 

@@ -93,7 +93,7 @@ class Recall:
     def _whole(self, out: Entry) -> bool:
         """Whether the cache has an output; a large one is compared when it is restored."""
         kept = self.object(out)
-        if kept.is_file() and (out["size"] > LARGE or md5(kept) == out["md5"]):
+        if kept.is_file() and (out.get("size", 0) > LARGE or md5(kept) == out["md5"]):
             return True
         if kept.is_file():
             log.warning("%s was damaged in DVC's cache: it is made again", out["path"])

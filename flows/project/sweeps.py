@@ -25,6 +25,7 @@ FIXED = {
     "fit.monitor": "trials that choose their checkpoint otherwise cannot be compared",
     "fit.threads": "all trials compute with the same number",
 }
+FAMILY = "build.family"
 LOWER = ("val_loss", "val_mae", "loss", "mae")  # objectives of which less is better
 METRIC = {"classes": "accuracy", "regression": "mae"}  # what `compile` lets Keras measure
 
@@ -177,17 +178,24 @@ def _check_key(place: str, key: str) -> None:
 
 
 def _check_values(sweep: Sweep, key: str, domain: Range | list[Any]) -> None:
-    """Each value by itself in the pipeline's section; in a family that has the key."""
-    place = f"sweeps.{sweep.name}.space"
-    base = {}
-    if key not in sweep.used(None) and key.startswith("build."):
-        for family in sweep.space.get("build.family", []):
-            if isinstance(family, str) and key in sweep.used(family):
-                base = {"build.family": family}
+    """Each value in the pipeline's section, in a family that has the key."""
+    for value in domain if isinstance(domain, list) else [domain.low, domain.high]:
+        section = {**_beside(sweep, key, value), key: value}
+        params.checked(params.model(), f"sweeps.{sweep.name}.space", sweep.sections(section))
 
-    values = domain if isinstance(domain, list) else [domain.low, domain.high]
-    for value in values:
-        params.checked(params.model(), place, sweep.sections(base | {key: value}))
+
+def _beside(sweep: Sweep, key: str, value: Any) -> dict[str, Any]:
+    """What a key of `build` is tried with: a family that has it, and the other keys of that."""
+    families = [value] if key == FAMILY else sweep.space.get(FAMILY, [])
+    if not key.startswith("build.") or not isinstance(families, list):
+        return {}
+    for family in filter(lambda each: isinstance(each, str), families):
+        used = sweep.used(family)
+        if key in used:
+            others = {each: sweep.space[each] for each in used if each.startswith("build.")}
+            firsts = {k: d[0] if isinstance(d, list) else d.low for k, d in others.items()}
+            return {**firsts, FAMILY: family}
+    return {}
 
 
 def _check_search(place: str, sweep: Sweep) -> None:

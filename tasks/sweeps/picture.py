@@ -19,6 +19,13 @@ from tasks.sweeps.table import PICTURE, Row, word
 
 COLORS = colormaps["viridis"]
 WIDE = 20  # times the lowest value: a wider range is drawn on a logarithmic axis
+TEXT: dict[str, Any] = {  # of a value beside its axis, on what is drawn below it
+    "xytext": (4, 0),
+    "textcoords": "offset points",
+    "fontsize": "small",
+    "va": "center",
+    "bbox": {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.8},
+}
 TICKS = 5  # on the axis of a range
 
 
@@ -45,7 +52,7 @@ def draw(
     _history(drawn.add_subplot(grid[0, :3]), rows, objective, maximize)
     _importance(drawn.add_subplot(grid[0, 3:]), importance)
     _parallel(drawn, drawn.add_subplot(grid[1, :]), rows, objective, maximize, space)
-    save(folder, PICTURE, drawn)
+    save(folder, PICTURE, drawn, photographs=True)  # the scale has many colors
 
 
 def _value(row: Row) -> float:
@@ -77,7 +84,7 @@ def _history(axes, rows: list[Row], objective: str, maximize: bool) -> None:
     axes.step(ends, [*so_far, so_far[-1]], where="post", color=ORANGE, label="best so far")
     if _wide([_value(row) for row in rows if row.value is not None]):
         axes.set_yscale("log")
-    axes.set(xlabel="trial", title=objective)
+    axes.set(xlabel="trial", title=objective, xlim=(0, len(rows) + 1))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False, fontsize="small")
     plain(axes)
@@ -122,15 +129,8 @@ def _parallel(
 
     for x, (_, scale) in enumerate(scales.items()):
         axes.axvline(x, color=GRAY, linewidth=0.8)
-        for at, text in scale.ticks():
-            axes.annotate(
-                label(text),
-                (x, at),
-                (4, 0),
-                textcoords="offset points",
-                fontsize="small",
-                va="center",
-            )
+        for at, text in [(at, label(text)) for at, text in scale.ticks()]:
+            axes.annotate(text, (x, at), **TEXT)
     axes.set_xticks(range(len(space)), [label(_short(key)) for key in space])
     axes.set(yticks=[], ylim=(-0.05, 1.05), xlim=(-0.1, len(space) - 0.6))
     axes.set_title("values of each trial; the best is orange")

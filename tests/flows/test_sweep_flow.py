@@ -74,19 +74,27 @@ def files(workspace) -> dict[str, bytes]:
     return {name: (workspace.path / name).read_bytes() for name in places}
 
 
-def test_the_plan_shows_what_would_be_tried(workspace):
+def test_the_plan_shows_what_would_be_tried_and_what_is_known(said, workspace):
     said = workspace.run(*SWEEP, "--plan")
     assert "4 trials in 2 rounds, search tpe" in said
     assert re.search(r"compile.learning_rate +0.01 +0.001 to 0.1, logarithmic", said)
+    assert "4 of 4 trials are known and need no training" in said
 
 
 def test_a_pipeline_without_a_sweep_gets_one_that_is_proposed(workspace):
-    before = (workspace.path / "params.yaml").read_text()
-    said = workspace.run("python", "-m", "flows", "sweep", "fashion", "--plan")
-    assert "params.yaml has no sweep of fashion. This one is written there:" in said
-    assert "24 trials in 6 rounds" in said
-    assert "  fashion:\n    trials: 24" in (workspace.path / "params.yaml").read_text()
-    (workspace.path / "params.yaml").write_text(before)
+    file = workspace.path / "params.yaml"
+    before = file.read_text()
+    command = ("python", "-m", "flows", "sweep", "fashion")
+    said = workspace.run(*command, "--plan")
+    assert "params.yaml has no sweep of fashion. This one would be written there:" in said
+    assert file.read_text() == before
+
+    workspace.set(fashion__load__folder="nowhere")  # so that nothing is trained
+    said = workspace.run(*command, code=1)
+    assert "This one is written there:" in said
+    assert "nowhere" in said
+    assert "  fashion:\n    trials: 24" in file.read_text()
+    file.write_text(before)
 
 
 def test_ctrl_c_stops_within_a_batch_and_the_same_command_goes_on(workspace):

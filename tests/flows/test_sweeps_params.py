@@ -122,6 +122,17 @@ def test_keys_of_several_families_are_allowed_together(tmp_path):
     assert sections["build"]["head"] == "average", "the family's own defaults"
 
 
+def test_a_family_without_defaults_takes_its_keys_from_the_space(tmp_path):
+    space = {"build.family": ["function"], "build.function": ["models.example:residual"]}
+    project = put_sweep(new_project(tmp_path / "project"), "fashion", **{**USUAL, "space": space})
+    assert sweeps.read(project, "fashion").used("function") == list(space)
+
+    space = {"build.family": ["function"], "fit.batch_size": [8]}
+    put_sweep(project, "fashion", **{**USUAL, "space": space})
+    with pytest.raises(UserError, match=r"sweeps.fashion.space.build.function: missing"):
+        sweeps.read(project, "fashion")
+
+
 @pytest.mark.parametrize("name", ["fashion", "fashion-cnn", "linear"])
 def test_a_proposal_can_be_read_and_taken_out_again_and_no_other_byte_changes(tmp_path, name):
     project = new_project(tmp_path / "project")

@@ -14,20 +14,23 @@ from flows.project.folder import Project
 from tests.support.swept import put_sweep, trained
 
 KILLS = int(os.environ.get("SWEEP_KILLS", "4"))
+LONGEST = 25.0  # seconds until a kill: about what the sweep takes here
 # Without Prefect's server, which is not what is killed here.
 RUN = ("python", "-c", "from flows.engine.sweep import *; sweep(Project.here(), 'linear', 2)")
 
 
 def test_a_sweep_whose_processes_are_killed_leaves_the_same_and_trains_nothing_twice(workspaces):
     whole = made(workspaces("whole", trained=True))
+    started = time.monotonic()
     whole.run(*RUN)
+    longest = min(LONGEST, time.monotonic() - started)
     killed = made(workspaces("killed-sweep", trained=True))
 
     draw, kills = random.Random(0), 0
     while kills < KILLS:
         process = killed.start(*RUN)
         try:
-            said = process.communicate(timeout=draw.uniform(2, 20))[0]
+            said = process.communicate(timeout=draw.uniform(0.3, longest))[0]
             assert process.returncode == 0, said
             break
         except subprocess.TimeoutExpired:
@@ -47,15 +50,15 @@ def test_a_sweep_whose_processes_are_killed_leaves_the_same_and_trains_nothing_t
 
     assert left(killed) == left(whole)
     lines = trained(Project(killed.path))
-    assert len(set(lines)) == len(trained(Project(whole.path))) == 5
+    assert len(set(lines)) == len(trained(Project(whole.path))) == 4
     logs = (killed.path / ".dvc/tmp/sweeps/linear").glob("worker-*.log")
     resumed = sum(log.read_text().count("continuing in epoch") for log in logs)
     print(f"{kills} kills, {resumed} trainings resumed")
 
 
 def made(workspace):
-    workspace.set(linear__fit__epochs=3000, linear__run__save_every=0.1)
-    put_sweep(Project(workspace.path), trials=5, round=2)
+    workspace.set(linear__fit__epochs=1000, linear__run__save_every=0.1)
+    put_sweep(Project(workspace.path), trials=4, round=2)
     return workspace
 
 

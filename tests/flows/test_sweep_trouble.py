@@ -1,0 +1,122 @@
+"""Trouble around a sweep is named; what was trained is kept, and the same command goes on."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+import pytest
+
+from flows.engine import step
+from flows.engine.side_by_side import SideBySide
+from flows.engine.sweep import sweep
+from flows.project.folder import Project
+from tasks.core.step import UserError
+from tests.promises.test_trouble import small_disk
+from tests.support.swept import put_sweep, trained
+
+RUN = (
+    "python",
+    "-c",
+    "from flows.engine.sweep import *; print(sweep(Project.here(), 'linear').so_far())",
+)
+MODELS = """
+import os
+import keras
+
+def small(schema):
+    return keras.Sequential([keras.Input(schema["input_shape"]), keras.layers.Dense(1)])
+
+def too_large(schema):
+    os.kill(os.getpid(), 9)  # as Linux does when the memory is short
+"""
+
+
+@pytest.fixture(scope="module")
+def workspace(workspaces):
+    made = workspaces("troubled", trained=True)
+    put_sweep(Project(made.path), trials=3, round=1, seed=7)
+    return made
+
+
+@pytest.fixture
+def project(workspace):
+    return Project(workspace.path)
+
+
+def test_parameters_that_are_edited_meanwhile_stop_the_sweep_and_nothing_is_lost(project):
+    before = project.params_file.read_text()
+
+    def submit(side: SideBySide):
+        def run(trials):
+            results = side.run_all(trials)
+            put_sweep(project, trials=3, round=1, seed=8)
+            return results
+
+        return run
+
+    with pytest.raises(
+        UserError, match="changed while the sweep was running, so its table matches"
+    ):
+        sweep(project, "linear", submit=submit)
+    assert not (project.data("linear") / "sweep.csv").exists()
+    assert len(trained(project)) == 1
+
+    project.params_file.write_text(before)
+    sweep(project, "linear")
+    assert len(trained(project)) == 3
+
+
+def test_of_two_sweeps_at_once_the_second_waits_and_has_nothing_to_do(workspace, project):
+    put_sweep(project, trials=2, round=1, seed=9)
+    shutil.rmtree(project.root / ".dvc/tmp/sweeps", ignore_errors=True)
+    processes = [workspace.start(*RUN) for _ in range(2)]
+    said = [process.communicate(timeout=300)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    ends = [re.search("2 of 2 trials, best loss .*", each)[0] for each in said]
+    assert ends[0] == ends[1]
+    assert len(trained(project)) == 2
+
+
+def test_a_full_disk_stops_the_sweep_and_is_named_and_then_it_goes_on(project):
+    put_sweep(project, trials=2, round=2, seed=10, search="random")
+    place = project.root / ".dvc/tmp/sweeps/linear"
+    place.mkdir(parents=True, exist_ok=True)
+    with (
+        small_disk(place, "size=24k"),
+        pytest.raises(step.Outside, match="No space left on device"),
+    ):
+        sweep(project, "linear")
+    assert sweep(project, "linear").best
+
+
+def test_a_trial_whose_process_dies_again_and_again_is_a_row(project):
+    (project.root / "models/mine.py").write_text(MODELS)
+    functions = ["models.mine:small", "models.mine:too_large"]
+    space = {"build.family": ["function"], "build.function": functions}
+    put_sweep(project, search="grid", trials=2, round=2, space=space)
+    table = sweep(project, "linear", workers=2)
+    states = {trial.values["build.function"]: result for trial, result in table.rows.values()}
+    assert states["models.mine:small"].state == "done"
+    assert "its process ended 3 times" in states["models.mine:too_large"].says
+    (project.root / "models/mine.py").unlink()
+
+
+def test_nothing_but_failures_is_an_error_with_the_first_reason(project):
+    space = {"compile.learning_rate": {"low": 1e25, "high": 1e30, "log": True}}
+    put_sweep(project, trials=2, round=1, search="random", space=space)
+    with pytest.raises(
+        UserError, match=r"No trial of linear was trained to its end. The first: loss"
+    ):
+        sweep(project, "linear")
+
+
+def test_without_git_there_is_a_table_and_no_experiment(project):
+    put_sweep(project, trials=2, round=1, seed=9)
+    (project.root / ".git").rename(project.root / "git")
+    try:
+        table = sweep(project, "linear")
+    finally:
+        (project.root / "git").rename(project.root / ".git")
+    assert table.experiments == []
+    assert (project.data("linear") / "sweep.csv").is_file()
