@@ -228,7 +228,7 @@ def _is_title(row: list[str], width: int) -> bool:
 def _lacks_a_name(rows: list[list[str]]) -> bool:
     """Whether the first row has a name too few, as R writes it: the first column names the rows."""
     first, *below = rows or [[]]
-    if not below or {len(row) for row in below} != {len(first) + 1}:
+    if len(below) < 2 or {len(row) for row in below} != {len(first) + 1}:
         return False
     return len({row[0] for row in below}) == len(below) and any(row[-1] for row in below)
 
