@@ -25,8 +25,8 @@ FOLDER = "export"  # in the pipeline's folder: it is enough without the project
 PROOF = "proof.json"
 COMPARED = ("schema.json", "raw.npz", "predictions.csv")  # with these a model is proved
 PROVED = ("rows", "differ", "largest_difference")  # of it
-OTHER = "Take another format: saved_model holds whatever TensorFlow can compute."
-MORE_DIGITS = "Take the format onnx: LiteRT has no float64, which some of the features need."
+OTHER = "The format saved_model holds whatever TensorFlow can compute."
+MORE_DIGITS = "LiteRT has no float64, which some of the features may need: take the format onnx."
 EXCEPTION = re.compile(r"^(?![A-Z]+:)\w[\w.]*: .+", re.MULTILINE)  # not `WARNING: ...`
 
 
@@ -65,7 +65,7 @@ def export(folder: Folder, params: Params) -> str:
             raise UserError(
                 f"The exported model does not answer as {folder.shown('model.keras')} does: "
                 f"{found['worst']}. Nothing was exported. "
-                f"{MORE_DIGITS if params.format == 'litert' else OTHER}"
+                + (MORE_DIGITS if params.format == "litert" else OTHER)
             )
     proof = {"format": params.format, **{key: found[key] for key in PROVED}}
     folder.write_json(PROOF, proof)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.exports.proof import Answers, compared
+from tasks.core.folder import Folder
+from tasks.exports.proof import Answers, compared, rows
+from tasks.rows.scaling import Scaling
+from tests.answers.test_reading import KINDS, made, people
+from tests.support.own import of_csv, put_csv
 
 LABELS = np.array(["cat", "dog", "dog"])
 SURE = Answers(LABELS, np.array([0.9, 0.8, 0.7]))
@@ -35,3 +39,12 @@ def test_numbers_of_a_regression_differ_relative_to_the_largest(number, differ):
     found = compared(NUMBERS, NUMBERS._replace(numbers=np.array([1.0, number, -200.0])))
     assert found["differ"] == differ
     assert bool(found["worst"]) == bool(differ)
+
+
+def test_the_raw_test_rows_are_those_that_evaluate_has_scaled(tmp_path):
+    file = put_csv(tmp_path / "in.csv", *people())
+    params = of_csv(file, columns=KINDS, missing="median")
+    _, arrays, schema = made(tmp_path, params, "standard")
+    found = np.concatenate(list(rows(Folder(tmp_path / "out"), schema)))
+    scaled = Scaling.from_json(schema["scaling"]).apply(found)
+    np.testing.assert_array_equal(scaled, arrays["x_test"])
