@@ -1,7 +1,8 @@
 """`predict` beside the bare interpreter: 60,000 images, and a million rows of a table.
 
-The interpreter is LiteRT's, in a process that has the rows as an array before it starts: it reads
-no file of the user's, and writes no answer. Both are whole processes.
+`--exported` asks the exported model instead of Keras's. The interpreter is LiteRT's, in a process
+that gets the rows as an array: it reads no file of the user's, and writes no answer. All are whole
+processes.
 
 python benchmarks/use.py --rounds 3
 """
@@ -48,10 +49,7 @@ def prepare(place: Path) -> Path:
     for command in (
         [*PYTHON, "-m", "flows", "new", "table", str(place / "training.csv"), "--target", "y"],
         [*PYTHON, "-m", "dvc", "repro", "evaluate@table"],
-        *(
-            [*PYTHON, "-m", "tasks.exports.convert", f"data/{name}", "litert", f"{name}.tflite"]
-            for name in ("fashion", "table")
-        ),
+        *([*PYTHON, "-m", "flows", "export", name] for name in ("fashion", "table")),
     ):
         timed(command, project)
     return project
@@ -60,19 +58,20 @@ def prepare(place: Path) -> Path:
 def compare(project: Path, name: str, data: Path, x: np.ndarray, count: int) -> None:
     np.save(project / "x.npy", x)
     predict = [*PYTHON, "-m", "flows", "predict", name, str(data), "--to", "answers.csv"]
-    bare = [*PYTHON, "-c", BARE, f"{name}.tflite", "x.npy"]
-    runs = [(timed(predict, project), timed(bare, project)) for _ in range(count)]
+    bare = [*PYTHON, "-c", BARE, f"data/{name}/export/model.tflite", "x.npy"]
+    commands = {"predict": predict, "--exported": [*predict, "--exported"], "bare": bare}
+    runs = [{key: timed(each, project) for key, each in commands.items()} for _ in range(count)]
 
-    here, there = (
-        statistics.median(len(x) / run.seconds for run in each) for each in zip(*runs, strict=True)
-    )
-    ratio = statistics.median(b.seconds / a.seconds for a, b in runs)
-    memory = max(run.mib for run, _ in runs)
-    print(
-        f"{name:8} {len(x):>9,} rows  predict {here:>9,.0f} rows/s  bare {there:>9,.0f} rows/s  "
-        f"ratio {ratio:.2f}  {memory:,.0f} MiB",
-        flush=True,
-    )
+    for key in commands:
+        speed = statistics.median(len(x) / each[key].seconds for each in runs)
+        ratio = statistics.median(each["bare"].seconds / each[key].seconds for each in runs)
+        work = statistics.median(each[key].processor for each in runs)
+        memory = max(each[key].mib for each in runs)
+        print(
+            f"{name:8} {len(x):>9,} rows  {key:10} {speed:>9,.0f} rows/s  {ratio:.2f} of bare  "
+            f"{work:5.1f} s of processor  {memory:,.0f} MiB",
+            flush=True,
+        )
 
 
 def main(count: int) -> None:

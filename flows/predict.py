@@ -9,16 +9,17 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from flows.engine.environment import pin
 from flows.engine.step import folder_of
-from flows.memory.lock import stages
+from flows.memory.lock import as_recorded, outputs, stages
 from flows.project.folder import Project
-from tasks.core.folder import Damaged
+from tasks.core.folder import Damaged, Folder
 from tasks.core.step import UserError, readable
 from tasks.sources.base import New, Place
 
@@ -27,13 +28,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def predict(pipeline: str, data: str | Path, project: Project | None = None) -> pd.DataFrame:
+def predict(
+    pipeline: str,
+    data: str | Path,
+    project: Project | None = None,
+    exported: bool = False,
+) -> pd.DataFrame:
     """The answers to all rows of some data.
 
     Args:
         pipeline: its name in `params.yaml`; it must have been trained.
         data: a file or a folder of the kind that the pipeline was trained on, or one image.
         project: this one, unless told otherwise.
+        exported: whether the exported model is asked, which needs no TensorFlow. Its answers are
+            those of the trained model but for the last digits.
 
     Returns:
         A row for each row of the data: `from`, `predicted`; for classes `confidence` and the
@@ -44,13 +52,16 @@ def predict(pipeline: str, data: str | Path, project: Project | None = None) -> 
     """
     import pandas as pd  # here: it takes a second to import
 
-    parts = answers(project or Project.here(), pipeline, place_of(Path(data)))
+    parts = answers(project or Project.here(), pipeline, place_of(Path(data)), exported)
     return pd.concat([part.told for part in parts], ignore_index=True)
 
 
 def place_of(data: Path) -> Place:
     """Some data, which messages call as a person does."""
     return Place(data.absolute(), data.as_posix())
+
+
+Ask = Callable[["np.ndarray"], "np.ndarray"]  # from rows to the outputs of the model
 
 
 class Part(NamedTuple):
@@ -60,27 +71,45 @@ class Part(NamedTuple):
     rows: New
 
 
-def answers(project: Project, pipeline: str, place: Place) -> Iterator[Part]:
+def answers(
+    project: Project, pipeline: str, place: Place, exported: bool = False
+) -> Iterator[Part]:
     """The same, some rows at a time, in memory that does not grow with the data."""
     chosen = project.read(pipeline)
     folder = folder_of(project, pipeline)
     check_trained(project, pipeline)
+    if exported:
+        _check_exported(project, pipeline)
     if not place.path.exists():
         raise UserError(f"There is no {place}. Expected a file or a folder with new rows.")
 
-    pin("evaluate", chosen)
-    from tasks.answers import asking, reading, telling  # here: TensorFlow takes seconds to import
+    from tasks.answers import reading, telling  # here: pandas takes a second to import
 
     try:
         schema = folder.read_json("schema.json")
-        rows = reading.read(place, schema, folder)
+        rows = reading.read(place, schema, folder, scale=not exported)
         first = next(rows)  # what is wrong with the data is said at once
-        model = asking.load(folder)
+        ask = _exported(folder, chosen) if exported else _trained(folder, chosen)
     except Damaged as damaged:
         raise UserError(f"{damaged} Run `python -m flows train {pipeline}`.") from None
 
     for x, part in _all(first, rows):
-        yield Part(telling.told(asking.ask(model, x), part, schema), part)
+        yield Part(telling.told(ask(x), part, schema), part)
+
+
+def _trained(folder: Folder, chosen: Any) -> Ask:
+    pin("evaluate", chosen)
+    from tasks.answers import asking  # here: TensorFlow takes seconds to import
+
+    return partial(asking.ask, asking.load(folder))
+
+
+def _exported(folder: Folder, chosen: Any) -> Ask:
+    from tasks.exports import FORMATS
+    from tasks.release import export
+
+    module = FORMATS[folder.read_json(export.PROOF)["format"]]
+    return module.open(folder.path / export.FOLDER / module.NAME, chosen.fit.threads).ask
 
 
 def _all(first, rest):
@@ -205,3 +234,19 @@ def check_trained(project: Project, pipeline: str) -> None:
                 f"{dep['path']} is newer than the rest of {pipeline}: a run was not finished. "
                 f"Run `python -m flows train {pipeline}`."
             )
+
+
+def _check_exported(project: Project, pipeline: str) -> None:
+    if not is_exported(project, pipeline):
+        raise UserError(
+            f"{pipeline} has no exported model that is up to date. Run "
+            f"`python -m flows export {pipeline}`."
+        )
+
+
+def is_exported(project: Project, pipeline: str) -> bool:
+    """Whether the exported model is there as it was proved, and that of the model of now."""
+    address, made = f"export@{pipeline}", outputs(project)
+    deps = stages(project).get(address, {}).get("deps", [])
+    older = any(made.get(dep["path"], dep["md5"]) != dep["md5"] for dep in deps)
+    return not older and as_recorded(project, address)

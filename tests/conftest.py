@@ -24,7 +24,8 @@ BIN = Path(sys.executable).parent
 # when all the others have ended.
 SLOWEST_FIRST = (
     *("deployments", "kill", "deployed_runs", "flow", "one_memory", "trouble", "browser", "soak"),
-    *("untold", "share", "records", "other_data", "tidy", "experiments", "fashion", "terminal"),
+    *("export", "untold", "share", "records", "other_data", "tidy", "experiments", "fashion"),
+    *("formats", "terminal"),
     *("user_settings", "large", "surroundings", "predict", "worker", "ui", "places", "team"),
     *("server", "page", "bad_input"),
 )

@@ -19,10 +19,10 @@ from flows.project.folder import Project
 from tasks.core.step import UserError
 from tasks.release import export as stage
 
-FORMATS = get_args(stage.Params.model_fields["format"].annotation)
+CHOICES = get_args(stage.Params.model_fields["format"].annotation)
 EXAMPLE = """\
 examples:
-  python -m flows export fashion                        LiteRT: data/fashion/export/model.tflite
+  python -m flows export fashion                  data/fashion/export/model.tflite
   python -m flows export fashion --format onnx
   python -m flows export fashion --check smaller.tflite
 
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("pipeline", help="a trained one, such as fashion")
-    parser.add_argument("--format", choices=FORMATS, help="litert, unless params.yaml has another")
+    parser.add_argument("--format", choices=CHOICES, help="litert, unless params.yaml has another")
     parser.add_argument(
         "--check", metavar="FILE", type=Path, help="an exported model that was changed: prove it"
     )
@@ -85,7 +85,7 @@ def _entry(project: Project, pipeline: str, format: str | None) -> Iterator[None
         yield
         return
 
-    after = edit.with_release(before, pipeline, "export", {"format": format or FORMATS[0]})
+    after = edit.with_release(before, pipeline, "export", {"format": format or CHOICES[0]})
     edit.write(file, after)
     try:
         yield
@@ -116,8 +116,12 @@ def check(project: Project, pipeline: str, file: Path) -> int:
     if format is None:
         names = ", ".join(module.NAME for module in FORMATS.values())
         raise UserError(f"{file} is no exported model: expected a file or folder like {names}.")
+
+    folder = folder_of(project, pipeline)
+    for name in stage.COMPARED:
+        folder.read(name)
     with Console(stderr=True).status("asking it about the test rows"):
-        found = stage.proved(folder_of(project, pipeline), format, file.absolute())
+        found = stage.proved(folder, format, file.absolute())
     say(Text(f"{file}: {stage.counted(found)}"))
     if found["worst"]:
         say(Text(f"for example {found['worst']}"))

@@ -49,11 +49,16 @@ def main(arguments: list[str]) -> int:
         "input",
     )
     parser.add_argument("--to", metavar="FILE", help="a CSV file for all answers; - prints them")
+    parser.add_argument(
+        "--exported",
+        action="store_true",
+        help="ask the exported model: without TensorFlow, and the same but for the last digits",
+    )
     options = parser.parse_args(arguments)
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     with plain_errors() as end, _place(options.data) as place:
-        show(Project.here(), options.pipeline, place, options.to)
+        show(Project.here(), options.pipeline, place, options.to, options.exported)
     return end.code
 
 
@@ -70,7 +75,9 @@ def _place(data: str) -> Iterator[Place]:
         yield Place(path, "standard input")
 
 
-def show(project: Project, pipeline: str, place: Place, to: str | None) -> None:
+def show(
+    project: Project, pipeline: str, place: Place, to: str | None, exported: bool = False
+) -> None:
     """Answer all rows, and say what the answers are.
 
     Args:
@@ -78,11 +85,12 @@ def show(project: Project, pipeline: str, place: Place, to: str | None) -> None:
         pipeline: a trained one.
         place: the rows.
         to: a file for all answers, `-` for standard output, or None.
+        exported: whether the exported model is asked.
     """
     summary, file = Summary(), AnswersFile(to, place) if to else None
     console = Console(stderr=to == "-")
     with file.open() if file else nullcontext(), _progress(place) as tell:
-        for part in answers(project, pipeline, place):
+        for part in answers(project, pipeline, place, exported):
             if file:
                 file.add(part.told)
             summary.add(part)

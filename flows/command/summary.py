@@ -9,6 +9,7 @@ from typing import Any
 from rich.text import Text
 
 from flows.command.terminal import RED, say
+from flows.predict import is_exported
 from flows.project.folder import Project
 from tasks.pictures import titles
 from tasks.scores.criterion import sentence
@@ -32,6 +33,9 @@ def show(project: Project, pipeline: str, report: str) -> None:
     place = f"data/{pipeline}"
     rows = {"model": f"{place}/model.keras", "scores": f"{place}/metrics.json"}
     rows["predictions"] = f"{place}/predictions.csv"
+    if pipeline in project.releases():
+        older = f"older than the model: python -m flows export {pipeline}"
+        rows["export"] = f"{place}/export" if is_exported(project, pipeline) else older
     rows["report"] = report
     for name, where in rows.items():
         say(Text(f"{name:{WIDTH}}{where}"), WIDTH)

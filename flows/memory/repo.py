@@ -36,6 +36,7 @@ from flows.project.steps import RELEASE, STEPS, graph
 from tasks.core.folder import md5
 from tasks.core.step import UserError, log
 
+OURS = (*STEPS, *RELEASE)
 UNCHANGED, RESTORED, RUN = "unchanged", "restored", "run"
 
 _one_at_a_time = threading.Lock()  # DVC operations in this process; while a step runs, others may
@@ -92,10 +93,7 @@ def _advice(error: DvcException) -> str:
             "dvc.lock` brings the last commit's back; what was made since is in DVC's cache."
         )
     if "'release/dvc.yaml'" in str(error):
-        return (
-            "params.yaml: `release:` is missing or is no section, which release/dvc.yaml reads. "
-            "Write `release: {}` above `pipelines:`; `python -m flows export NAME` adds entries."
-        )
+        return "params.yaml needs a section `release:`. Write `release: {}` above `pipelines:`."
     if isinstance(error, MissingDataSource):
         data = str(error).partition(": ")[2].replace(",", "")  # all that it says
         return f"There is no {data}. DVC keeps it: `dvc pull {data}` brings it."
@@ -109,8 +107,7 @@ def _advice(error: DvcException) -> str:
 
 def target(project: Project, address: str) -> str:
     """A stage's address as DVC takes it, from wherever the process is."""
-    file = project.root / graph(address.partition("@")[0])
-    return f"{os.path.relpath(file)}:{address}"
+    return f"{os.path.relpath(project.root / graph(address.partition('@')[0]))}:{address}"
 
 
 def stage_of(repo: Repo, project: Project, address: str):
@@ -166,8 +163,7 @@ def _bring_data(repo: Repo, project: Project, address: str) -> None:
     """Let DVC look after data that it keeps (`dvc add`), or that a stage of the user's makes."""
     if not address.startswith("load@"):  # the step that reads them
         return
-    ours = (*STEPS, *RELEASE)
-    others = [s for s in repo.index.stages if getattr(s, "name", "").partition("@")[0] not in ours]
+    others = [s for s in repo.index.stages if getattr(s, "name", "").partition("@")[0] not in OURS]
     if not others:  # a graph takes longer
         return
     before = repo.index.graph.successors(stage_of(repo, project, address))

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from tasks.core.arrays import batch_of
 from tasks.core.folder import Folder
 from tasks.core.step import UserError, log
 from tasks.rows.encoding import Encoding
 from tasks.rows.scaling import Scaling
 from tasks.sources import csv, idx, images, npz
 from tasks.sources.base import New, Place
+
+BATCHES = 64  # in a block of rows that are scaled at once
 
 
 def read(
@@ -43,7 +46,7 @@ def read(
     scaling = Scaling.from_json(schema["scaling"])
 
     unknown, rows = Counter[str](), 0
-    for part in source.new(place, schema, folder):
+    for part in _in_blocks(source.new(place, schema, folder)):
         x = part.x
         if not len(x):
             raise UserError(
@@ -60,6 +63,16 @@ def read(
         log.warning(
             "%s: %d of %d rows have a word that few or no training rows have", name, count, rows
         )
+
+
+def _in_blocks(parts: Iterator[New]) -> Iterator[New]:
+    """Whole batches at a time: the answers are then the same to the bit, whatever the block."""
+    for part in parts:
+        size = BATCHES * batch_of(part.x) if len(part.x) else 1
+        for begin in range(0, max(1, len(part.x)), size):
+            some = slice(begin, begin + size)
+            labels = None if part.labels is None else part.labels[some]
+            yield New(part.x[some], part.places[some], labels, part.words)
 
 
 def encoded(encoding: Encoding, part: New) -> tuple[np.ndarray, dict[str, int]]:

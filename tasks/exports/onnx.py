@@ -37,6 +37,8 @@ def write(model: Any, schema: dict[str, Any], path: Path) -> None:
     )
     names = {name: name for name in (INPUT, OUTPUT, "")}  # an input that is left out has none
     _number_anew(made.graph, names)
+    for each in (*made.graph.input, *made.graph.output):
+        each.type.tensor_type.shape.dim[0].dim_param = "rows"
     path.write_bytes(made.SerializeToString(deterministic=True))
 
 
@@ -48,7 +50,6 @@ def _number_anew(graph: Any, names: dict[str, str]) -> None:
 
     for each in (*graph.input, *graph.output):
         each.name = new(each.name)
-        each.type.tensor_type.shape.dim[0].dim_param = "rows"
     for node in graph.node:
         for inner in (each.g for each in node.attribute if each.HasField("g")):
             _number_anew(inner, names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,12 +23,11 @@ from tasks.core.step import Section, UserError, must_stop, stop
 
 FOLDER = "export"  # in the pipeline's folder: it is enough without the project
 PROOF = "proof.json"
+COMPARED = ("schema.json", "raw.npz", "predictions.csv")  # with these a model is proved
 PROVED = ("rows", "differ", "largest_difference")  # of it
-INSTEAD = {
-    "litert": "Try the format onnx, which computes in float64 where the data are of it.",
-    "onnx": "Try the format saved_model, which holds whatever TensorFlow can compute.",
-    "saved_model": "Try the format onnx.",
-}
+OTHER = "Take another format: saved_model holds whatever TensorFlow can compute."
+MORE_DIGITS = "Take the format onnx: LiteRT has no float64, which some of the features need."
+EXCEPTION = re.compile(r"^(?![A-Z]+:)\w[\w.]*: .+", re.MULTILINE)  # not `WARNING: ...`
 
 
 class Params(Section):
@@ -53,7 +53,7 @@ def export(folder: Folder, params: Params) -> str:
     """
     from tasks.exports import FORMATS, convert  # here: a step's file is light
 
-    for name in ("model.keras", "schema.json", "raw.npz", "predictions.csv"):
+    for name in ("model.keras", *COMPARED):
         folder.read(name)
 
     with _whole(folder) as part:
@@ -64,7 +64,8 @@ def export(folder: Folder, params: Params) -> str:
         if found["worst"]:
             raise UserError(
                 f"The exported model does not answer as {folder.shown('model.keras')} does: "
-                f"{found['worst']}. Nothing was exported. {INSTEAD[params.format]}"
+                f"{found['worst']}. Nothing was exported. "
+                f"{MORE_DIGITS if params.format == 'litert' else OTHER}"
             )
     proof = {"format": params.format, **{key: found[key] for key in PROVED}}
     folder.write_json(PROOF, proof)
@@ -100,7 +101,7 @@ def proved(folder: Folder, format: str, model: Path) -> dict[str, Any]:
 def _convert(convert: ModuleType, folder: Folder, format: str, to: Path) -> None:
     done = _run(convert, folder.path, format, to)
     if done.returncode:
-        raise UserError(f"{format} cannot hold this model: {_why(done)} {INSTEAD[format]}")
+        raise UserError(f"{format} cannot hold this model: {_why(done)} {OTHER}")
 
 
 def _run(module: ModuleType, *arguments: Any) -> subprocess.CompletedProcess:
@@ -113,8 +114,8 @@ def _run(module: ModuleType, *arguments: Any) -> subprocess.CompletedProcess:
 
 
 def _why(done: subprocess.CompletedProcess) -> str:
-    """The last line that a process has left."""
-    said = [line for line in done.stderr.splitlines() if line.strip()]
+    """What a process that failed has said last: the line of its exception."""
+    said = EXCEPTION.findall(done.stderr)
     return f"{said[-1].strip()[:200].rstrip('.')}." if said else f"exit code {done.returncode}."
 
 

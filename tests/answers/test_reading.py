@@ -135,7 +135,9 @@ def test_files_of_idx_read_anew_are_those_of_the_test_to_the_bit(tmp_path):
     assert labels == [str(each) for each in rows(6)[1]]
 
 
-def test_arrays_read_anew_are_those_of_the_test_to_the_bit(tmp_path):
+def test_arrays_read_anew_are_those_of_the_test_to_the_bit(tmp_path, monkeypatch):
+    monkeypatch.setattr("tasks.answers.reading.BATCHES", 1)  # several blocks
+    monkeypatch.setattr("tasks.core.arrays.ROWS", 4)
     random = np.random.default_rng(0)
     x, y = random.normal(size=(40, 3)).astype(np.float32), np.arange(40) % 2
     splits = {"x_train": x[:30], "y_train": y[:30], "x_test": x[30:], "y_test": y[30:]}

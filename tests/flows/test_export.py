@@ -12,8 +12,11 @@ import h5py
 import numpy as np
 import pytest
 from dvc.repo import Repo
+from ruamel.yaml import YAML
 
 from flows.command import export as command
+from flows.command import summary
+from flows.predict import predict
 from flows.project.folder import Project
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
@@ -90,6 +93,39 @@ def test_a_file_that_was_changed_is_checked_and_nothing_written(workspace, folde
     changed.write_bytes(content.replace(kernel, np.float32(7).tobytes()))
     assert command.main(["linear", "--check", str(changed)]) == 1
     assert "in predictions.csv" in capfd.readouterr().out
+
+
+def test_a_run_says_whether_the_export_is_older_than_the_model(workspace, folder, project, capfd):
+    summary.show(project, "linear", "nowhere")
+    assert "export       data/linear/export\n" in capfd.readouterr().out
+
+    file = workspace.path / "dvc.lock"
+    before, yaml = file.read_bytes(), YAML()
+    recorded = yaml.load(file)
+    (model,) = recorded["stages"]["reload_best@linear"]["outs"]
+    model["md5"] = "0" * 32
+    yaml.dump(recorded, file)
+    summary.show(project, "linear", "nowhere")
+    assert "older than the model: python -m flows export linear" in capfd.readouterr().out
+    file.write_bytes(before)
+
+
+def test_the_exported_model_answers_new_rows_without_tensorflow(workspace, folder):
+    (workspace.path / "new.csv").write_text("10\n-3.5\n")
+    code = (
+        "import sys; from flows.predict import predict\n"
+        "print(predict('linear', 'new.csv', exported=True)['predicted'].tolist())\n"
+        "assert 'tensorflow' not in sys.modules"
+    )
+    found = json.loads(workspace.run("python", "-c", code).splitlines()[-1])
+    known = predict("linear", workspace.path / "new.csv", Project(workspace.path))
+    np.testing.assert_allclose(found, known["predicted"], rtol=1e-5)
+
+    (folder / "model.tflite").write_bytes(b"another")
+    with pytest.raises(UserError, match=r"no exported model that is up to date\. Run `python"):
+        predict("linear", workspace.path / "new.csv", Project(workspace.path), exported=True)
+    shutil.rmtree(folder)
+    workspace.run(*EXPORT)
 
 
 def test_an_answer_that_differs_is_named_and_nothing_exported(workspace, tmp_path):
