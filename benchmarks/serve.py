@@ -3,7 +3,8 @@
 python benchmarks/serve.py --rounds 3 --litserve VENV/bin/python --bentoml VENV/bin/bentoml
 
 `data/fashion` must be exported. LitServe and BentoML are in environments of their own; without
-them they are left out. Where others use the machine, `PRIORITY=-10` puts them last. All get one row as JSON, from one client or from 32.
+them they are left out. All get one row as JSON, from one client or from 32. `PRIORITY=-10` lets
+these processes go first where others use the machine.
 """
 
 from __future__ import annotations
