@@ -170,10 +170,10 @@ def _form(stage) -> Entry:
     for dep in stage.deps:
         if isinstance(dep, ParamsDependency):
             dep.hash_info = HashInfo("params", dict.fromkeys(dep.params))
-        elif dep.def_path.startswith("data/"):
-            dep.hash_info, dep.meta = UNKNOWN, Meta()
-        else:
-            dep.hash_info = dep.get_hash()
+            continue
+        made = dep.def_path.startswith("data/")
+        # Of a folder, the meta would bring the MD5 of dvc.lock back.
+        dep.hash_info, dep.meta = UNKNOWN if made else dep.get_hash(), Meta()
     for out in stage.outs:
         out.hash_info, out.meta = UNKNOWN, Meta()
     return json.loads(json.dumps(to_single_stage_lockfile(stage)))
