@@ -144,7 +144,7 @@ def bring_up_to_date(
         _bring_data(repo, project, address)
         with steps_run_here(run):
             done = _reproduce(repo, target(project, address), force)
-            if done and not used and _drop_damaged(repo, project, address):
+            if not used and _drop_damaged(repo, project, address, restored=bool(done)):
                 done = _reproduce(repo, target(project, address), force)
 
     if used:
@@ -179,16 +179,20 @@ def _reproduce(repo: Repo, target: str, force: bool) -> list:
         return repo.reproduce(target, single_item=True, force=force)
 
 
-def _drop_damaged(repo: Repo, project: Project, address: str) -> bool:
-    """Check restored outputs against their hashes, which DVC does not; delete corrupt ones.
+def _drop_damaged(repo: Repo, project: Project, address: str, restored: bool) -> bool:
+    """Compare outputs with their hashes, as DVC does not; delete the damaged, in its cache too.
 
-    They are deleted here and in the cache, so that they are made again.
+    Args:
+        restored: just now. Else those that no step reads: a killed run may have restored them.
     """
-    stage = stage_of(repo, project, address)
-    damaged = [out for out in stage.outs if md5(Path(out.fs_path)) != out.hash_info.value]
-    for out in damaged:
-        log.warning("%s was damaged in DVC's cache: it is made again", out.def_path)
-        for path in (out.fs_path, repo.cache.local.oid_to_path(out.hash_info.value)):
+    stages = lock.stages(project)
+    read = {dep["path"] for stage in stages.values() for dep in stage.get("deps", [])}
+    outs = {out["path"]: out["md5"] for out in stages.get(address, {}).get("outs", [])}
+    files = {name: digest for name, digest in outs.items() if restored or name not in read}
+    damaged = [name for name in files if md5(project.root / name) != files[name]]
+    for name in damaged:
+        log.warning("%s was damaged in DVC's cache: it is made again", name)
+        for path in (project.root / name, repo.cache.local.oid_to_path(files[name])):
             Path(path).unlink(missing_ok=True)
     return bool(damaged)
 

@@ -18,6 +18,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from flows.engine import step
+from flows.memory import repo as memory
 from flows.project import steps
 from flows.project.folder import Project
 from tasks import build, fit, normalize
@@ -193,6 +194,18 @@ def test_a_damaged_file_in_the_cache_does_not_come_back(workspace, whole, name):
     said = workspace.run(*DRIVERS["flow"])
     assert "damaged in DVC's cache" in said
     assert workspace.bytes("linear") == whole, said
+
+
+def test_a_damaged_file_that_a_killed_flow_brought_from_the_cache_is_found(workspace, whole):
+    name = "learning_curve.png"  # no step reads it
+    damage(cached(workspace, name))
+    (workspace.path / "data" / "linear" / name).unlink()
+    project = Project(workspace.path)
+    with memory.repository(project) as repo:  # the kill comes before the flow looks at it
+        memory._reproduce(repo, memory.target(project, "evaluate@linear"), force=False)
+    assert workspace.bytes("linear") != whole
+    assert "damaged in DVC's cache" in workspace.run(*DRIVERS["flow"])
+    assert workspace.bytes("linear") == whole
 
 
 def test_a_stage_that_dvc_yaml_lost_is_missed_and_not_taken_for_done(workspace):
