@@ -17,6 +17,7 @@ import pytest
 
 from flows.memory import lock
 from flows.project.folder import Project
+from tasks.core.folder import md5
 from tests.support.own import put_csv, table
 from tests.support.wrong import turn_a_bit
 
@@ -68,7 +69,8 @@ def test_what_is_killed_and_damaged_never_becomes_a_wrong_result(
         told["refused"] += bool(done)
         assert project.sections("linear") == sections
         if name in ("flow", "dvc") and done == 0:
-            assert workspace.bytes("linear") == whole
+            differs = {path for path, _ in workspace.bytes("linear").items() ^ whole.items()}
+            assert differs <= (rotten(project) if name == "dvc" else set())
 
     mend(workspace)
     assert workspace.bytes("linear") == whole
@@ -89,11 +91,23 @@ def once(workspace, command: list[str], seconds: float) -> int | None:
     return process.returncode
 
 
+def rotten(project: Project) -> set[str]:
+    """The outputs that are damaged in DVC's cache: `dvc repro` restores them without a look."""
+    kept = project.root / ".dvc/cache/files/md5"
+    outputs = {name: kept / oid[:2] / oid[2:] for name, oid in lock.outputs(project).items()}
+    return {
+        name
+        for name, file in outputs.items()
+        if file.is_file() and md5(file) != file.parent.name + file.name
+    }
+
+
 def mend(workspace) -> None:
-    """What a person does in the end: the flow, until it says that all is well."""
+    """What a person does in the end, by docs/recovery.md: the flow, until all is well."""
     for _ in range(4):
         if once(workspace, COMMANDS["flow"], 200) == 0:
             break
+        workspace.run("git", "checkout", "-q", "HEAD", "dvc.lock")
     workspace.run(*REPRO)
 
 
