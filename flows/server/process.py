@@ -216,6 +216,8 @@ def temporary(port: int) -> None:
     die_with_parent()
     for part in ("UI", "SERVICES_SCHEDULER", "SERVICES_LATE_RUNS"):
         os.environ[f"PREFECT_SERVER_{part}_ENABLED"] = "false"
+    # No run uses blocks, and looking for them imports every installed extension, such as Dask's.
+    os.environ["PREFECT_SERVER_REGISTER_BLOCKS_ON_START"] = "false"
 
     from flows.server.guard import serve  # here: a step of `dvc repro` imports this module, too
 
