@@ -186,7 +186,7 @@ def _drop_damaged(repo: Repo, project: Project, address: str, restored: bool) ->
     """Compare outputs with their hashes, as DVC does not; delete the damaged, in its cache too.
 
     Args:
-        restored: just now. Else those that no step reads: `dvc repro` may have restored them.
+        restored: just now. Else those that no step reads: a killed run may have restored them.
     """
     read = {dep["path"] for each in lock.stages(project).values() for dep in each.get("deps", [])}
     damaged = [
