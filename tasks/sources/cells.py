@@ -13,6 +13,7 @@ from tasks.core.step import UserError
 from tasks.sources import kinds
 from tasks.sources.base import New, Place, some
 
+Cell = float | str | bool | None
 PLACE = Place.sent(b"", "the request")  # what messages call it
 
 
@@ -46,28 +47,31 @@ def rows(found: list[dict[str, Any]], of_kind: Mapping[str, str]) -> New:
     return New(x, places, None, np.array(list(known), dtype=np.str_))
 
 
-def _cell(name: str, value: Any, row: int) -> float | str | None:
-    if value is None or isinstance(value, str):
-        return (value or "").strip() or None
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
+def _cell(name: str, value: Any, row: int) -> Cell:
+    if isinstance(value, str):
+        return value.strip() or None
+    if value is None or isinstance(value, bool | int | float):
         return value
     raise UserError(f"row {row}: the column {name} has {str(value)[:40]}. Expected one value.")
 
 
-def _code(value: float | str | None, known: dict[str, int]) -> float:
+def _code(value: Cell, known: dict[str, int]) -> float:
     """The place of a word among those that are known so far."""
-    return np.nan if value is None else known.setdefault(str(value), len(known))
+    return np.nan if value is None else known.setdefault(_text(value), len(known))
 
 
-def _numbers(name: str, values: list[float | str | None], kind: str) -> np.ndarray:
-    """Numbers as they are; all else by the code that read the training rows."""
-    if kind.startswith("number") and not any(isinstance(value, str) for value in values):
+def _text(value: float | str | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _numbers(name: str, values: list[Cell], kind: str) -> np.ndarray:
+    """Numbers and booleans as they are; all else by the code that read the training rows."""
+    types = {bool} if kind == "boolean" else {int, float} if kind.startswith("number") else set()
+    if {type(value) for value in values} <= types | {type(None)}:
         with suppress(OverflowError):  # a whole number that no float64 has
             found = np.array(values, dtype=np.float64)
             if not np.isinf(found).any():
                 return found
-    texts = [None if value is None else str(value) for value in values]
+    texts = [None if value is None else _text(value) for value in values]
     column = pd.Series(texts, name=name, dtype=object)
     return kinds.values(PLACE, column, kind, trained=True).to_numpy()

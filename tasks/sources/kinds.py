@@ -94,7 +94,10 @@ def parsed(column: pd.Series, kind: str) -> tuple[pd.Series, str]:
 
     form = kind.removeprefix("date").strip() or "ISO8601"
     dates = pd.to_datetime(column, format=form, errors="coerce", utc=True)
-    seconds = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+    try:
+        seconds = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+    except pd.errors.OutOfBoundsDatetime:  # such as the year -2024, which are no dates here
+        return parsed(column.where(dates.dt.year.between(1678, 2261)), kind)
     expected = "dates such as 2024-12-31" if form == "ISO8601" else f"dates of the form {form}"
     return seconds.astype(np.float64), expected
 

@@ -91,6 +91,9 @@ BODIES = {
     "a date that is none": (
         "people", CSV, f"{HEAD}1,2,Oslo,yes,soon,1\n".encode(), 422, "joined has 'soon'.*such as 20"
     ),
+    "the year -2024": (
+        "people", CSV, f"{HEAD}1,2,Oslo,yes,-2024-01-02,1\n".encode(), 422, "has '-2024-01-02' in"
+    ),
     "CSV that is not UTF-8": ("people", CSV, HEAD.encode() + b"1,2,\xff\n", 422, "not UTF-8"),
     "a NUL byte": ("people", CSV, b"\0" * 100, 422, "no column"),
     "an open quote": ("people", CSV, f'{HEAD}"1{ROW}'.encode(), 422, "cannot be read"),
