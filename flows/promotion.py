@@ -77,7 +77,8 @@ def _judge(
     rows = _test_rows(folder)
     judged = known.judged_on(rows, but=commit)
     if judged:
-        log.info("these test rows have judged %d other versions", judged)
+        others = "1 other version was" if judged == 1 else f"{judged} other versions were"
+        log.info("%s judged on these test rows", others)
     facts = {"test_rows": rows, "judged_before": judged}
     if known.champion is None:
         return FIRST, True, {"score": _score(folder), **facts}

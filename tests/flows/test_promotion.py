@@ -91,7 +91,7 @@ def test_the_first_a_better_one_back_and_an_equal_one(story, project, caplog):
     equal = promotion.promote(project, NAME)
     assert not equal.promoted
     assert equal.says.startswith("not shown to be better than v0.0.2")
-    assert "these test rows have judged 2 other versions" in caplog.text
+    assert "2 other versions were judged on these test rows" in caplog.text
     assert champion(project) == "v0.0.2"
 
     assert promotion.back(project, NAME) == ("v0.0.1", True, "back from v0.0.2")
