@@ -241,8 +241,8 @@ def _check_halving(place: str, sweep: Sweep, chosen: Any) -> None:
     if "fit.epochs" in sweep.space:
         raise UserError(f"{place}: halving says the epochs. Take fit.epochs out of the space.")
 
-    schedules = sweep.space.get("fit.schedule", [chosen.fit.schedule])
-    depends = [name for name in schedules if name != "constant"]  # type: ignore[union-attr] # of words
+    schedules: Any = sweep.space.get("fit.schedule", [chosen.fit.schedule])
+    depends = [name for name in schedules if name != "constant"]
     if depends:
         raise UserError(
             f"{place}.halving goes on with a training, and with fit.schedule {depends[0]} the "

@@ -9,6 +9,7 @@ import pytest
 
 from flows.engine.sweep import sweep
 from flows.memory import lock
+from flows.memory.recall import Recall
 from flows.project.changes import text_with
 from flows.project.folder import Project
 from flows.project.sweeps import changes
@@ -160,6 +161,21 @@ def entry_of(project, table, number) -> dict[str, str]:
         out["path"].rpartition("/")[2]: out["md5"]
         for out in trials.entries[trial.digest]["fit"]["outs"]
     }
+
+
+def test_code_that_was_edited_since_makes_other_keys(workspace):
+    """Whatever dvc.lock has of it; also of a folder."""
+    project = Project(workspace.path)
+    before = Recall(project, "linear", ("fit",)).forms["fit"]["deps"]
+    edited = [project.root / name for name in ("tasks/fit.py", "tasks/training/loop.py")]
+    texts = [file.read_text() for file in edited]
+    for file in edited:
+        file.write_text(file.read_text() + "# edited\n")
+    after = Recall(project, "linear", ("fit",)).forms["fit"]["deps"]
+    for file, text in zip(edited, texts, strict=True):
+        file.write_text(text)
+    changed = [dep["path"] for dep in after if dep not in before]
+    assert changed == ["tasks/fit.py", "tasks/training"]
 
 
 def test_halving_goes_on_with_the_bytes_of_an_unbroken_training(project, workspaces):

@@ -34,7 +34,8 @@ ROWS = [
 def test_the_table_has_a_row_for_each_trial_and_nothing_where_nothing_is(tmp_path):
     write(Folder(tmp_path), ROWS, "val_loss", list(SPACE))
     assert (tmp_path / "sweep.csv").read_text().splitlines() == [
-        "trial,state,val_loss,best_epoch,epochs,compile.learning_rate,build.dropout,build.hidden,says",
+        "trial,state,val_loss,best_epoch,epochs,"
+        "compile.learning_rate,build.dropout,build.hidden,says",
         '1,done,0.5,3,9,0.01,0.25,"[64, 32]",',
         '2,failed,,,,0.01,0.25,"[128, 64]",it has diverged',
         "3,stopped early,0.9,1,3,1.0,0.0,,",
