@@ -58,7 +58,8 @@ def read(
             unknown.update(_unknown(encoding, x, part.words))
             x = encoding.apply(x, part.words)
         rows += len(x)
-        scaled = scaling.apply(x)
+        # Of rows that an exported model scales, only numbers with a point can become infinite.
+        scaled = scaling.apply(x) if scale or x.dtype.kind == "f" else x
         strange = np.flatnonzero(~np.isfinite(scaled).reshape(len(scaled), -1).all(axis=1))
         if len(strange):
             raise UserError(
