@@ -56,7 +56,8 @@ def read(
             x, strange = encoded(encoding, part)
             unknown.update(strange)
         rows += len(x)
-        seen = scaled(scaling, x, place, part)
+        # Of rows that an exported model scales, only numbers with a point can become infinite.
+        seen = scaled(scaling, x, place, part) if scale or x.dtype.kind == "f" else x
         yield (seen if scale else x), part
 
     for name, count in unknown.items():
