@@ -18,6 +18,7 @@ from flows.project import edit
 from flows.project.folder import Project
 from tasks.core.step import UserError
 from tasks.release import export as stage
+from tasks.release.card import Params as Card
 
 CHOICES = get_args(stage.Params.model_fields["format"].annotation)
 EXAMPLE = """\
@@ -55,7 +56,7 @@ def main(arguments: list[str]) -> int:
 
 
 def export(project: Project, pipeline: str, format: str | None) -> None:
-    """Bring the export of a pipeline up to date, and say what there is.
+    """Bring the export of a pipeline up to date, and its card; say what there is.
 
     Args:
         project: this one.
@@ -72,6 +73,8 @@ def export(project: Project, pipeline: str, format: str | None) -> None:
         release.check_current(project, pipeline)
         with _entry(project, pipeline, format):
             outcome, said = release.bring_up_to_date(project, "export", pipeline)
+        if project.release(pipeline).card is not None:
+            release.bring_up_to_date(project, "card", pipeline)
     words = {"unchanged": "nothing has changed: ", "restored": "restored from DVC's cache: "}
     say(Text(words.get(outcome, "") + (said or there(project, pipeline))))
 
@@ -86,6 +89,8 @@ def _entry(project: Project, pipeline: str, format: str | None) -> Iterator[None
         return
 
     after = edit.with_release(before, pipeline, "export", {"format": format or CHOICES[0]})
+    if pipeline not in project.releases():
+        after = edit.with_release(after, pipeline, "card", dict.fromkeys(Card.model_fields, ""))
     edit.write(file, after)
     try:
         yield

@@ -66,7 +66,8 @@ def sweep(
 
         def write() -> Used:
             rounds.write(project, table)
-            return Used({}, {})
+            sections = chosen.content["pipelines"][pipeline]
+            return Used({**sections, "sweeps": chosen.content["sweeps"]}, {})
 
         if by_dvc:
             write()
