@@ -15,7 +15,7 @@ from flows.engine.step import stop_on_signals
 from flows.engine.trial import Trials, folder, prepare
 from flows.memory import repo as memory
 from flows.memory.lock import Used
-from flows.project import sweeps
+from flows.project import params, sweeps
 from flows.project.folder import Project
 from flows.project.steps import SWEEP
 from tasks.core.step import Stopped, UserError
@@ -61,13 +61,15 @@ def sweep(
         with SideBySide(trials, _hands(trials, workers, held, on)) as side:
             table = rounds.run(project, chosen, submit(side))
 
+        content = chosen.content
         if apply:
             table.apply(project)
+            content = params.content(project.params_file)
 
         def write() -> Used:
             rounds.write(project, table)
-            sections = chosen.content["pipelines"][pipeline]
-            return Used({**sections, "sweeps": chosen.content["sweeps"]}, {})
+            sections = content["pipelines"][pipeline]
+            return Used({**sections, "sweeps": content["sweeps"]}, {})
 
         if by_dvc:
             write()
