@@ -7,9 +7,11 @@ from importlib import import_module
 from pathlib import Path
 
 VERBS = {
-    "train": "train a pipeline; nothing runs that has not changed",
+    "new": "add a pipeline on your own data to params.yaml",
     "plan": "show what would run, and why",
+    "train": "train a pipeline; nothing runs that has not changed",
     "sweep": "try other parameters, and show which are better",
+    "compare": "list the experiments of a pipeline by their validation scores",
     "predict": "answers of a trained model to new rows",
     "export": "write a trained model for other programs, its scaling inside",
     "serve": "answer HTTP requests with an exported model",
@@ -17,13 +19,11 @@ VERBS = {
     "promote": "make a model the champion, if it is shown to be better",
     "history": "say what was the champion when, and why",
     "notify": "let Prefect tell a webhook of failures, drift and new champions",
-    "compare": "list the experiments of a pipeline by their validation scores",
-    "new": "add a pipeline on your own data to params.yaml",
-    "remove": "take a pipeline out of params.yaml",
     "verify": "run the last commit again in a clean place, and compare every hash",
+    "remove": "take a pipeline out of params.yaml",
+    "tidy": "delete old experiments and runs, and what DVC's cache keeps for nobody",
     "ui": "start Prefect's server with its UI",
     "worker": "offer the pipelines in the UI, and run what it starts and schedules",
-    "tidy": "delete old experiments and runs, and what DVC's cache keeps for nobody",
 }
 USAGE = "usage: python -m flows VERB [ARGUMENTS]\n\n{}\n\npython -m flows VERB --help says more."
 
