@@ -36,6 +36,7 @@ WORDS = {
     ("not_worse", False): "perhaps worse",
 }
 BRANCHES = ("refs/heads", "refs/remotes")
+NAMES = ("class_names", "feature_names", "words")  # in raw.npz, where the data have them
 OF_A_MODEL = ("model.keras", "schema.json")  # what it needs to be asked
 
 
@@ -214,9 +215,10 @@ def _answers(path: Path) -> tuple[list[str], list[str]]:
 
 
 def _test_rows(folder: Folder) -> str:
-    """A digest of the test rows and their labels, as the data have them."""
+    """A digest of the test rows and their labels, and of what their numbers stand for."""
     digest = hashlib.md5()
-    for array in read_arrays(folder, "raw.npz", "x_test", "y_test"):
+    found = read_arrays(folder, "raw.npz", "x_test", "y_test", optional=NAMES)
+    for array in (each for each in found if each is not None):
         digest.update(f"{array.shape} {array.dtype}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import shutil
 import sys
 import tempfile
@@ -128,7 +129,8 @@ def _rows(path: Path) -> int | None:
     """How many rows there are, about: of text the lines, of a folder the files; else None."""
     if path.is_dir():
         return sum(file.is_file() for file in path.rglob("*"))
-    if path.suffix.lower() not in (".csv", ".txt", ".tsv", "") or not path.is_file():
+    can_be_read = path.is_file() and os.access(path, os.R_OK)
+    if path.suffix.lower() not in (".csv", ".txt", ".tsv", "") or not can_be_read:
         return None
     with open(path, "rb") as file:
         return sum(block.count(b"\n") for block in iter(lambda: file.read(2**20), b""))

@@ -176,5 +176,6 @@ def _show(table: Table, apply: bool) -> None:
     say(Text(f"\n{'table':{WIDTH}}data/{name}/sweep.csv"))
     say(Text(f"{'picture':{WIDTH}}data/{name}/sweep.png"))
     if table.experiments:
-        shown = f"{table.experiments[0]} and {len(table.experiments) - 1} more: dvc exp show"
+        shown = f"{table.experiments[0]} and {len(table.experiments) - 1} more: "
+        shown += f"python -m flows compare {name}"
         say(Text(f"{'experiments':{WIDTH}}{shown}"))

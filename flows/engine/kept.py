@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -62,8 +63,8 @@ def keep(trials: Trials, table: Table) -> list[str]:
 def _known(project: Project, pipeline: str) -> list[str]:
     """The experiments of earlier sweeps of a pipeline."""
     listed = call(project.root, "git", "for-each-ref", "--format=%(refname)", "refs/exps").split()
-    begin = f"{pipeline}-sweep-"
-    return [ref for ref in listed if ref.rpartition("/")[2].startswith(begin)]
+    ours = re.compile(re.escape(pipeline) + r"-sweep-\d+")
+    return [ref for ref in listed if ours.fullmatch(ref.rpartition("/")[2])]
 
 
 class _Commits:
@@ -92,7 +93,7 @@ class _Commits:
 
     def of(self, name: str, trial: Trial) -> str:
         """The commit of a trial."""
-        entries = self.trials.entries[trial.digest]
+        entries = self.trials.entries[trial.trained]
         outs = {out["path"]: out for entry in entries.values() for out in entry["outs"]}
         data = f"data/{self.pipeline}"
         small = {f"{data}/{file}": outs[f"{data}/{file}"] for file in IN_GIT}

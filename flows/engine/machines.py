@@ -115,9 +115,14 @@ def connect(address: str, trials: Trials) -> list[There]:
     Raises:
         UserError: nobody answers there, it has no worker, or everybody could reach it.
     """
-    place = urlsplit(address)
-    if place.scheme not in ("tcp", "tls") or not place.port:
-        raise UserError(f"--on {address}: expected tcp://127.0.0.1:8786, or tls://HOST:PORT.")
+    expected = UserError(f"--on {address}: expected tcp://127.0.0.1:8786, or tls://HOST:PORT.")
+    try:
+        place = urlsplit(address)
+        known = place.scheme in ("tcp", "tls") and place.port
+    except ValueError:
+        raise expected from None
+    if not known:
+        raise expected
     if place.scheme == "tcp" and place.hostname not in HERE:
         raise UserError(
             f"--on {address}: Dask's scheduler runs code for everybody who reaches it. Use tls://, "
@@ -170,7 +175,7 @@ def run_there(order: Order) -> Parcel:
             result = trials.run(order.trial, apart)
         finally:
             ended.set()
-    entries = list(trials.entries.get(order.trial.digest, {}).values())
+    entries = list(trials.entries.get(order.trial.trained, {}).values())
     return Parcel(result, entries, trials.recall.packed(entries))
 
 

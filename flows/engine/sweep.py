@@ -18,6 +18,7 @@ from flows.memory.lock import Used
 from flows.project import params, sweeps
 from flows.project.folder import Project
 from flows.project.steps import SWEEP
+from flows.project.sweeps import FAMILY
 from tasks.core.step import Stopped, UserError
 
 Submit = Callable[[SideBySide], rounds.Run]
@@ -61,8 +62,9 @@ def sweep(
         with SideBySide(trials, _hands(trials, workers, held, on)) as side:
             table = rounds.run(project, chosen, submit(side))
 
-        content = chosen.content
-        if apply:
+        # With another family the table would be another one: then the record is of the old one.
+        content, same = chosen.content, FAMILY not in chosen.space
+        if apply and same:
             table.apply(project)
             content = params.content(project.params_file)
 
@@ -74,10 +76,21 @@ def sweep(
         if by_dvc:
             write()
         else:
-            memory.bring_up_to_date(project, f"{SWEEP}@{pipeline}", write)
+            _record(project, f"{SWEEP}@{pipeline}", write)
+        if apply and not same:
+            table.apply(project)
         table.experiments = keep(trials, table)
         trials.tidy(table.rows.values())
     return table
+
+
+def _record(project: Project, address: str, write: Callable[[], Used]) -> None:
+    """Let DVC record what is written; if that fails, what was there is back."""
+    try:
+        memory.bring_up_to_date(project, address, write)
+    except BaseException:
+        memory.put_back(project, address)
+        raise
 
 
 def _hands(trials: Trials, workers: int, held: IO, on: str | None) -> Sequence[Hand]:
@@ -101,6 +114,7 @@ def main(pipeline: str) -> int:
         print(f"sweep: {error}", file=sys.stderr)
     except Stopped as stopped:
         print(f"sweep: {stopped}. The same command goes on.", file=sys.stderr)
+    memory.put_back(Project.here(), f"{SWEEP}@{pipeline}")
     return 1
 
 

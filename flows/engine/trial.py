@@ -33,6 +33,7 @@ DONE, FAILED = "done", "failed"
 BEFORE = ("load", "normalize")  # the same for all trials: run in the project itself
 DEATHS = 3  # of the process of one step, until its trial counts as failed
 NOTE = "failed.json"
+Trained = tuple[str, int | None]  # the digest of a trial, and its epochs
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,11 @@ class Trial:
         """The same for the same values."""
         return hashlib.sha256(json.dumps(self.values, sort_keys=True).encode()).hexdigest()[:12]
 
+    @property
+    def trained(self) -> Trained:
+        """The same for the same training: with halving, values are trained for several lengths."""
+        return self.digest, self.epochs
+
 
 class Result(NamedTuple):
     """What came of a trial: of the epoch of its checkpoint, or why there is none."""
@@ -87,7 +93,7 @@ class Trials:
         recorded = lock.stages(project)
         outs = [out for name in BEFORE for out in recorded[f"{name}@{sweep.name}"]["outs"]]
         self.rows = {out["path"]: out["md5"] for out in outs}
-        self.entries: dict[str, dict[str, Entry]] = {}  # by the digest of a trial, then the step
+        self.entries: dict[Trained, dict[str, Entry]] = {}  # by the step
 
     def run(self, trial: Trial, apart: Apart) -> Result:
         """Find what DVC has of a trial; run the rest.
@@ -127,7 +133,7 @@ class Trials:
                 return Result(FAILED, says=said) if said else None
             entries[name] = entry
             known |= {out["path"]: out["md5"] for out in entry["outs"]}
-        self.entries[trial.digest] = entries
+        self.entries[trial.trained] = entries
         return self._result(entries["fit"])
 
     def sections(self, trial: Trial) -> dict[str, Any]:

@@ -114,6 +114,9 @@ def champion(project: Project, pipeline: str) -> Project:
             place = part.data(pipeline) / output
             bring(project, now.commit, f"data/{pipeline}/{output}", place)
         os.replace(part.root, there.root)
+    except OSError:
+        if not there.root.is_dir():  # another process was as fast
+            raise
     finally:
         shutil.rmtree(part.root, ignore_errors=True)
     return there

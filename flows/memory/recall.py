@@ -153,7 +153,7 @@ class Recall:
 
     def _write(self, wanted: Entry, entry: Entry) -> None:
         name = _get_cache_hash(entry)
-        part = self.entries / f".part.{name}"  # DVC would take one in the folder for an entry
+        part = self.entries / f".part.{name}.{os.getpid()}"  # not in the folder: DVC would take it
         self.entries.mkdir(parents=True, exist_ok=True)
         dump_yaml(str(part), entry)
         folder = self._folder(wanted)

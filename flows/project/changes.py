@@ -40,7 +40,7 @@ def typed(words: list[str], content: dict[str, Any], pipeline: str) -> Changes:
             )
         try:
             found.setdefault(section, {})[name] = YAML(typ="safe").load(value)
-        except YAMLError:
+        except (YAMLError, ValueError):
             raise UserError(f"{word}: the value is none that YAML reads.") from None
 
     params.checked(params.model(), f"pipelines.{pipeline}", sections_with(content, pipeline, found))
@@ -67,22 +67,34 @@ def between(now: dict[str, Any], then: dict[str, Any]) -> Changes:
 
 
 def text_with(text: str, pipeline: str, changes: Changes) -> str:
-    """The text of params.yaml with other values; every other line stays as it is.
+    """The text of params.yaml with other values; every other line says what it said.
 
     Args:
         text: of params.yaml.
         pipeline: its name there.
         changes: values by section and key.
+
+    Raises:
+        UserError: another pipeline would change as well.
     """
     yaml = YAML()
     yaml.Representer, yaml.default_flow_style = _Null, None
     yaml.preserve_quotes, yaml.width = True, 4096
 
-    content = yaml.load(text)
+    content = yaml.load(text.replace("\r\n", "\n"))
     _change(content["pipelines"][pipeline], changes, content.get("defaults") or {})
     written = StringIO()
     yaml.dump(content, written)
-    return written.getvalue()
+    other = written.getvalue().replace("\n", "\r\n" if "\r\n" in text else "\n")
+
+    before, after = params.pipelines(text), params.pipelines(other)
+    for name in before:
+        if name != pipeline and before[name] != after[name]:
+            raise UserError(
+                f"params.yaml: {name} would change as well, as it takes over a section of "
+                f"{pipeline} (`&`). Give it a section of its own, or edit params.yaml by hand."
+            )
+    return other
 
 
 def sections_with(content: dict[str, Any], pipeline: str, changes: Changes) -> dict[str, Any]:
@@ -99,14 +111,14 @@ def sections_with(content: dict[str, Any], pipeline: str, changes: Changes) -> d
 
 def _change(sections: dict[str, Any], changes: Changes, defaults: dict[str, Any]) -> None:
     for name, values in changes.items():
-        sections[name] = _changed(name, sections[name], values, defaults)
+        sections[name] = _changed(name, sections.get(name, CommentedMap()), values, defaults)
 
 
 def _changed(name: str, section: dict, values: dict, defaults: dict) -> dict:
     """A section with other values. Another source or family begins with its own defaults."""
     tag = step(name).tag
     kind = values.get(tag) if tag else None
-    if kind is None or kind == section.get(tag):
+    if not isinstance(kind, str) or kind == section.get(tag):
         section.update(values)
         return section
 

@@ -6,11 +6,10 @@ import io
 import os
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML, CommentedMap
+from ruamel.yaml import YAML, CommentedMap, YAMLError
 from ruamel.yaml.nodes import MappingNode
 
 from flows.project import params
@@ -85,7 +84,7 @@ def with_sweep(text: str, name: str, lines: list[str], values: dict[str, Any]) -
         UserError: the result would not be the same file with one more sweep.
     """
     before = content(text)
-    expected = {**before, "sweeps": {**(before.get("sweeps") or {}), name: values}}
+    expected = {**before, "sweeps": {**params.part(before, "sweeps"), name: values}}
     end = "\r\n" if "\r\n" in text else "\n"
     own = "".join(f"{line}{end}" for line in lines)
 
@@ -157,39 +156,36 @@ def with_release(text: str, name: str, part: str, values: dict[str, Any]) -> str
     Raises:
         UserError: there is no `release:`, or the result would not be the same file with this entry.
     """
-
-    def change(entries: dict[str, Any]) -> None:
-        written = CommentedMap(values)
-        written.fa.set_flow_style()
-        entries.setdefault(name, {})[part] = written
-
-    return _released(text, change)
-
-
-def _released(text: str, change: Callable[[dict[str, Any]], Any]) -> str:
-    """The text with other entries under `release:`, whose comments stay."""
-    expected = content(text)
-    found = _lines_of(text, "release")
-    if not isinstance(expected.get("release"), dict) or found is None:
+    expected, place = content(text), _lines_of(text, "release")
+    entries = expected.get("release")
+    entry = entries.get(name) if isinstance(entries, dict) else None
+    if place is None or not isinstance(entries, dict) or not isinstance(entry or {}, dict):
         raise UserError(
             f"{FILE} has no part `release:` with an entry for each pipeline that leaves the "
             "project. Write a line `release: {}` above `pipelines:`."
         )
-    change(expected["release"])
+    entries[name] = {**(entry or {}), part: values}
 
-    start, end = found
+    start, end = place
     yaml, block = YAML(), io.StringIO()
     yaml.preserve_quotes, yaml.width = True, 4096
-    entries = yaml.load(text[start:end])
-    entries["release"].fa.set_block_style()
-    change(entries["release"])
-    yaml.dump(entries, block)
+    by_hand = UserError(f"{FILE}: its part `release:` cannot be changed by a program. {BY_HAND}")
+    try:
+        lines = yaml.load(text[start:end])
+    except YAMLError:  # an anchor that stands elsewhere
+        raise by_hand from None
+    lines["release"].fa.set_block_style()
+    if not lines["release"].get(name):
+        lines["release"][name] = CommentedMap()
+    lines["release"][name][part] = CommentedMap(values)
+    lines["release"][name][part].fa.set_flow_style()
+    yaml.dump(lines, block)
 
     written = block.getvalue().replace("\n", "\r\n" if "\r\n" in text else "\n")
     other = text[:start] + written + text[end:]
-    if _same(other, expected):
-        return other
-    raise UserError(f"{FILE}: its part `release:` cannot be changed by a program. {BY_HAND}")
+    if not _same(other, expected):
+        raise by_hand
+    return other
 
 
 def write(file: Path, text: str) -> None:

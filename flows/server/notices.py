@@ -21,7 +21,7 @@ from prefect.types import SecretDict
 from tasks.core.step import UserError
 
 NAME = "keras-flows"  # of the block and of the automation
-FLOWS = ["pipeline", "predict", "promote"]
+FLOWS = ["pipeline", "predict", "promote", "sweep"]
 # The states of runs that somebody wants to hear of.
 STATES = ("Failed", "Crashed", "TimedOut", "NotPassed", "NotBetter", "Drift", "Promoted")
 SUBJECT = "{{ flow_run.parameters.pipeline }}: {{ flow_run.state.name }}"

@@ -89,7 +89,8 @@ def _summary(facts: Facts) -> str:
         how = f"its mean squared error is {metrics['test_mse']:.4g}"
     else:
         names = facts.schema["class_names"]
-        what = f"This model tells {len(names)} classes of {_rows(facts)} apart: {_listed(names)}."
+        said = _listed(map(_text, names))
+        what = f"This model tells {len(names)} classes of {_rows(facts)} apart: {said}."
         how = f"{metrics['test_accuracy']:.1%} of its answers are right"
     leaked = metrics.get("leaked_rows", 0)
     seen = f"{leaked:,} of which are training rows too" if leaked else "which it had not seen"
@@ -150,7 +151,9 @@ def _scores(facts: Facts) -> str:
 
 def _classes(facts: Facts) -> Iterator[str]:
     if facts.classes:
-        yield _table(list(facts.classes[0]), [list(row.values()) for row in facts.classes])
+        yield _table(
+            list(facts.classes[0]), [list(map(_text, row.values())) for row in facts.classes]
+        )
 
 
 def _calibration(facts: Facts) -> str:

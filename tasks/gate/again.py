@@ -37,7 +37,14 @@ def answers(model: Folder, data: Folder) -> np.ndarray:
     if schema["labels"] == "regression":
         return output.reshape(-1)
     chances = np.hstack([1 - output, output]) if output.shape[1] == 1 else output
-    return np.array(schema["class_names"])[chances.argmax(axis=1)]
+    return np.array(_names(schema, data.read_json("schema.json")))[chances.argmax(axis=1)]
+
+
+def _names(schema: dict, now: dict) -> list[str]:
+    """What the model's classes are called now: a label may have got another name."""
+    called = dict(zip(now["load"]["labels"], now["class_names"], strict=True))
+    pairs = zip(schema["load"]["labels"], schema["class_names"], strict=True)
+    return [called.get(label, name) for label, name in pairs]
 
 
 def _encoded(schema: dict, x: np.ndarray, names: list[str], words: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flows.project import params
-from flows.project.changes import between, typed
+from flows.project.changes import between, text_with, typed
 from tasks.core.step import UserError
 from tests.conftest import ROOT
 
@@ -30,6 +30,9 @@ def test_values_are_read_as_yaml_has_them():
         ("fit.epoch=3", r"fashion\.fit\.epoch: unknown key\. Did you mean `epochs`\?"),
         ("fit.epochs=many", r"fashion\.fit\.epochs: got 'many', expected a whole number"),
         ("fit.epochs=[3", r"the value is none that YAML reads"),
+        ("fit.epochs=2024-13-45", r"the value is none that YAML reads"),
+        ("reload_best.x=3", r"reload_best"),
+        ("build.family=[1]", r"fashion\.build\.family: got "),
     ],
 )
 def test_what_is_no_change_is_refused(word, said):
@@ -41,3 +44,14 @@ def test_another_family_brings_all_its_keys():
     now = {"build": {"family": "mlp", "hidden": [8]}, "fit": {"epochs": 3, "seed": 0}}
     then = {"build": {"family": "linear"}, "fit": {"epochs": 3, "seed": 1}}
     assert between(now, then) == {"build": {"family": "linear"}, "fit": {"seed": 1}}
+
+
+def test_line_endings_stay():
+    text = "pipelines:\r\n  one:\r\n    fit: {epochs: 3}\r\n    build:\r\n      family: mlp\r\n"
+    assert text_with(text, "one", {"fit": {"epochs": 4}}) == text.replace("3", "4")
+
+
+def test_a_change_of_a_section_that_another_pipeline_takes_over_is_refused():
+    text = "pipelines:\n  one:\n    fit: &own {epochs: 3}\n  two:\n    fit: {<<: *own}\n"
+    with pytest.raises(UserError, match="two would change as well"):
+        text_with(text, "one", {"fit": {"epochs": 4}})

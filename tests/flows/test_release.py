@@ -51,7 +51,9 @@ def test_a_pipeline_that_is_taken_out_is_released_no_more(tmp_path):
     assert "\nrelease: {}\n" in project.params_file.read_text()
 
 
-@pytest.mark.parametrize("text", ["", "release:\n", "release: 1\n"])
+@pytest.mark.parametrize(
+    "text", ["", "release:\n", "release: 1\n", "release: {linear: 3}\n", "release: [linear]\n"]
+)
 def test_a_file_without_the_part_is_refused_and_says_what_to_write(text):
     with pytest.raises(UserError, match=r"no part `release:`.*Write a line `release: {}`"):
         with_release(PARAMS.replace("release: {}\n", text), "linear", "export", LITERT)

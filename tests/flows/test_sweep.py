@@ -159,7 +159,7 @@ def entry_of(project, table, number) -> dict[str, str]:
     trials.run(trial, None)
     return {
         out["path"].rpartition("/")[2]: out["md5"]
-        for out in trials.entries[trial.digest]["fit"]["outs"]
+        for out in trials.entries[trial.trained]["fit"]["outs"]
     }
 
 
@@ -205,7 +205,7 @@ def test_halving_goes_on_with_the_bytes_of_an_unbroken_training(project, workspa
         trial = Trial(1, {"fit.epochs": 8})
         trials.run(trial, apart)
         apart.close()
-    outs = trials.entries[trial.digest]["fit"]["outs"]
+    outs = trials.entries[trial.trained]["fit"]["outs"]
     assert {out["path"].rpartition("/")[2]: out["md5"] for out in outs} == best
     assert not list(project.root.glob(".dvc/tmp/sweeps/linear/*/")), "nothing is left"
     put_sweep(project)

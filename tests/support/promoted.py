@@ -36,7 +36,8 @@ SECTION = """\
     normalize: {scale: standard, validation: 0.2, seed: 0}
     visualize: {near: null}
     build: {family: linear, output_units: auto, output_activation: auto}
-    compile: {optimizer: adam, learning_rate: 0.000001, loss: auto}
+    compile:
+      {optimizer: adam, learning_rate: 0.000001, weight_decay: null, loss: auto, metrics: []}
     fit:
       <<: *fit
       epochs: 1
