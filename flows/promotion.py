@@ -19,7 +19,7 @@ from flows.engine.processes import lock
 from flows.engine.step import folder_of
 from flows.memory import champions, past
 from flows.memory.champions import Event, Register
-from flows.memory.lock import as_recorded
+from flows.memory.lock import as_recorded, outputs
 from flows.project.folder import Project
 from tasks.core.arrays import read_arrays
 from tasks.core.folder import Folder
@@ -59,7 +59,7 @@ def promote(project: Project, pipeline: str) -> Outcome:
     with _alone(project, pipeline):
         rule, commit = _rule(project, pipeline), _commit(project)
         known = champions.read(project, pipeline)
-        if known.champion and known.champion.commit == commit:
+        if known.champion and _is_champion(project, pipeline, known, commit):
             return Outcome(known.champion.version, False, ALREADY)
         _check_fit_to_leave(project, pipeline)
 
@@ -68,6 +68,20 @@ def promote(project: Project, pipeline: str) -> Outcome:
         if better:
             champions.assign(project, pipeline, version, says, facts)
         return Outcome(version, better, says)
+
+
+def _is_champion(project: Project, pipeline: str, known: Register, commit: str) -> bool:
+    """Whether the champion is of this commit, or is this very model."""
+    assert known.champion is not None
+    judged = known.versions[known.champion.version]
+    return known.champion.commit == commit or judged.verdict.get("model") == _model(
+        project, pipeline
+    )
+
+
+def _model(project: Project, pipeline: str) -> str | None:
+    """DVC's hash of the model."""
+    return outputs(project).get(f"data/{pipeline}/model.keras")
 
 
 def _judge(
@@ -80,7 +94,8 @@ def _judge(
     if judged:
         others = "1 other version was" if judged == 1 else f"{judged} other versions were"
         log.info("%s judged on these test rows", others)
-    facts = {"test_rows": rows, "judged_before": judged}
+    model = _model(project, pipeline)
+    facts = {"test_rows": rows, "judged_before": judged, "model": model}
     if known.champion is None:
         return FIRST, True, {"score": _score(folder), **facts}
 

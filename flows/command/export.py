@@ -20,6 +20,7 @@ from tasks.core.step import UserError
 from tasks.release import export as stage
 from tasks.release.card import Params as Card
 
+GATE = {"level": 0.05, "margin": 0, "must": "better"}  # of a pipeline that says no other
 CHOICES = get_args(stage.Params.model_fields["format"].annotation)
 EXAMPLE = """\
 examples:
@@ -91,6 +92,7 @@ def _entry(project: Project, pipeline: str, format: str | None) -> Iterator[None
     after = edit.with_release(before, pipeline, "export", {"format": format or CHOICES[0]})
     if pipeline not in project.releases():
         after = edit.with_release(after, pipeline, "card", dict.fromkeys(Card.model_fields, ""))
+        after = edit.with_release(after, pipeline, "promote", GATE)
     edit.write(file, after)
     try:
         yield
