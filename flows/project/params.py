@@ -196,7 +196,8 @@ def content(file: Path | str) -> Any:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         why = getattr(error, "problem", None) or str(error).splitlines()[0]
-        if mark and _text(file).split("\n")[mark.line].startswith("\t"):
+        lines = _text(file).split("\n")
+        if mark and mark.line < len(lines) and lines[mark.line].startswith("\t"):
             why = "the line begins with a tab. Indent with spaces"
         raise UserError(f"{FILE}{place}: not YAML: {why}") from None
     _measure(found, 1, {})

@@ -53,12 +53,12 @@ def sentence(metrics: dict[str, Any], params: Any) -> str:
     if f"{name}_low" in metrics:
         low, high = metrics[f"{name}_low"], metrics[f"{name}_high"]
         said += f", 95% interval {low:.3g} to {high:.3g}"
-    more = {"mae": metrics.get("test_mae"), "R²": metrics.get("test_r2")}  # of a regression
-    said += "".join(f", {word} {score:.4g}" for word, score in more.items() if score is not None)
     if f"{name}_without_leaked" in metrics:
         rows = metrics["leaked_rows"]
         without = metrics[f"{name}_without_leaked"]
         said += f", {without:.4g} without {rows:,} leaked row{'s' * (rows > 1)}"
+    more = {"mae": metrics.get("test_mae"), "R²": metrics.get("test_r2")}  # of a regression
+    said += "".join(f", {word} {score:.4g}" for word, score in more.items() if score is not None)
     if baselines := metrics.get("baselines"):
         said += f" ({_listed(baselines)})"
     for columns, baselines in metrics.get("baselines_without", {}).items():

@@ -18,6 +18,7 @@ ROOT = PROJECT.root
 STAGES, AFTER = (
     YAML(typ="safe").load(ROOT / file)["stages"] for file in ("dvc.yaml", "release/dvc.yaml")
 )
+SWEEPS = AFTER.pop("sweep")  # is no step
 EVERY = {**STAGES, **AFTER}
 CODE = [path for folder in ("flows", "tasks") for path in sorted((ROOT / folder).rglob("*.py"))]
 
@@ -192,7 +193,7 @@ def test_a_stage_names_the_folders_that_its_step_watches():
 
 
 def test_the_stage_of_a_sweep_names_the_rooms_that_a_trial_and_the_search_import_from():
-    stage = YAML(typ="safe").load(ROOT / "release/dvc.yaml")["stages"]["sweep"]["do"]
+    stage = SWEEPS["do"]
     files = {file for name in ("build", "compile", "fit") for file in code(name)}
     rooms = {file if file.count("/") == 1 else file.rpartition("/")[0] for file in files}
     named = {dep for dep in stage["deps"] if dep.startswith("tasks")}

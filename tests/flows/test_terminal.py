@@ -92,7 +92,7 @@ def test_no_line_of_a_run_is_wider_than_the_terminal(seen):
 
 def test_a_run_ends_with_the_score_and_where_everything_is(seen):
     end = seen[seen.index("pictures") - 6 :]
-    assert end[0] == "test mse 34.93, passed (max_mse 100)"
+    assert end[0] == "test mse 34.93, mae 5.9, R² -10.98, passed (max_mse 100)"
     assert end[2] == "model        data/linear/model.keras"
     pictures = [line.split()[0] for line in end[7:-1]]
     names = ("samples", "model", "learning_curve", "predictions", "calibration", "mistakes")
