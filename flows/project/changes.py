@@ -7,6 +7,7 @@ from io import StringIO
 from typing import Any
 
 from ruamel.yaml import YAML, CommentedMap, RoundTripRepresenter, YAMLError
+from ruamel.yaml.scalarstring import SingleQuotedScalarString as SingleQuoted
 
 from flows.project import params
 from flows.project.mistakes import near
@@ -82,7 +83,7 @@ def text_with(text: str, pipeline: str, changes: Changes) -> str:
     yaml.preserve_quotes, yaml.width = True, 4096
 
     content = yaml.load(text.replace("\r\n", "\n"))
-    _change(content["pipelines"][pipeline], changes, content.get("defaults") or {})
+    _change(content["pipelines"][pipeline], _quoted(changes), content.get("defaults") or {})
     written = StringIO()
     yaml.dump(content, written)
     other = written.getvalue().replace("\n", "\r\n" if "\r\n" in text else "\n")
@@ -107,6 +108,18 @@ def sections_with(content: dict[str, Any], pipeline: str, changes: Changes) -> d
     sections = deepcopy(content["pipelines"][pipeline])
     _change(sections, changes, content.get("defaults") or {})
     return sections
+
+
+def _quoted(changes: Changes) -> Changes:
+    """Words with a colon in quotes: in braces not every reader of YAML takes them without."""
+
+    def quoted(value: Any) -> Any:
+        return SingleQuoted(value) if isinstance(value, str) and ":" in value else value
+
+    return {
+        section: {key: quoted(value) for key, value in values.items()}
+        for section, values in changes.items()
+    }
 
 
 def _change(sections: dict[str, Any], changes: Changes, defaults: dict[str, Any]) -> None:

@@ -55,3 +55,10 @@ def test_a_change_of_a_section_that_another_pipeline_takes_over_is_refused():
     text = "pipelines:\n  one:\n    fit: &own {epochs: 3}\n  two:\n    fit: {<<: *own}\n"
     with pytest.raises(UserError, match="two would change as well"):
         text_with(text, "one", {"fit": {"epochs": 4}})
+
+
+def test_a_word_with_a_colon_can_be_read_again():
+    text = "pipelines:\n  one:\n    build: {family: linear}\n"
+    changes = {"build": {"family": "function", "function": "models.mine:made"}}
+    found = params.pipelines(text_with(text, "one", changes))
+    assert found["one"]["build"]["function"] == "models.mine:made"
