@@ -327,21 +327,16 @@ def bring_up_to_date(name: str, pipeline: str, how: How) -> State:
         outcome = memory.bring_up_to_date(project, address, function, how.force)
         witness.forget(project, address)
     except TimedOut as late:
-        memory.put_back(project, address)
         return Failed(name="TimedOut", message=tell("failed", f"{late}; {RESUMES}"))
     except Stopped as stopped:
-        memory.put_back(project, address)
         return Cancelled(message=tell("stopped", str(stopped)))
     except UserError as error:
-        memory.put_back(project, address)
         if isinstance(error, TryAgain) and task_run.run_count <= RETRIES:
             tell("waits", "and tries again in a moment")
             raise
         return Failed(message=tell("failed", str(error)))
-    except BaseException as error:  # Prefect cancels it, or a defect
-        memory.put_back(project, address)
-        if isinstance(error, Exception):
-            log.exception("%s: this is a bug in keras-flows, not in your input", name)
+    except Exception:
+        log.exception("%s: this is a bug in keras-flows, not in your input", name)
         raise
 
     if outcome == memory.UNCHANGED:

@@ -60,10 +60,6 @@ def bring_up_to_date(project: Project, name: str, pipeline: str) -> tuple[str, s
         said, used = engine.run(project, name, pipeline)
         return used
 
-    try:
-        outcome = memory.bring_up_to_date(project, address, function)
-        witness.forget(project, address)
-    except BaseException:
-        memory.put_back(project, address)
-        raise
+    outcome = memory.bring_up_to_date(project, address, function)
+    witness.forget(project, address)
     return outcome, said

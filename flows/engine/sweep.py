@@ -76,21 +76,12 @@ def sweep(
         if by_dvc:
             write()
         else:
-            _record(project, f"{SWEEP}@{pipeline}", write)
+            memory.bring_up_to_date(project, f"{SWEEP}@{pipeline}", write)
         if apply and not same:
             table.apply(project)
         table.experiments = keep(trials, table)
         trials.tidy(table.rows.values())
     return table
-
-
-def _record(project: Project, address: str, write: Callable[[], Used]) -> None:
-    """Let DVC record what is written; if that fails, what was there is back."""
-    try:
-        memory.bring_up_to_date(project, address, write)
-    except BaseException:
-        memory.put_back(project, address)
-        raise
 
 
 def _hands(trials: Trials, workers: int, held: IO, on: str | None) -> Sequence[Hand]:

@@ -131,8 +131,16 @@ def bring_up_to_date(
     Raises:
         UserError: another process is at work on the same files; DVC cannot read or record; or it
             recorded something else than what the step was made from.
-        Exception: whatever `function` raises.
+        Exception: whatever `function` raises. The outputs of before are back then.
     """
+    try:
+        return _brought(project, address, function, force)
+    except BaseException:
+        put_back(project, address)
+        raise
+
+
+def _brought(project: Project, address: str, function: Callable[[], Used], force: bool) -> str:
     used: list[Used] = []
 
     def run() -> None:
