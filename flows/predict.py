@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from flows.engine.environment import pin
 from flows.engine.step import folder_of
-from flows.memory.lock import as_recorded, outputs, stages
+from flows.memory.lock import as_recorded, outdated, stages
 from flows.project.folder import Project
 from tasks.core.folder import Damaged, Folder
 from tasks.core.step import UserError, readable
@@ -232,26 +232,18 @@ class AnswersFile:
 
 def check_trained(project: Project, pipeline: str) -> None:
     """Refuse a model that was not trained, or that belongs to other rows than schema.json."""
-    recorded = stages(project)
     file = project.data(pipeline) / "model.keras"
-    judged = recorded.get(f"evaluate@{pipeline}")
-    if judged is None or not file.is_file():
+    if f"evaluate@{pipeline}" not in stages(project) or not file.is_file():
         raise UserError(
             f"{pipeline} has no trained model here. Run `python -m flows train {pipeline}`, or "
             f"`dvc pull evaluate@{pipeline}` if a colleague has shared it."
         )
 
-    made = {
-        out["path"]: out["md5"]
-        for step in ("normalize", "reload_best")
-        for out in recorded.get(f"{step}@{pipeline}", {}).get("outs", [])
-    }
-    for dep in judged["deps"]:
-        if dep["path"] in made and dep["md5"] != made[dep["path"]]:
-            raise UserError(
-                f"{dep['path']} is newer than the rest of {pipeline}: a run was not finished. "
-                f"Run `python -m flows train {pipeline}`."
-            )
+    if newer := outdated(project, f"evaluate@{pipeline}"):
+        raise UserError(
+            f"{newer[0]} is newer than the rest of {pipeline}: a run was not finished. Run "
+            f"`python -m flows train {pipeline}`."
+        )
 
 
 def _check_exported(project: Project, pipeline: str) -> None:
@@ -264,7 +256,5 @@ def _check_exported(project: Project, pipeline: str) -> None:
 
 def is_exported(project: Project, pipeline: str) -> bool:
     """Whether the exported model is there as it was proved, and that of the model of now."""
-    address, made = f"export@{pipeline}", outputs(project)
-    deps = stages(project).get(address, {}).get("deps", [])
-    older = any(made.get(dep["path"], dep["md5"]) != dep["md5"] for dep in deps)
-    return not older and as_recorded(project, address)
+    address = f"export@{pipeline}"
+    return not outdated(project, address) and as_recorded(project, address)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from flows.engine import step as engine
 from flows.engine import witness
 from flows.memory import repo as memory
-from flows.memory.lock import Used, as_recorded, outputs, stages
+from flows.memory.lock import Used, as_recorded, outdated, stages
 from flows.memory.plan import plan
 from flows.project.folder import Project
 from tasks.core.step import UserError
@@ -29,11 +29,9 @@ def check_exported(project: Project, pipeline: str) -> None:
     """Refuse a pipeline whose export is missing, of another model, or changed by hand."""
     again = f"Run `python -m flows export {pipeline}`"
     project.release(pipeline)
-    exported = stages(project).get(f"export@{pipeline}")
-    if exported is None:
+    if f"export@{pipeline}" not in stages(project):
         raise UserError(f"{pipeline} was not exported. {again}.")
-    made = outputs(project)
-    if any(made.get(dep["path"], dep["md5"]) != dep["md5"] for dep in exported["deps"]):
+    if outdated(project, f"export@{pipeline}"):
         raise UserError(f"The export of {pipeline} is of another model. {again}.")
     if not as_recorded(project, f"export@{pipeline}"):
         raise UserError(f"The export of {pipeline} is not what dvc.lock records. {again}.")

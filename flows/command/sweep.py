@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import time
 
 from rich.text import Text
 
 from flows.command.terminal import (
     GRAY,
-    ORANGE,
-    RED,
-    Lines,
     plain_errors,
     say,
     stop_when_nobody_reads,
 )
-from flows.command.train import leave
+from flows.command.train import begin, fail, leave, wait_for
 from flows.engine.rounds import Table
 from flows.project import edit, sweeps
 from flows.project.folder import Project
 from flows.project.sweeps import Range, Sweep
-from flows.server import settings
-from flows.server.process import Server
 from tasks.sweeps.table import word
 
 WIDTH = 13  # of the words at the left
@@ -132,16 +126,12 @@ def sweep(project: Project, chosen: Sweep, options: argparse.Namespace) -> int:
     stop_when_nobody_reads()
     asked = chosen.params
     say(Text(f"{chosen.name}: {asked.trials} trials in rounds of {asked.round}", "bold"))
-    settings.configure(project, options.verbose)
-    server = Server(project)
-    if not options.verbose:
-        for name in ("flows", "tasks"):
-            logging.getLogger(name).addHandler(Lines())
+    server = begin(project, options.verbose)
 
     from flows import sweep as flow  # here: Prefect takes seconds, in which the server starts
     from flows.server import runs
 
-    server.wait()
+    wait_for(server)
     tables: list[Table] = []
     flow.concluded = tables.append  # type: ignore[assignment] # of another name
     flow.server_is_away = leave
@@ -152,9 +142,7 @@ def sweep(project: Project, chosen: Sweep, options: argparse.Namespace) -> int:
 
     seconds = time.monotonic() - started
     if not state.is_completed():
-        mark = Text("failed", RED) if state.is_failed() else Text("stopped", ORANGE)
-        say(mark.append(f" after {seconds:.1f} s: {state.message}", "default"))
-        return 1
+        return fail(state, seconds)
     _show(tables[0], options.apply)
     say(Text(f"done in {seconds:.1f} s"))
     return 0

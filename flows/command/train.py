@@ -89,12 +89,7 @@ def train(
     say(Text(pipeline, "bold"))
     plan_command.warn_of_losses(project)
 
-    # A server starts in a process of its own, before Prefect is imported.
-    settings.configure(project, verbose)
-    server = Server(project)
-    if not verbose:  # else Prefect shows the lines
-        for name in ("flows", "tasks"):
-            logging.getLogger(name).addHandler(Lines())
+    server = begin(project, verbose)
 
     from flows.memory.plan import plan
 
@@ -103,10 +98,7 @@ def train(
     from flows import pipeline as flow
     from flows.server import report, runs
 
-    if not server.ready():
-        say(Text(f"waiting for Prefect's server to start: {server.usually()}", GRAY), 2)
-        server.wait()
-
+    wait_for(server)
     flow.server_is_away = leave
     with runs.signed():
         given = flow.Changes.model_validate(changes)
@@ -114,15 +106,40 @@ def train(
 
     seconds = time.monotonic() - started
     if not state.is_completed():
-        mark = Text("failed", RED) if state.is_failed() else Text("stopped", ORANGE)
-        say(mark.append(f" after {seconds:.1f} s: {state.message}", "default"))
-        return 1
+        return fail(state, seconds)
     if changes:
         say(Text(f"\n{state.message}", "bold"))
         return 0
     summary.show(project, pipeline, server.page(f"artifacts/key/{report.key(pipeline, 'report')}"))
     say(Text(f"done in {seconds:.1f} s"))
     return 0
+
+
+def begin(project: Project, verbose: bool) -> Server:
+    """Start a server in a process of its own, before Prefect is imported, and show the lines."""
+    settings.configure(project, verbose)
+    server = Server(project)
+    if not verbose:  # else Prefect shows the lines
+        for name in ("flows", "tasks"):
+            logging.getLogger(name).addHandler(Lines())
+    return server
+
+
+def wait_for(server: Server) -> None:
+    if not server.ready():
+        say(Text(f"waiting for Prefect's server to start: {server.usually()}", GRAY), 2)
+        server.wait()
+
+
+def fail(state: Any, seconds: float) -> int:
+    """Say how a run ended that was not completed.
+
+    Returns:
+        The exit code.
+    """
+    mark = Text("failed", RED) if state.is_failed() else Text("stopped", ORANGE)
+    say(mark.append(f" after {seconds:.1f} s: {state.message}", "default"))
+    return 1
 
 
 def warm_up(planned: list, chosen: Any) -> None:

@@ -93,6 +93,13 @@ def outputs(project: Project) -> dict[str, str]:
     return {out["path"]: out["md5"] for stage in stages(project).values() for out in stage["outs"]}
 
 
+def outdated(project: Project, address: str) -> list[str]:
+    """The inputs of a stage that were made anew since it was recorded."""
+    made = outputs(project)
+    deps = stages(project).get(address, {}).get("deps", [])
+    return [dep["path"] for dep in deps if made.get(dep["path"], dep["md5"]) != dep["md5"]]
+
+
 def as_recorded(project: Project, address: str, but: Path | None = None) -> bool:
     """Whether all outputs of a step, or all but one, have the bytes that `dvc.lock` records."""
     outs = stages(project).get(address, {}).get("outs", [])

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.support import chromium
 from tests.support.answering import Answering
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM, reason="Chromium is not installed here: `make tools` does it"
-)
-OPTIONS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
-SHOTS = os.environ.get("SCREENSHOTS")  # a folder to keep pictures of the pages in
+pytestmark = chromium.needed
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +17,7 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS.split())
+        made = playwright.chromium.launch(executable_path=chromium.PATH, args=chromium.OPTIONS)
         yield made
         made.close()
 
@@ -45,8 +36,8 @@ def page(browser):
 
 
 def shot(page, name: str) -> None:
-    if SHOTS:
-        page.screenshot(path=Path(SHOTS, name), full_page=True)
+    if chromium.SHOTS:
+        page.screenshot(path=Path(chromium.SHOTS, name), full_page=True)
 
 
 def test_images_are_dropped_or_tried_and_answered_with_bars(servers, page, project):

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
-import shutil
 import socket
 import threading
 from pathlib import Path
 
 import pytest
 
+from tests.support import chromium
 from tests.support.served import NEVER, Served, eventually
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM, reason="Chromium is not installed here: `make tools` does it"
-)
-OPTIONS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
+pytestmark = chromium.needed
 REBOUND = "--host-resolver-rules=MAP evil.example 127.0.0.1"  # as its owner's DNS may say
-SHOTS = os.environ.get("SCREENSHOTS")  # a folder to keep pictures of the pages in
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +39,7 @@ def page(served):
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=[*OPTIONS.split(), REBOUND]
+            executable_path=chromium.PATH, args=[*chromium.OPTIONS, REBOUND]
         )
         page = browser.new_page(viewport={"width": 1300, "height": 900})
         page.set_default_timeout(30_000)
@@ -62,9 +53,9 @@ def go(served, page, path: str) -> None:
 
 
 def shot(page, name: str) -> None:
-    if SHOTS:
+    if chromium.SHOTS:
         page.wait_for_timeout(1500)
-        page.screenshot(path=Path(SHOTS, name))
+        page.screenshot(path=Path(chromium.SHOTS, name))
 
 
 def field(page, title: str, kind: str = "input"):
@@ -86,7 +77,7 @@ def open_the_form(served, page) -> None:
     page.get_by_text("Custom run").click()
     change = field(page, "Fit", "button >> text=change").first
     change.wait_for()
-    if SHOTS:
+    if chromium.SHOTS:
         shot(page, "ui-form-closed.png")
     change.click()
     field(page, "Epochs").wait_for()
