@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from flows.project.folder import Project
 from tasks.core.step import UserError
 
 COMMIT = "git add -A && git commit -m Begin"
+PATIENCE = 20  # tenths of a second
 
 
 @contextmanager
@@ -89,8 +91,16 @@ def at_work(project: Project) -> list[str]:
 
 
 def _remove(place: Path, mark: Path) -> None:
-    shutil.rmtree(place, ignore_errors=True)
-    mark.unlink(missing_ok=True)
+    """Remove a copy, though a process that ends may still write there, as a witness does.
+
+    What stays even so keeps its mark, so that the next run tries again.
+    """
+    for _ in range(PATIENCE):
+        shutil.rmtree(place, ignore_errors=True)
+        if not place.exists():
+            mark.unlink(missing_ok=True)
+            return
+        time.sleep(0.1)
 
 
 @contextmanager

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -81,6 +84,19 @@ def files(workspace, root: Path) -> dict[str, bytes | str]:
 
 def content(path: Path) -> bytes | str:
     return os.readlink(path) if path.is_symlink() else path.read_bytes()
+
+
+def test_a_copy_goes_though_a_process_in_it_ends_a_little_later(workspaces):
+    project = shipped(workspaces("outlived"))
+    writing = "from pathlib import Path\nfor n in range(3000):\n Path('late').mkdir(exist_ok=True)"
+    writing += "\n Path(f'late/{n}').touch()"
+
+    with experiment.workspace(project, "one", "fashion", SHORT) as copy:
+        process = subprocess.Popen([sys.executable, "-c", writing], cwd=copy.root.parents[0])
+        while not (copy.root.parents[0] / "late").exists():
+            time.sleep(0.001)
+    process.wait()
+    assert not list((project.root / ".dvc/tmp/trials").glob("one*"))
 
 
 def test_the_copy_is_the_working_tree_staged_or_not(workspaces):
