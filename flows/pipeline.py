@@ -27,9 +27,9 @@ from prefect.utilities.annotations import allow_failure, quote
 from flows.engine import copies, experiment, witness
 from flows.engine import step as engine
 from flows.memory import lock, reasons
-from flows.memory import repo as memory
 from flows.memory.lock import Used
 from flows.memory.plan import plan
+from flows.memory.reproduce import RESTORED, RUN, UNCHANGED, reproduce
 from flows.project.folder import Project
 from flows.project.form import form
 from flows.project.steps import step
@@ -324,7 +324,7 @@ def bring_up_to_date(name: str, pipeline: str, how: How) -> State:
         return f" ({'; '.join(found) or how.because})"
 
     try:
-        outcome = memory.bring_up_to_date(project, address, function, how.force)
+        outcome = reproduce(project, address, function, how.force)
         witness.forget(project, address)
     except TimedOut as late:
         return Failed(name="TimedOut", message=tell("failed", f"{late}; {RESUMES}"))
@@ -339,10 +339,10 @@ def bring_up_to_date(name: str, pipeline: str, how: How) -> State:
         log.exception("%s: this is a bug in keras-flows, not in your input", name)
         raise
 
-    if outcome == memory.UNCHANGED:
+    if outcome == UNCHANGED:
         message = tell("cached", NOTHING_CHANGED)
-    elif outcome == memory.RESTORED:
+    elif outcome == RESTORED:
         message = tell("restored", f"from DVC's cache{because()}")
     else:
         message = tell("ran", f"{said}{because()}")
-    return Completed(name="Completed" if outcome == memory.RUN else "Cached", message=message)
+    return Completed(name="Completed" if outcome == RUN else "Cached", message=message)

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from flows.engine import step as engine
 from flows.engine import witness
-from flows.memory import repo as memory
 from flows.memory.lock import Used, as_recorded, outdated, stages
 from flows.memory.plan import plan
+from flows.memory.reproduce import UNCHANGED, reproduce
 from flows.project.folder import Project
 from tasks.core.step import UserError
 
 
 def check_current(project: Project, pipeline: str) -> None:
     """Refuse a pipeline that is not trained, or not with the code, parameters and data of now."""
-    todo = [step.step for step in plan(project, pipeline) if step.action != memory.UNCHANGED]
+    todo = [step.step for step in plan(project, pipeline) if step.action != UNCHANGED]
     needed = [name for name in todo if name != "visualize"]
     if needed:
         raise UserError(
@@ -58,6 +58,6 @@ def bring_up_to_date(project: Project, name: str, pipeline: str) -> tuple[str, s
         said, used = engine.run(project, name, pipeline)
         return used
 
-    outcome = memory.bring_up_to_date(project, address, function)
+    outcome = reproduce(project, address, function)
     witness.forget(project, address)
     return outcome, said

@@ -37,9 +37,9 @@ def main(step: str, pipeline: str) -> int:
         ended = "TimedOut" if isinstance(stopped, TimedOut) else "Cancelled"
         tell(project, pipeline, step, ended, str(stopped))
 
-    from flows.memory import repo as memory  # here: DVC takes half a second to import
+    from flows.memory.outputs import put_back  # here: DVC takes half a second to import
 
-    memory.put_back(project, f"{step}@{pipeline}")
+    put_back(project, f"{step}@{pipeline}")
     return 1
 
 

@@ -142,10 +142,10 @@ def _damage(project: Project, this: Step, pipeline: str) -> Iterator[None]:
     try:
         yield
     except Damaged as damaged:
-        from flows.memory import repo as memory  # here: DVC takes half a second to import
+        from flows.memory.outputs import drop  # here: DVC takes half a second to import
 
         name = damaged.path.relative_to(project.root).as_posix()
-        done = memory.drop(project, damaged.path)
+        done = drop(project, damaged.path)
         raise Outside(f"{name} is damaged. {done} Run the same command again.") from None
 
 
@@ -161,19 +161,19 @@ def _shared(project: Project, this: Step, pipeline: str, section: Any) -> str | 
     if not (this.shareable and section.shareable):
         return None
 
-    from flows.memory import repo as memory  # here: DVC takes half a second to import
+    from flows.memory.outputs import fetch  # here: DVC takes half a second to import
 
-    return "from DVC's remote" if memory.fetch(project, f"{this.name}@{pipeline}") else None
+    return "from DVC's remote" if fetch(project, f"{this.name}@{pipeline}") else None
 
 
 def _environment_as_recorded(project: Project, folder: Folder, address: str) -> None:
     """If the bytes are those that are recorded, keep what is recorded of where they were made."""
-    from flows.memory import repo as memory
+    from flows.memory.outputs import put_back
 
     noted = folder.path / environment.FILE
     if as_recorded(project, address, but=noted):
         noted.unlink()
-        memory.put_back(project, address)
+        put_back(project, address)
     if not noted.is_file():  # neither DVC's cache nor git has it
         folder.write_json(environment.FILE, environment.describe())
 

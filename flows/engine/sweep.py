@@ -13,8 +13,9 @@ from flows.engine.rounds import Table
 from flows.engine.side_by_side import Hand, Here, SideBySide
 from flows.engine.step import stop_on_signals
 from flows.engine.trial import Trials, folder, prepare
-from flows.memory import repo as memory
 from flows.memory.lock import Used
+from flows.memory.outputs import put_back
+from flows.memory.reproduce import reproduce
 from flows.project import params, sweeps
 from flows.project.folder import Project
 from flows.project.steps import SWEEP
@@ -76,7 +77,7 @@ def sweep(
         if by_dvc:
             write()
         else:
-            memory.bring_up_to_date(project, f"{SWEEP}@{pipeline}", write)
+            reproduce(project, f"{SWEEP}@{pipeline}", write)
         if apply and not same:
             table.apply(project)
         table.experiments = keep(trials, table)
@@ -105,7 +106,7 @@ def main(pipeline: str) -> int:
         print(f"sweep: {error}", file=sys.stderr)
     except Stopped as stopped:
         print(f"sweep: {stopped}. The same command goes on.", file=sys.stderr)
-    memory.put_back(Project.here(), f"{SWEEP}@{pipeline}")
+    put_back(Project.here(), f"{SWEEP}@{pipeline}")
     return 1
 
 

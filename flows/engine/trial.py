@@ -21,8 +21,8 @@ from flows.engine import step as engine
 from flows.engine.apart import Apart, Died
 from flows.engine.processes import lock as hold
 from flows.memory import lock
-from flows.memory import repo as memory
 from flows.memory.recall import Entry, Recall
+from flows.memory.reproduce import reproduce
 from flows.project.folder import Project
 from flows.project.sweeps import STEPS, Sweep
 from tasks.core.folder import md5
@@ -229,7 +229,7 @@ def prepare(project: Project, name: str) -> None:
             def function(step: str = step) -> lock.Used:
                 return engine.run(project, step, name)[1]
 
-            memory.bring_up_to_date(project, f"{step}@{name}", function)
+            reproduce(project, f"{step}@{name}", function)
 
 
 def folder(project: Project, name: str) -> Path:

@@ -88,9 +88,9 @@ def _check(project: Project, address: str, note: dict) -> None:
     if fits(project, address, used) or not as_recorded(project, address):
         return
 
-    from flows.memory import repo as memory  # here: DVC takes half a second to import
+    from flows.memory.records import check_record  # here: DVC takes half a second to import
 
-    memory.check_record(project, address, used)
+    check_record(project, address, used)
 
 
 def main(dvc: int) -> None:

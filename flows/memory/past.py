@@ -18,7 +18,7 @@ from dvc_data.hashfile.hash_info import HashInfo
 from ruamel.yaml import YAML
 
 from flows.memory import champions
-from flows.memory.repo import repository
+from flows.memory.repository import repository
 from flows.project.folder import Project
 from tasks.core.step import UserError, log
 

@@ -18,7 +18,8 @@ from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.meta import Meta
 
 from flows.memory import reasons
-from flows.memory.repo import RESTORED, RUN, UNCHANGED, repository
+from flows.memory.repository import repository
+from flows.memory.reproduce import RESTORED, RUN, UNCHANGED
 from flows.project.folder import Project
 from flows.project.params import NONE
 from flows.project.steps import STEPS

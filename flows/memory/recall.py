@@ -29,7 +29,7 @@ from ruamel.yaml import YAML, YAMLError
 from flows.memory import lock
 from flows.memory.lock import Used
 from flows.memory.plan import pipeline_stages
-from flows.memory.repo import repository
+from flows.memory.repository import repository
 from flows.project.folder import Project
 from tasks.core.folder import md5
 from tasks.core.step import UserError, log

@@ -21,7 +21,7 @@ from dvc_data.hashfile.tree import Tree
 
 from flows.memory.local import cache
 from flows.memory.patches import holds
-from flows.memory.repo import repository
+from flows.memory.repository import repository
 from flows.project.folder import Project
 from tasks.core.step import UserError
 

@@ -16,7 +16,7 @@ from prefect.client.schemas.filters import (
 from prefect.states import Cancelled, Completed, Crashed, Failed, Running
 
 from flows.memory.plan import plan
-from flows.memory.repo import UNCHANGED
+from flows.memory.reproduce import UNCHANGED
 from flows.project.folder import Project
 from flows.server.report import NOT_PASSED, verdict
 from flows.server.runs import FLOW, signature, titled

@@ -125,8 +125,9 @@ def test_data_that_dvc_keeps_and_that_are_not_there_come_with_the_command_that_i
     data.unlink()
 
     code = (
-        "from flows.memory.repo import bring_up_to_date; from flows.project.folder import Project\n"
-        "bring_up_to_date(Project.here(), 'load@mine', None)"
+        "from flows.memory.reproduce import reproduce\n"
+        "from flows.project.folder import Project\n"
+        "reproduce(Project.here(), 'load@mine', None)"
     )
     said = made.run("python", "-c", code, code=1).splitlines()[-1]
     advice = re.search(r": There is no (.*)\. DVC keeps it: `(dvc pull \1)` brings it\.$", said)

@@ -17,8 +17,9 @@ from ruamel.yaml import YAML
 from flows.engine import step as engine
 from flows.engine import witness
 from flows.memory import lock
-from flows.memory import repo as memory
+from flows.memory.reproduce import reproduce
 from flows.project.folder import Project
+from tasks.core.folder import md5
 from tasks.core.step import UserError
 from tests.conftest import change
 from tests.support.own import put_csv, table
@@ -79,7 +80,7 @@ def test_parameters_that_change_before_the_flow_records_are_not_recorded(workspa
 
     change(project.params_file, {"linear.normalize.seed": 76})
     with pytest.raises(UserError, match=r"normalize\.seed: 76 -> 77 changed between the end of"):
-        memory.bring_up_to_date(project, "normalize@linear", function)
+        reproduce(project, "normalize@linear", function)
     assert "normalize@linear" not in lock.stages(project)
 
     said = workspace.run("dvc", "repro", "normalize@linear")
@@ -123,7 +124,7 @@ def test_code_of_the_same_size_and_time_runs_as_it_is_recorded(workspaces):
         assert raw["y_train"][0] == 6
     recorded = lock.stages(Project(workspace.path))["load@linear"]["deps"]
     files = sorted((workspace.path / "tasks" / "sources").glob("*.py"))
-    digest = lock.digest_of_folder(file.parent, {each: memory.md5(each) for each in files})
+    digest = lock.digest_of_folder(file.parent, {each: md5(each) for each in files})
     assert {"path": "tasks/sources", "md5": digest} in [
         {"path": dep["path"], "md5": dep["md5"]} for dep in recorded
     ]
@@ -146,7 +147,7 @@ def test_data_of_the_same_size_and_time_are_recorded_as_they_were_read(workspace
     workspace.run("dvc", "repro", "load@linear")
     digest = lock.stages(Project(workspace.path))["load@linear"]["deps"][0]
     assert digest["path"] == "in.csv"
-    assert digest["md5"] == memory.md5(workspace.path / "in.csv")
+    assert digest["md5"] == md5(workspace.path / "in.csv")
 
 
 @pytest.mark.parametrize("driver", ["flow", "dvc"])
@@ -272,10 +273,10 @@ def test_parameters_that_change_while_a_result_is_restored_are_not_recorded(work
     with monkeypatch.context() as patch:
         patch.setattr(StageCache, "restore", restore)
         with pytest.raises(UserError, match="changed while its outputs came from DVC's cache"):
-            memory.bring_up_to_date(project, address, lambda: pytest.fail("it ran"))
+            reproduce(project, address, lambda: pytest.fail("it ran"))
     assert address not in lock.stages(project)
     workspace.set(linear__normalize__seed=31)
-    assert memory.bring_up_to_date(project, address, lambda: pytest.fail("it ran")) == "restored"
+    assert reproduce(project, address, lambda: pytest.fail("it ran")) == "restored"
 
 
 def test_data_outside_the_project_are_known_by_one_path(workspace):

@@ -18,7 +18,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from flows.engine import step
-from flows.memory import repo as memory
+from flows.memory.repository import repository, target
+from flows.memory.reproduce import _by_dvc
 from flows.project import steps
 from flows.project.folder import Project
 from tasks import build, fit, normalize
@@ -201,8 +202,8 @@ def test_a_damaged_file_that_a_killed_flow_brought_from_the_cache_is_found(works
     damage(cached(workspace, name))
     (workspace.path / "data" / "linear" / name).unlink()
     project = Project(workspace.path)
-    with memory.repository(project) as repo:  # the kill comes before the flow looks at it
-        memory._reproduce(repo, memory.target(project, "evaluate@linear"), force=False)
+    with repository(project) as repo:  # the kill comes before the flow looks at it
+        _by_dvc(repo, target(project, "evaluate@linear"), force=False)
     assert workspace.bytes("linear") != whole
     assert "damaged in DVC's cache" in workspace.run(*DRIVERS["flow"])
     assert workspace.bytes("linear") == whole

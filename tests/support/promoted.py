@@ -9,7 +9,8 @@ import numpy as np
 from ruamel.yaml import YAML
 
 from flows.engine import step as engine
-from flows.memory import repo as memory
+from flows.memory.lock import Used
+from flows.memory.reproduce import reproduce
 from flows.project.folder import Project
 from flows.project.steps import STEPS
 from tests.support.own import put_csv
@@ -75,23 +76,23 @@ def train(project: Project) -> None:
     """Bring all steps up to date, by DVC, in this process."""
     for name in STEPS:
 
-        def function(name: str = name) -> memory.Used:
+        def function(name: str = name) -> Used:
             return engine.run(project, name, NAME)[1]
 
-        memory.bring_up_to_date(project, f"{name}@{NAME}", function)
+        reproduce(project, f"{name}@{NAME}", function)
 
 
 def exported(project: Project) -> None:
     """What an export leaves, as DVC records it; a real one takes seconds."""
 
-    def function() -> memory.Used:
+    def function() -> Used:
         (project.data(NAME) / "export").mkdir()
         (project.data(NAME) / "export" / "model.tflite").write_bytes(b"a model")
         (project.data(NAME) / "proof.json").write_text('{"differ": 0}\n')
         sections = {**project.sections(NAME), "release": project.releases()}
-        return memory.Used(sections, {})
+        return Used(sections, {})
 
-    memory.bring_up_to_date(project, f"export@{NAME}", function)
+    reproduce(project, f"export@{NAME}", function)
 
 
 def git(project: Project, *arguments: str) -> str:
