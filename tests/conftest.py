@@ -35,6 +35,9 @@ SLOWEST_FIRST = (
     *("server", "page", "bad_input"),
 )
 
+# Who makes git's commits. A user who has told git nothing is `dict.fromkeys(WHO)`.
+WHO = [f"GIT_{who}_{what}" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")]
+
 # Small enough that a step takes less time than the import of TensorFlow.
 TINY = {
     "linear.fit.epochs": 3,
@@ -67,11 +70,7 @@ def _home(tmp_path_factory):
         "DVC_SITE_CACHE_DIR": str(home / "dvc"),
         "DO_NOT_TRACK": "1",
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-        **{
-            f"GIT_{who}_{what}": "tests"
-            for who in ("AUTHOR", "COMMITTER")
-            for what in ("NAME", "EMAIL")
-        },
+        **dict.fromkeys(WHO, "tests"),
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in values.items():
@@ -102,13 +101,15 @@ class Workspace:
     def __init__(self, path: Path, env: dict[str, str] | None = None) -> None:
         self.path, self.env = path, env or {}
 
-    def start(self, *command: str, **env: str) -> subprocess.Popen:
+    def start(self, *command: str, **env: str | None) -> subprocess.Popen:
+        """Start a command with more variables; those that are None are taken out."""
         given = {**self.env, **env}
+        everything = {**os.environ, **given}
         begin = partial(warm.Popen, warm.server()) if warm.can(command, given) else subprocess.Popen
         return begin(
             command,
             cwd=self.path,
-            env={**os.environ, **given},
+            env={name: value for name, value in everything.items() if value is not None},
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -116,7 +117,7 @@ class Workspace:
             start_new_session=True,
         )
 
-    def run(self, *command: str, code: int | None = 0, **env: str) -> str:
+    def run(self, *command: str, code: int | None = 0, **env: str | None) -> str:
         """The output of a command; its exit code must be `code`, if that is not None."""
         process = self.start(*command, **env)
         output = process.communicate(timeout=300)[0]

@@ -17,6 +17,7 @@ from flows.project.folder import Project
 from tasks.core.step import UserError
 
 COMMIT = "git add -A && git commit -m Begin"
+AUTHOR = {"user.name": "keras-flows", "user.email": "keras-flows@localhost"}
 PATIENCE = 20  # tenths of a second
 
 
@@ -34,8 +35,18 @@ def clone(project: Project, name: str) -> Iterator[Project]:
     with _place(project, name) as place:
         copy = Project(_in(place, project.root))
         call(project.root, "git", "clone", "-q", "--shared", str(top), str(_in(place, top)))
+        for key, value in author(project).items():
+            call(copy.root, "git", "config", key, value)
         settle(copy)
         yield copy
+
+
+def author(project: Project) -> dict[str, str]:
+    """Who makes the commits of experiments: as git is told, or as `AUTHOR` has it."""
+    asked = ("git", "config", "--default")
+    return {
+        key: call(project.root, *asked, name, "--get", key).strip() for key, name in AUTHOR.items()
+    }
 
 
 def repository(project: Project) -> Path:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from flows.engine.copies import call, repository
+from flows.engine.copies import author, call, repository
 from flows.engine.rounds import Table
 from flows.engine.trial import Trial, Trials
 from flows.project import edit
@@ -74,6 +74,8 @@ class _Commits:
         self.trials, self.head = trials, head
         self.project, self.pipeline = trials.project, trials.sweep.name
         self.prefix = call(self.project.root, "git", "rev-parse", "--show-prefix").strip()
+        who = author(self.project).items()
+        self.author = [word for key, name in who for word in ("-c", f"{key}={name}")]
         self.params = edit.text_of(self.project.params_file)
         self.lock = YAML(typ="safe")
         self.lock.default_flow_style = False
@@ -114,8 +116,10 @@ class _Commits:
             blob = self._git("hash-object", "-w", "--stdin", text=text)
             lines.append(f"100644 {blob}\t{self.prefix}{path}")
         self._git("update-index", "--add", "--index-info", text="\n".join(lines) + "\n")
-        said = f"dvc: commit experiment {name}"
-        return self._git("commit-tree", "-p", self.head, "-m", said, self._git("write-tree"))
+        said = ("-m", f"dvc: commit experiment {name}")
+        return self._git(
+            *self.author, "commit-tree", "-p", self.head, *said, self._git("write-tree")
+        )
 
     def _git(self, *command: str, text: str = "") -> str:
         return _git(self.project, *command, text=text, env=self.env)

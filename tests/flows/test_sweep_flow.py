@@ -12,6 +12,7 @@ import pytest
 
 from flows.project import params
 from flows.project.folder import Project
+from tests.conftest import WHO
 from tests.support.swept import put_sweep, trained
 
 SWEEP = ("python", "-m", "flows", "sweep", "linear")
@@ -27,7 +28,7 @@ def workspace(workspaces, prefect_server):
 
 @pytest.fixture(scope="module")
 def said(workspace) -> str:
-    return workspace.run(*SWEEP, "--workers", "2")
+    return workspace.run(*SWEEP, "--workers", "2", **dict.fromkeys(WHO))
 
 
 def test_a_line_tells_each_trial_and_the_end_the_best_as_a_difference(said):

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from tests.conftest import WHO
 from tests.support.own import put_csv, table
 
 
@@ -67,7 +68,7 @@ def test_a_kill_while_it_is_saved_leaves_nothing(workspace):
 
 
 def test_a_new_pipelines_experiment_has_its_metrics_and_can_be_applied(workspace):
-    said = workspace.run(*trial(epochs=2))
+    said = workspace.run(*trial(epochs=2), **dict.fromkeys(WHO))
     assert not copies(workspace), "what the killed one left is removed, and its own as well"
     ((name, commit),) = experiments(workspace).items()
     assert f"python -m flows compare mine --apply {name}" in " ".join(said.split())
