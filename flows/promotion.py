@@ -54,29 +54,36 @@ def promote(project: Project, pipeline: str) -> Outcome:
     Killed at any moment, there is the old champion or the new one: the last thing is one git tag.
 
     Raises:
-        UserError: the model cannot be judged, or may not leave the project. No tag was made.
+        UserError: the model cannot be judged, or may not leave the project: all that is in the
+            way. No tag was made.
     """
     with _alone(project, pipeline):
-        rule, commit = _rule(project, pipeline), _commit(project)
+        rule, commit = _ready(project, pipeline)
         known = champions.read(project, pipeline)
-        if known.champion and _is_champion(project, pipeline, known, commit):
-            return Outcome(known.champion.version, False, ALREADY)
-        _check_fit_to_leave(project, pipeline)
+        version = known.version_of(commit, _model(project, pipeline))
+        if version and known.champion and known.champion.version == version:
+            return Outcome(version, False, ALREADY)
 
-        says, better, facts = _judge(project, pipeline, known, commit, rule)
-        version = champions.register(project, pipeline, commit, says, facts)
+        says, better, facts = _judge(project, pipeline, known, version, rule)
+        version = version or champions.register(project, pipeline, commit, says, facts)
         if better:
             champions.assign(project, pipeline, version, says, facts)
         return Outcome(version, better, says)
 
 
-def _is_champion(project: Project, pipeline: str, known: Register, commit: str) -> bool:
-    """Whether the champion is of this commit, or is this very model."""
-    assert known.champion is not None
-    judged = known.versions[known.champion.version]
-    return known.champion.commit == commit or judged.verdict.get("model") == _model(
-        project, pipeline
-    )
+def _ready(project: Project, pipeline: str) -> tuple[Rule, str]:
+    """The rule and the commit of a promotion, if nothing is in its way."""
+    found: list[Any] = []
+    ways: list[str] = []
+    for look in (_rule, _commit, _check_fit_to_leave):
+        try:
+            found.append(look(project, pipeline))
+        except UserError as error:
+            ways.append(str(error))
+    if ways:
+        raise UserError("\n".join(dict.fromkeys(ways)))
+    rule, commit, _ = found
+    return rule, commit
 
 
 def _model(project: Project, pipeline: str) -> str | None:
@@ -85,12 +92,14 @@ def _model(project: Project, pipeline: str) -> str | None:
 
 
 def _judge(
-    project: Project, pipeline: str, known: Register, commit: str, rule: Rule
+    project: Project, pipeline: str, known: Register, version: str | None, rule: Rule
 ) -> tuple[str, bool, dict[str, Any]]:
     """What is said of the model, whether it is to be the champion, and the facts for its tag."""
     folder = folder_of(project, pipeline)
     rows = _test_rows(folder)
-    judged = known.judged_on(rows, but=commit)
+    judged = known.judged_on(rows, but=version)
+    if version:
+        log.info("this model was judged before, as %s", version)
     if judged:
         others = "1 other version was" if judged == 1 else f"{judged} other versions were"
         log.info("%s judged on these test rows", others)
@@ -145,7 +154,7 @@ def _rule(project: Project, pipeline: str) -> Rule:
     return rule
 
 
-def _commit(project: Project) -> str:
+def _commit(project: Project, pipeline: str) -> str:
     """The last commit, which must be all that is here, and on a branch."""
     changed = call(project.root, "git", "status", "--porcelain", "--", ".").splitlines()
     if changed:

@@ -56,9 +56,18 @@ class Register(NamedTuple):
         others = [each for each in self.stack if each.version != self.stack[-1].version]
         return others[-1] if others else None
 
-    def judged_on(self, rows: str, but: str) -> int:
-        """How many versions, but for those of a commit, were judged on the same test rows."""
-        others = [each for each in self.versions.values() if each.commit != but]
+    def version_of(self, commit: str, model: str | None) -> str | None:
+        """The last version that is of a commit, or is the very model in another one."""
+        found = (
+            version
+            for version, each in reversed(self.versions.items())
+            if each.commit == commit or (model and each.verdict.get("model") == model)
+        )
+        return next(found, None)
+
+    def judged_on(self, rows: str, but: str | None) -> int:
+        """How many versions, but for one, were judged on the same test rows."""
+        others = [each for version, each in self.versions.items() if version != but]
         return sum(each.verdict.get("test_rows") == rows for each in others)
 
 
@@ -133,14 +142,11 @@ def check_name(pipeline: str) -> None:
 
 
 def register(project: Project, pipeline: str, commit: str, says: str, verdict: dict) -> str:
-    """Make a commit a version, with its verdict; one that it is already stays.
+    """Make a commit a version, with its verdict.
 
     Returns:
         The version, such as v0.0.2.
     """
-    known = [each for each in read(project, pipeline).versions.values() if each.commit == commit]
-    if known:
-        return known[-1].version
     name, message = _artifact(project, pipeline), _message(says, verdict)
     return _gto(project, "register", name, ref=commit, message=message).version
 

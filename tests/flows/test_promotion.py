@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import gto.api
 import pytest
@@ -118,18 +121,91 @@ def test_the_champion_is_asked_again_on_other_test_rows(story, project, caplog):
     assert "the champion 0.2" in outcome.says
 
 
-@pytest.mark.parametrize("last", ["register", "assign"])
-def test_a_promotion_that_is_killed_leaves_the_old_champion(story, project, monkeypatch, last):
-    begin(project, story[1], test_rows=promotion._test_rows(promotion.folder_of(project, NAME)))
+def test_a_model_that_lost_is_one_version_though_it_is_judged_again(story, project, caplog):
+    _, bad, good = story
+    at(project, good)
+    promotion.promote(project, NAME)
+    at(project, bad)
+    git(project, "switch", "-qc", "worse")
+    lost = promotion.promote(project, NAME)
+    assert (lost.version, lost.promoted) == ("v0.0.2", False)
 
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(champions, last, killed)
-        with pytest.raises(KeyboardInterrupt):
-            promotion.promote(project, NAME)
+    (project.root / "note.txt").write_text("the same model in another commit")
+    commit(project)
+    caplog.set_level("INFO")
+    assert promotion.promote(project, NAME) == lost
+    assert "this model was judged before, as v0.0.2" in caplog.text
+    assert caplog.text.count("1 other version was judged on these test rows") == 1
+    assert len(champions.read(project, NAME).versions) == 2
     assert champion(project) == "v0.0.1"
+
+
+def test_a_regression_is_promoted_by_a_paired_test_of_its_errors(project):
+    target = {"target": "b", "task": "regression", "ignore": ["y"]}
+    trained(
+        project,
+        **{f"load__{key}": value for key, value in target.items()},
+        evaluate__min_accuracy=None,
+        evaluate__max_mse=100.0,
+    )
+    assert promotion.promote(project, NAME).promoted
+    trained(project, compile__learning_rate=0.01, fit__epochs=8)
+    second = promotion.promote(project, NAME)
+    assert re.match(
+        r"better than v0\.0\.1: mean squared error 1\.\d+, the champion 1\.\d+ on 200 test rows; "
+        r"p \S+ \(paired randomization test, level 0\.05\)",
+        second.says,
+    ), second.says
+    assert champion(project) == "v0.0.2"
+
+    trained(project, fit__epochs=2)
+    third = promotion.promote(project, NAME)
+    assert not third.promoted
+    assert third.says.startswith("not shown to be better than v0.0.2: mean squared error")
+    assert champion(project) == "v0.0.2"
+
+
+def killed(function: Callable[[Project, str], object], project: Project, moment: int) -> None:
+    """Run a function in a process that is killed before, or after, one of its tags is made."""
+    moments = iter(range(100))
+    tag = champions._gto
+
+    def tag_or_die(*how: Any, **more: Any) -> Any:
+        if next(moments) == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+        made = tag(*how, **more)
+        if next(moments) == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return made
+
+    process = os.fork()
+    if process == 0:
+        champions._gto = tag_or_die
+        function(project, NAME)
+        os._exit(0)
+    status = os.waitpid(process, 0)[1]
+    assert os.WTERMSIG(status) == signal.SIGKILL
+
+
+@pytest.mark.parametrize("moment", range(4))
+def test_a_promotion_that_is_killed_leaves_the_old_champion_or_the_new(story, project, moment):
+    begin(project, story[1], test_rows=promotion._test_rows(promotion.folder_of(project, NAME)))
+    killed(promotion.promote, project, moment)
+    assert champion(project) == ("v0.0.2" if moment == 3 else "v0.0.1")
+    assert promotion.promote(project, NAME).promoted == (moment != 3)
+    assert champion(project) == "v0.0.2"
+
+
+@pytest.mark.parametrize("moment", range(4))
+def test_a_step_back_that_is_killed_leaves_the_old_champion_or_the_new(story, project, moment):
+    begin(project, story[1])
+    begin(project, story[2])
+    killed(promotion.back, project, moment)
+    now = champions.read(project, NAME).champion.version
+    assert now == ("v0.0.2" if moment == 0 else "v0.0.1")
+    if now == "v0.0.2":
+        promotion.back(project, NAME)
+        assert champion(project) == "v0.0.1"
     assert promotion.promote(project, NAME).promoted
     assert champion(project) == "v0.0.2"
 
@@ -280,6 +356,16 @@ def test_what_cannot_be_promoted_is_said_and_the_champion_stays(story, project, 
         assert added <= {"votes@v0.0.2"}  # judged, and not promoted
 
 
+def test_all_that_is_in_the_way_is_said_at_once(project):
+    note(project)
+    (project.root / "release" / "dvc.lock").unlink()
+    with pytest.raises(UserError) as caught:
+        promotion.promote(project, NAME)
+    not_committed, not_exported = str(caught.value).splitlines()
+    assert not_committed.startswith("Not committed: release/dvc.lock, note.txt.")
+    assert not_exported.startswith("votes was not exported.")
+
+
 def test_a_second_promotion_at_once_is_refused(project):
     with promotion._alone(project, NAME), pytest.raises(UserError, match="Another promotion of vo"):
         promotion.promote(project, NAME)
@@ -293,6 +379,23 @@ def test_a_name_that_git_tags_cannot_have_is_refused(project):
 def test_a_clone_without_the_champions_commit_says_so(project):
     with pytest.raises(UserError, match=r"This clone does not have the commit 0000000000\."):
         past.outputs(project, "0" * 40)
+
+
+def test_a_clone_knows_the_champion_and_gets_its_export_from_dvcs_remote(story, project, tmp_path):
+    begin(project, story[1])
+    with closing(Repo(str(project.root))) as repo:
+        with repo.config.edit() as config:
+            config["core"]["remote"] = "shared"
+            config["remote"]["shared"] = {"url": str(tmp_path / "remote")}
+        commit(project)
+        repo.push(all_commits=True, run_cache=True)
+
+    git(project, "clone", "-q", str(project.root), str(tmp_path / "clone"))
+    clone = Project(tmp_path / "clone")
+    assert champion(clone) == "v0.0.1"
+    assert history.lines(clone, NAME) == history.lines(project, NAME)
+    theirs, ours = (past.champion(each, NAME).data(NAME) for each in (clone, project))
+    assert digest(theirs / "export") == digest(ours / "export")
 
 
 def test_history_says_it_in_the_terminal(story, project, capsys):
