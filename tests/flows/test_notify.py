@@ -9,7 +9,11 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import State, StateType
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from flows.batch_predict import run_predict
 from tests.support.served import eventually
 
 NOTIFY = ("python", "-m", "flows", "notify")
@@ -41,6 +45,34 @@ def receiver(code: int = 200) -> Iterator[tuple[str, list[dict]]]:
         server.server_close()
 
 
+# States of ours and of Prefect, each as the tests of its flow have it end.
+TOLD = {
+    "Failed": StateType.FAILED,
+    "Crashed": StateType.CRASHED,
+    "TimedOut": StateType.FAILED,
+    "NotPassed": StateType.COMPLETED,
+    "NotBetter": StateType.FAILED,
+    "Drift": StateType.COMPLETED,
+    "Promoted": StateType.COMPLETED,
+}
+
+
+@contextmanager
+def client(workspace) -> Iterator[SyncPrefectClient]:
+    with (
+        temporary_settings({PREFECT_API_URL: workspace.env["PREFECT_API_URL"]}),
+        get_client(sync_client=True) as server,
+    ):
+        yield server
+
+
+def ended(server: SyncPrefectClient, name: str, kind: StateType) -> None:
+    """A run of a flow of ours that ends in a state."""
+    run = server.create_flow_run(run_predict, parameters={"pipeline": "fashion"})
+    state = State(type=kind, name=name, message=f"why {name}")
+    server.set_flow_run_state(run.id, state, force=True)
+
+
 @pytest.fixture(scope="module")
 def workspace(workspaces, prefect_server):
     return workspaces("notified", PREFECT_API_URL=prefect_server)
@@ -57,9 +89,19 @@ def test_a_failed_run_is_told_once_in_words_until_nobody_is_told(workspace):
         workspace.run("python", "-m", "flows", "promote", "linear", code=1)
         eventually(lambda: heard, 60)
         (message,) = heard
-        first, second = message["text"].splitlines()
+        first, second, third = message["text"].splitlines()
         assert first == "linear: Failed"
         assert second.startswith("params.yaml: release has no entry `linear`.")
+        assert third.startswith("linear is not up to date: ")
+
+        with client(workspace) as server:
+            for name, kind in TOLD.items():
+                ended(server, name, kind)
+            ended(server, "Completed", StateType.COMPLETED)
+            ended(server, "Cancelled", StateType.CANCELLED)
+        eventually(lambda: len(heard) > len(TOLD), 60)
+        told = [text.splitlines()[:2] for text in sorted(each["text"] for each in heard[1:])]
+        assert told == [[f"fashion: {name}", f"why {name}"] for name in sorted(TOLD)]
 
         assert "Nobody is told any more" in workspace.run(*NOTIFY, "--off")
         assert "Nobody was told" in workspace.run(*NOTIFY, "--off")
