@@ -10,7 +10,7 @@ from typing import Any
 
 from ruamel.yaml import YAML, YAMLError
 
-from flows.project.steps import STEPS, step
+from flows.project.steps import meaning
 from tasks.core.step import UserError
 
 WIDTH = 100  # columns of a line with a comment
@@ -115,25 +115,6 @@ class Proposal:
             comment = self.reasons.get(f"{section}.{key}") or meaning(section, chosen, key)
             lines += commented(f"      {key}: {word(value)}", comment)
         return lines
-
-
-def meaning(section: str, chosen: str, key: str) -> str:
-    """What a parameter means: the first sentence of its description, to stand behind its value.
-
-    Args:
-        section: a step's name, or `run`.
-        chosen: the source of `load`, or the family of `build`; of no matter elsewhere.
-        key: of that section.
-    """
-    if section in STEPS:
-        models = [step(section).section(chosen)]
-    else:
-        models = [step(name).run for name in STEPS]
-    fields = [model.model_fields[key] for model in models if model and key in model.model_fields]
-    if not fields or not fields[0].description:
-        return ""
-    sentence = fields[0].description.partition(". ")[0].rstrip(".")
-    return sentence[0].lower() + sentence[1:]
 
 
 def word(value: Any) -> str:

@@ -11,7 +11,7 @@ from ruamel.yaml.scalarstring import SingleQuotedScalarString as SingleQuoted
 
 from flows.project import params
 from flows.project.mistakes import near
-from flows.project.steps import STEPS, step
+from flows.project.steps import STEPS, meaning, step
 from tasks.core.step import UserError
 
 Changes = dict[str, dict[str, Any]]  # {"fit": {"epochs": 3}}
@@ -69,6 +69,9 @@ def between(now: dict[str, Any], then: dict[str, Any]) -> Changes:
 
 def text_with(text: str, pipeline: str, changes: Changes) -> str:
     """The text of params.yaml with other values; every other line says what it said.
+
+    A comment behind a value that changes may be the reason for the old one: the parameter's
+    meaning takes its place.
 
     Args:
         text: of params.yaml.
@@ -132,6 +135,9 @@ def _changed(name: str, section: dict, values: dict, defaults: dict) -> dict:
     tag = step(name).tag
     kind = values.get(tag) if tag else None
     if not isinstance(kind, str) or kind == section.get(tag):
+        for key, value in values.items():
+            if section.get(key) != value and isinstance(section, CommentedMap):
+                _tell_the_meaning(section, key, meaning(name, section.get(tag or ""), key))
         section.update(values)
         return section
 
@@ -139,6 +145,13 @@ def _changed(name: str, section: dict, values: dict, defaults: dict) -> dict:
     known = set(model.model_fields) if model else set(section)
     kept = {key: value for key, value in section.items() if key in known}
     return CommentedMap({**kept, **defaults.get(kind, {}), **values})
+
+
+def _tell_the_meaning(section: CommentedMap, key: str, meaning: str) -> None:
+    *_, behind, _ = section.ca.items.get(key) or [None] * 4
+    if behind and behind.value.startswith("#"):
+        _, end, lines_below = behind.value.partition("\n")
+        behind.value = f"# {meaning}{end}{lines_below}"
 
 
 class _Null(RoundTripRepresenter):

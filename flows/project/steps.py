@@ -75,3 +75,22 @@ def step(name: str) -> Step:
         trains=getattr(module, "TRAINS", False),
         if_memory_is_short=getattr(module, "IF_MEMORY_IS_SHORT", "Take fewer rows or features."),
     )
+
+
+def meaning(section: str, chosen: str, key: str) -> str:
+    """What a parameter means: the first sentence of its description, to stand behind its value.
+
+    Args:
+        section: a step's name, or `run`.
+        chosen: the source of `load`, or the family of `build`; of no matter elsewhere.
+        key: of that section.
+    """
+    if section in STEPS:
+        models = [step(section).section(chosen)]
+    else:
+        models = [step(name).run for name in STEPS]
+    fields = [model.model_fields[key] for model in models if model and key in model.model_fields]
+    if not fields or not fields[0].description:
+        return ""
+    sentence = fields[0].description.partition(". ")[0].rstrip(".")
+    return sentence[0].lower() + sentence[1:]

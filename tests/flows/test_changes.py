@@ -51,6 +51,23 @@ def test_line_endings_stay():
     assert text_with(text, "one", {"fit": {"epochs": 4}}) == text.replace("3", "4")
 
 
+def test_the_reason_for_an_old_value_does_not_stay_beside_a_new_one():
+    text = """\
+pipelines:
+  one:
+    fit:
+      # times two, as the rows are few
+      epochs: 84 # 600 updates in all
+      # each batch is drawn anew
+      seed: 3 # as in the paper
+"""
+    expected = text.replace(
+        "84 # 600 updates in all",
+        "9  # times that the training sees every row",  # in its column
+    )
+    assert text_with(text, "one", {"fit": {"epochs": 9, "seed": 3}}) == expected
+
+
 def test_a_change_of_a_section_that_another_pipeline_takes_over_is_refused():
     text = "pipelines:\n  one:\n    fit: &own {epochs: 3}\n  two:\n    fit: {<<: *own}\n"
     with pytest.raises(UserError, match="two would change as well"):

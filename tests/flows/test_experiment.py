@@ -23,10 +23,15 @@ CHANGES = {
     "build": {"hidden": [7, 8]},
     "fit": {"epochs": 3, "class_weights": "balanced"},
 }
-# What is in the section is changed there; what came by a merge is written out below it.
+# What is in the section is changed there, and its comment is the parameter's meaning, in its
+# column; what came by a merge is written out below it.
 CHANGED = {
-    "      folder: null # a": "      folder: a folder # a",
-    "hidden: [1024, 512, 256, 128, 64] #": "hidden: [7, 8]                    #",  # in its column
+    "folder: null # a folder with the dataset's four files;": (
+        "folder: a folder # where its files are;"
+    ),
+    "hidden: [1024, 512, 256, 128, 64] # 1.5 million weights": (
+        "hidden: [7, 8]                    # units of each hidden Dense layer"
+    ),
 }
 ADDED = ["      near: null", "      epochs: 3", "      class_weights: balanced"]
 SHORT = {"fit": {"epochs": 1}}

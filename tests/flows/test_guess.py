@@ -14,7 +14,7 @@ from flows import guess
 from flows.command.new import new, told
 from flows.guess import columns, csv, section
 from flows.guess import table as guessed
-from flows.project.steps import STEPS, step
+from flows.project.steps import STEPS, meaning, step
 from tasks import fit, normalize, sources
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
@@ -302,7 +302,7 @@ def test_every_parameter_has_a_meaning_of_one_sentence():
             tag = step(name).tag
             kinds = model.model_fields[tag].annotation.__args__ if tag else [None]
             for key in set(model.model_fields) - {"family"}:  # which is never written
-                said = section.meaning(name, kinds[0], key)
+                said = meaning(name, kinds[0], key)
                 assert 5 < len(said) < 200, (name, key, said)
                 assert "\n" not in said
 
