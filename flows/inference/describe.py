@@ -36,6 +36,7 @@ def about(model: Model) -> dict[str, Any]:
         "name": model.name,
         "version": model.version,
         "score": model.score,
+        "target": model.schema["load"].get("target"),
         "takes": takes(model),
         "shape": model.schema["input_shape"],
         "classes": model.class_names,

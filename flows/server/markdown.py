@@ -36,7 +36,7 @@ def listed(rows: Iterable[tuple[str, str, str]]) -> str:
 def short(value: object) -> str:
     """A cell's value: numbers in four digits, nothing for None."""
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:,.0f}" if 1e3 <= abs(value) < 1e12 else f"{value:.4g}"
     return "" if value is None else str(value)
 
 

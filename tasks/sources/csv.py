@@ -58,4 +58,6 @@ def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:
 
     usual = {"separator": ",", "header": True, "decimal": "."}
     load = table.as_trained(schema, place, Params.model_fields, **usual) | {"source": "csv"}
-    return table.new(place, schema, Params(**load), text)
+    params = Params(**load)
+    text.check_separator(place, params, {column["name"] for column in schema["columns"]})
+    return table.new(place, schema, params, text)

@@ -27,6 +27,16 @@ WORD = re.compile(r"[^\W\d_]")  # what a word begins with
 MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "None", "null", "NULL", "-", ".")
 ROW_NAMES = "row_names"  # what a column is called that R gives no name
 SEEN = 200  # rows that tell whether there are names
+BEGINNINGS = {  # of files that are no text
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"GIF8": "a GIF image",
+    b"%PDF": "a PDF",
+    b"PAR1": "a Parquet file without the ending .parquet",
+    b"PK\x03\x04": "a ZIP archive, or a sheet of Excel: save that as CSV",
+    b"\xd0\xcf\x11\xe0": "a sheet of Excel: save it as CSV",
+    b"\x1f\x8b": "compressed by gzip: unpack it",
+}
 RUN = 5  # names that are numbers in order: as many at least
 
 
@@ -42,6 +52,8 @@ def understood(file: object, path: Path, expected: str) -> Iterator[None]:
     try:
         yield
     except UnicodeDecodeError as error:
+        if kind := _kind_of_binary(path):
+            raise UserError(f"{file} is {kind}. Expected {expected}.") from None
         why = f"{error.reason} at byte {error.start:,}"
         raise UserError(
             f"{file} is not UTF-8: {why}. Save it as UTF-8.{_conversion(path)}"
@@ -54,6 +66,12 @@ def understood(file: object, path: Path, expected: str) -> Iterator[None]:
     except (ValueError, csv.Error) as error:
         why = " ".join(str(error).split())
         raise UserError(f"{file} cannot be read: {why}. Expected {expected}.") from None
+
+
+def _kind_of_binary(path: Path) -> str | None:
+    with path.open("rb") as file:
+        begins = file.read(4)
+    return next((kind for begin, kind in BEGINNINGS.items() if begins.startswith(begin)), None)
 
 
 def _conversion(path: Path) -> str:

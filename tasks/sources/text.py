@@ -28,6 +28,23 @@ def names(file: Place, params: Params) -> list[str]:
         return dialect.names(file.path, params.separator, params.header)
 
 
+def check_separator(file: Place, params: Params, expected: set[str]) -> None:
+    """Say it if the names are there, and something else stands between them."""
+    if not file.path.exists() or file.path.is_dir():
+        return
+    there = names(file, params)
+    for other in dialect.SEPARATORS if len(there) == 1 else ():
+        if expected <= set(there[0].split(other)):
+            raise UserError(
+                f"{file}: {_named(other)} stands between its values. Expected "
+                f"{_named(params.separator)}, as in the training rows: save it so."
+            )
+
+
+def _named(separator: str) -> str:
+    return {"\t": "a tab", " ": "a space"}.get(separator, f"`{separator}`")
+
+
 def parts(file: Place, params: Params, rows: int | None) -> Iterator[pd.DataFrame]:
     """All columns of a file; those that are no numbers as text, and None where they are empty.
 

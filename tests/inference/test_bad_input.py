@@ -86,7 +86,15 @@ BODIES = {
     "an .npz file": ("points", "", b"PK\x03\x04" + bytes(40), 422, "the request"),
     "CSV without a column": ("people", CSV, b"a,b\n1,2\n", 422, "no column city, member, joined"),
     "two columns of one name": ("people", CSV, f"a,{HEAD}1,{ROW}".encode(), 422, "named a"),
-    "CSV without rows": ("people", CSV, HEAD.encode(), 422, "no rows|No columns"),
+    "CSV without rows": ("people", CSV, HEAD.encode(), 422, "There is one line"),
+    "CSV whose line ends curl took out": (
+        "people", CSV, (HEAD + ROW).replace("\n", "").encode(), 422, "curl --data-binary @FILE"
+    ),
+    "CSV with semicolons": (
+        "people", CSV, (HEAD + ROW).replace(",", ";").encode(), 422, "`;` stands between.*`,`"
+    ),
+    "an image as CSV": ("people", CSV, noise(), 422, "the request is a PNG image. Expected a"),
+    "an Excel sheet as CSV": ("people", CSV, b"PK\x03\x04\xff\n\xff", 422, "save that as CSV"),
     "a word for a number": ("people", CSV, f"{HEAD}x{ROW}".encode(), 422, "column a has 'x1' in r"),
     "a date that is none": (
         "people", CSV, f"{HEAD}1,2,Oslo,yes,soon,1\n".encode(), 422, "joined has 'soon'.*such as 20"
@@ -95,7 +103,7 @@ BODIES = {
         "people", CSV, f"{HEAD}1,2,Oslo,yes,-2024-01-02,1\n".encode(), 422, "has '-2024-01-02' in"
     ),
     "CSV that is not UTF-8": ("people", CSV, HEAD.encode() + b"1,2,\xff\n", 422, "not UTF-8"),
-    "a NUL byte": ("people", CSV, b"\0" * 100, 422, "no column"),
+    "a NUL byte": ("people", CSV, b"\0" * 100 + b"\n1\n", 422, "no column"),
     "an open quote": ("people", CSV, f'{HEAD}"1{ROW}'.encode(), 422, "cannot be read"),
     "longer rows than names": ("people", CSV, f"{HEAD}{ROW[:-1]}7,8\n".encode(), 422, "more val"),
     "10,001 rows": ("points", CSV, b"1,2\n" * 10_001, 422, "more than 10,000 rows"),

@@ -66,6 +66,7 @@ def test_a_form_is_filled_in_by_the_keyboard_and_its_mistakes_are_told(servers, 
     city.fill("Paris")
     city.press("Enter")
     page.locator(".predicted").wait_for()
+    assert page.locator(".of").inner_text() == "y"  # the target
     assert "the training did not know this word" in page.locator("#answers").inner_text()
 
     page.get_by_label("joined").fill("")
@@ -79,7 +80,7 @@ def test_a_form_is_filled_in_by_the_keyboard_and_its_mistakes_are_told(servers, 
 def test_a_file_of_rows_is_answered_row_by_row(servers, page, project):
     page.goto(servers("people").url)
     page.locator("#file").set_input_files(project / "sources/people.csv")
-    page.get_by_text("row 50", exact=True).wait_for()
+    page.get_by_text("row 50: y", exact=True).wait_for()
     assert "and 10 more rows" in page.locator("#answers").inner_text()
 
 
