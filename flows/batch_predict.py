@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from prefect import flow
 from prefect.states import Completed, Failed, State
 
-from flows.predict import AnswersFile, Summary, answers
+from flows.predict import answers
 from flows.project.folder import Project
 from flows.server import answered
 from tasks.core.step import UserError
@@ -32,7 +32,10 @@ def run_predict(pipeline: str, path: str, to: str | None = None) -> State:
         path: A file or a folder of the kind that it was trained on: absolute, or from the project.
         to: A CSV file for all answers; nothing: none is written.
     """
-    from tasks.drift.watch import Watch  # here: the worker imports this module to show its form
+    # Here: the worker imports this module to show its form.
+    from tasks.answers.file import AnswersFile
+    from tasks.answers.summary import Summary
+    from tasks.drift.watch import Watch
 
     project = Project.here()
     place = Place(project.root / path, path)

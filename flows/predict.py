@@ -6,27 +6,24 @@ answers = predict("fashion", "photos")
 
 from __future__ import annotations
 
-import os
-import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from flows.engine.environment import pin
 from flows.engine.step import folder_of
 from flows.memory.lock import as_recorded, outdated, stages
 from flows.project.folder import Project
 from tasks.core.folder import Damaged, Folder
-from tasks.core.step import UserError, readable
-from tasks.sources.base import New, Place
+from tasks.core.step import UserError, log
+from tasks.sources.base import Place
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from tasks.answers.summary import Part
     from tasks.drift.watch import Watch
 
 
@@ -66,13 +63,6 @@ def place_of(data: Path) -> Place:
 Ask = Callable[["np.ndarray"], "np.ndarray"]  # from rows to the outputs of the model
 
 
-class Part(NamedTuple):
-    """The answers to some rows, and the rows as they were read."""
-
-    told: pd.DataFrame
-    rows: New
-
-
 def answers(
     project: Project,
     pipeline: str,
@@ -92,8 +82,15 @@ def answers(
         _check_exported(project, pipeline)
     if not place.path.exists():
         raise UserError(f"There is no {place}. Expected a file or a folder with new rows.")
+    if place.path.resolve() == (project.root / chosen.load.path).resolve():
+        log.warning(
+            "%s was trained on rows of %s: answers to them say little of new rows. The score of "
+            "the test rows is in data/%s/metrics.json",
+            *(pipeline, place, pipeline),
+        )
 
     from tasks.answers import reading, telling  # here: pandas takes a second to import
+    from tasks.answers.summary import Part
     from tasks.drift.watch import Watch
 
     try:
@@ -133,101 +130,6 @@ def _exported(folder: Folder, chosen: Any) -> Ask:
 def _all(first, rest):
     yield first
     yield from rest
-
-
-class Summary:
-    """What all answers are together; of a regression it keeps each number, 4 bytes."""
-
-    def __init__(self) -> None:
-        from tasks.answers.score import Score  # here: pandas takes a second to import
-
-        self.score = Score()
-        self.first: Part | None = None
-        self.rows, self.classes = 0, Counter[str]()
-        self.numbers: list[np.ndarray] = []
-
-    def add(self, part: Part) -> None:
-        told = part.told
-        self.first = self.first or part
-        self.rows += len(told)
-        if "confidence" in told:
-            self.classes.update(told["predicted"].tolist())
-        else:
-            self.numbers.append(told["predicted"].to_numpy())
-        self.score.add(told)
-
-    def lines(self) -> list[str]:
-        """How many rows of each class, then the score if there are labels."""
-        score, rows = self.score, f"{self.rows:,} row{'s' * (self.rows != 1)}"
-        said = ", ".join(f"{name} {count:,}" for name, count in self.classes.most_common(10))
-        found = [readable(f"{rows}: {said}" if said else rows)]
-        if score.rows and self.classes:
-            share = f"{score.right:,} of {score.rows:,}"
-            found.append(f"accuracy {score.right / score.rows:.4f}: {share} are right")
-        elif score.rows:
-            found.append(f"mean squared error {score.squares / score.rows:.4g}")
-        if score.unknown:
-            found.append(f"{score.unknown:,} rows have a label that the training did not see")
-        return found
-
-
-class AnswersFile:
-    """A CSV file of answers: it has its name when it is whole.
-
-    Args:
-        path: of the file, or `-` for standard output.
-        rows: what is answered, which the file must not replace.
-    """
-
-    def __init__(self, path: str | Path, rows: Place) -> None:
-        self.path, self.rows, self.head = Path(path), rows, True
-
-    @contextmanager
-    def open(self) -> Iterator[AnswersFile]:
-        """Around the calls of `add`.
-
-        Raises:
-            UserError: it cannot be written there.
-        """
-        if self.path.name == "-":
-            self.file: IO = sys.stdout
-            yield self
-            return
-        self._check()
-        part = self.path.with_name(f".part.{self.path.name}")
-        try:
-            with self._refusing():
-                self.file = open(part, "w", encoding="utf-8", newline="")  # noqa: SIM115
-            with self.file:
-                yield self
-            os.replace(part, self.path)
-        finally:
-            with suppress(OSError):  # it was never made
-                part.unlink()
-
-    def _check(self) -> None:
-        folder = self.path.parent
-        if not folder.absolute().is_dir():
-            raise UserError(f"--to {self.path}: there is no folder {folder}. Make it first.")
-        if self.path.is_dir():
-            raise UserError(f"--to {self.path} is a folder. Expected a name for a CSV file.")
-        if self.path.resolve() == self.rows.path.resolve():
-            raise UserError(f"--to {self.path} is the file with the rows. Take another name.")
-
-    def add(self, told: pd.DataFrame) -> None:
-        with self._refusing():
-            told.to_csv(self.file, index=False, header=self.head, lineterminator="\n")
-        self.head = False
-
-    @contextmanager
-    def _refusing(self) -> Iterator[None]:
-        """A full disk, or a place where nothing can be written, in one line."""
-        try:
-            yield
-        except BrokenPipeError:  # nobody reads standard output any more
-            raise
-        except OSError as error:
-            raise UserError(f"--to {self.path}: {error.strerror}. Nothing was written.") from None
 
 
 def check_trained(project: Project, pipeline: str) -> None:

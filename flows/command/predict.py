@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.command.terminal import plain_errors
-from flows.predict import AnswersFile, Summary, answers, place_of
+from flows.predict import answers, place_of
 from flows.project.folder import Project
 from tasks.core.step import readable
 from tasks.sources.base import Place
@@ -88,7 +88,10 @@ def show(
         to: a file for all answers, `-` for standard output, or None.
         exported: whether the exported model is asked.
     """
-    from tasks.drift.watch import Watch  # here: a mistake in the command is said at once
+    # Here: a mistake in the command is said at once.
+    from tasks.answers.file import AnswersFile
+    from tasks.answers.summary import Summary
+    from tasks.drift.watch import Watch
 
     summary, file, watch = Summary(), AnswersFile(to, place) if to else None, Watch()
     console = Console(stderr=to == "-")
@@ -155,4 +158,6 @@ def _table(part: pd.DataFrame) -> Table:
 def _cell(name: Any, value: Any) -> str:
     if str(name).endswith("confidence"):
         return f"{value:.1%}"
-    return readable(f"{value:.5g}" if isinstance(value, float) else str(value))
+    from tasks.answers.telling import figure
+
+    return readable(figure(value) if isinstance(value, float) else str(value))

@@ -22,7 +22,7 @@ def show(pipeline: str, summary: Any) -> None:
 
     Args:
         pipeline: its name in `params.yaml`.
-        summary: of all answers; see `flows.predict.Summary`.
+        summary: of all answers; see `tasks.answers.summary`.
     """
     first = summary.first.told.head(SHOWN)
     rows = [[short(value) for value in row] for row in first.itertuples(index=False)]

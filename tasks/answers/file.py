@@ -1,0 +1,74 @@
+"""The CSV file of answers: it has its name when it is whole."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+import pandas as pd
+
+from tasks.core.step import UserError
+from tasks.sources.base import Place
+
+
+class AnswersFile:
+    """Answers on their way into a file, or to standard output.
+
+    Args:
+        path: of the file, or `-` for standard output.
+        rows: what is answered, which the file must not replace.
+    """
+
+    def __init__(self, path: str | Path, rows: Place) -> None:
+        self.path, self.rows, self.head = Path(path), rows, True
+
+    @contextmanager
+    def open(self) -> Iterator[AnswersFile]:
+        """Around the calls of `add`.
+
+        Raises:
+            UserError: it cannot be written there.
+        """
+        if self.path.name == "-":
+            self.file: IO = sys.stdout
+            yield self
+            return
+        self._check()
+        part = self.path.with_name(f".part.{self.path.name}")
+        try:
+            with self._refusing():
+                self.file = open(part, "w", encoding="utf-8", newline="")  # noqa: SIM115
+            with self.file:
+                yield self
+            os.replace(part, self.path)
+        finally:
+            with suppress(OSError):  # it was never made
+                part.unlink()
+
+    def _check(self) -> None:
+        folder = self.path.parent
+        if not folder.absolute().is_dir():
+            raise UserError(f"--to {self.path}: there is no folder {folder}. Make it first.")
+        if self.path.is_dir():
+            raise UserError(f"--to {self.path} is a folder. Expected a name for a CSV file.")
+        if self.path.resolve() == self.rows.path.resolve():
+            raise UserError(f"--to {self.path} is the file with the rows. Take another name.")
+
+    def add(self, told: pd.DataFrame) -> None:
+        with self._refusing():
+            told.to_csv(self.file, index=False, header=self.head, lineterminator="\n")
+        self.head = False
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """A full disk, or a place where nothing can be written, in one line."""
+        try:
+            yield
+        except BrokenPipeError:  # nobody reads standard output any more
+            raise
+        except OSError as error:
+            raise UserError(f"--to {self.path}: {error.strerror}. Nothing was written.") from None

@@ -1,0 +1,55 @@
+"""What all answers are together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tasks.answers.score import Score
+from tasks.answers.telling import figure
+from tasks.core.step import readable
+from tasks.sources.base import New
+
+
+class Part(NamedTuple):
+    """The answers to some rows, and the rows as they were read."""
+
+    told: pd.DataFrame
+    rows: New
+
+
+class Summary:
+    """What all answers are together; of a regression it keeps each number, 4 bytes."""
+
+    def __init__(self) -> None:
+        self.score = Score()
+        self.first: Part | None = None
+        self.rows, self.classes = 0, Counter[str]()
+        self.numbers: list[np.ndarray] = []
+
+    def add(self, part: Part) -> None:
+        told = part.told
+        self.first = self.first or part
+        self.rows += len(told)
+        if "confidence" in told:
+            self.classes.update(told["predicted"].tolist())
+        else:
+            self.numbers.append(told["predicted"].to_numpy())
+        self.score.add(told)
+
+    def lines(self) -> list[str]:
+        """How many rows of each class, then the score if there are labels."""
+        score, rows = self.score, f"{self.rows:,} row{'s' * (self.rows != 1)}"
+        said = ", ".join(f"{name} {count:,}" for name, count in self.classes.most_common(10))
+        found = [readable(f"{rows}: {said}" if said else rows)]
+        if score.rows and self.classes:
+            share = f"{score.right:,} of {score.rows:,}"
+            found.append(f"accuracy {score.right / score.rows:.4f}: {share} are right")
+        elif score.rows:
+            found.append(f"mean squared error {figure(score.squares / score.rows)}")
+        if score.unknown:
+            found.append(f"{score.unknown:,} rows have a label that the training did not see")
+        return found
