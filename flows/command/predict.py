@@ -20,6 +20,7 @@ from flows.command.terminal import plain_errors
 from flows.predict import answers, place_of
 from flows.project.folder import Project
 from tasks.core.step import readable
+from tasks.scores.figures import figure
 from tasks.sources.base import Place
 
 if TYPE_CHECKING:
@@ -158,6 +159,4 @@ def _table(part: pd.DataFrame) -> Table:
 def _cell(name: Any, value: Any) -> str:
     if str(name).endswith("confidence"):
         return f"{value:.1%}"
-    from tasks.answers.telling import figure
-
-    return readable(figure(value) if isinstance(value, float) else str(value))
+    return readable(figure(value, 6) if isinstance(value, float) else str(value))

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from tasks.scores.figures import figure
+
 LARGEST = 70_000  # bytes of a picture in a page, whose text is then below 100 KB
 QUALITIES = (85, 60, 35, 10)  # of JPEG, tried in this order
 # What Markdown would take for more than text, within a line: not `_` in a word, nor a number's dot.
@@ -36,7 +38,7 @@ def listed(rows: Iterable[tuple[str, str, str]]) -> str:
 def short(value: object) -> str:
     """A cell's value: numbers in four digits, nothing for None."""
     if isinstance(value, float):
-        return f"{value:,.0f}" if 1e3 <= abs(value) < 1e12 else f"{value:.4g}"
+        return figure(value)
     return "" if value is None else str(value)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from tasks.answers.score import Score
-from tasks.answers.telling import figure
 from tasks.core.step import readable
+from tasks.scores.figures import figure
 from tasks.sources.base import New
 
 

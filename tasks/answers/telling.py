@@ -11,11 +11,6 @@ from tasks.answers.choices import PLACES, best, probabilities
 from tasks.sources.base import New
 
 
-def figure(value: float) -> str:
-    """A number in five digits, as people write it: 4,134,900 and not 4.1349e+06."""
-    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.5g}"
-
-
 def told(output: np.ndarray, rows: New, schema: dict[str, Any]) -> pd.DataFrame:
     """An answer for each row: where it is from, and the three most probable classes or the number.
 

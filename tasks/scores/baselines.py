@@ -23,6 +23,7 @@ from tasks.core.step import log
 from tasks.rows.encoding import Encoding
 from tasks.scores.base import Verdict
 from tasks.scores.criterion import ACCURACY
+from tasks.scores.figures import figure
 
 CHANCE = 0.05  # how often a difference between equal models may be taken for a real one
 
@@ -109,7 +110,7 @@ def _warn(verdict: Verdict, name: str, each: np.ndarray) -> None:
     criterion, own = verdict.criterion, verdict.each_row()
     if not criterion.reached(each.mean(), own.mean()):
         return
-    scores = f"test {criterion.score} {own.mean():.4g} against {each.mean():.4g}"
+    scores = f"test {criterion.score} {figure(own.mean())} against {figure(each.mean())}"
     if name in NOTHING_LEARNED:
         log.warning("The network is no better than always answering the %s: %s", name, scores)
     elif _differ(own, each):

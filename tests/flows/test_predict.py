@@ -10,7 +10,6 @@ from ruamel.yaml import YAML
 
 from flows.predict import predict
 from flows.project.folder import Project
-from tasks.answers.telling import figure
 from tasks.core.step import UserError
 from tests.support.own import put_npz
 
@@ -47,14 +46,6 @@ def test_whoever_asks_about_the_rows_of_the_training_is_warned(workspace, caplog
         predict("linear", same, project)
     assert "linear was trained on rows of " in caplog.text
     assert "data/linear/metrics.json" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("value", "says"),
-    [(4134900.4, "4,134,900"), (9999.96, "10000"), (0.000012345, "1.2345e-05"), (3e18, "3e+18")],
-)
-def test_a_price_is_written_as_people_do(value, says):
-    assert figure(value) == says
 
 
 def test_the_number_of_threads_is_that_of_params_yaml(workspace):
