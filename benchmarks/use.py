@@ -1,8 +1,8 @@
 """`predict` beside the bare interpreter: 60,000 images, and a million rows of a table.
 
-`--exported` asks the exported model instead of Keras's. The interpreter is LiteRT's, in a process
-that gets the rows as an array: it reads no file of the user's, and writes no answer. All are whole
-processes.
+`--exported` asks the exported model instead of Keras's. The interpreter is LiteRT's, in the lines
+that a person would write: it reads the same file and writes its answers, and checks nothing. All
+are whole processes.
 
 python benchmarks/use.py --rounds 3
 """
@@ -23,22 +23,25 @@ BARE = """
 import sys
 from pathlib import Path
 import numpy as np
+import pandas as pd
 from tasks.exports import litert
 model = litert.open(Path(sys.argv[1]), threads=2)
-print(len(model.ask(np.load(sys.argv[2]))))
+file = sys.argv[2]
+output = model.ask(np.load(file)["x"] if file.endswith(".npz") else pd.read_csv(file).to_numpy())
+told = {"predicted": output.argmax(axis=1), "confidence": output.max(axis=1)}
+pd.DataFrame(told).to_csv("bare.csv")
 """
 PYTHON = [sys.executable, "-W", "ignore"]
 
 
-def table(file: Path, rows: int, target: bool) -> np.ndarray:
-    """Write numbers as a CSV file; return the features."""
+def table(file: Path, rows: int, target: bool) -> None:
+    """Write numbers as a CSV file."""
     x = np.random.default_rng(rows).normal(size=(rows, COLUMNS)).round(3)
     names = [f"a{column}" for column in range(COLUMNS)]
     y = (x[:, 0] + x[:, 1] > 0).astype(int)
     content = np.column_stack([x, y]) if target else x
     head = ",".join([*names, "y"] if target else names)
     np.savetxt(file, content, "%g", ",", header=head, comments="")
-    return x
 
 
 def prepare(place: Path) -> Path:
@@ -55,20 +58,19 @@ def prepare(place: Path) -> Path:
     return project
 
 
-def compare(project: Path, name: str, data: Path, x: np.ndarray, count: int) -> None:
-    np.save(project / "x.npy", x)
+def compare(project: Path, name: str, data: Path, rows: int, count: int) -> None:
     predict = [*PYTHON, "-m", "flows", "predict", name, str(data), "--to", "answers.csv"]
-    bare = [*PYTHON, "-c", BARE, f"data/{name}/export/model.tflite", "x.npy"]
+    bare = [*PYTHON, "-c", BARE, f"data/{name}/export/model.tflite", str(data)]
     commands = {"predict": predict, "--exported": [*predict, "--exported"], "bare": bare}
     runs = [{key: timed(each, project) for key, each in commands.items()} for _ in range(count)]
 
     for key in commands:
-        speed = statistics.median(len(x) / each[key].seconds for each in runs)
+        speed = statistics.median(rows / each[key].seconds for each in runs)
         ratio = statistics.median(each["bare"].seconds / each[key].seconds for each in runs)
         work = statistics.median(each[key].processor for each in runs)
         memory = max(each[key].mib for each in runs)
         print(
-            f"{name:8} {len(x):>9,} rows  {key:10} {speed:>9,.0f} rows/s  {ratio:.2f} of bare  "
+            f"{name:8} {rows:>9,} rows  {key:10} {speed:>9,.0f} rows/s  {ratio:.2f} of bare  "
             f"{work:5.1f} s of processor  {memory:,.0f} MiB",
             flush=True,
         )
@@ -79,13 +81,13 @@ def main(count: int) -> None:
     with scratch() as place:
         project = prepare(place)
         for rows in (FEW, ROWS):
-            x = table(place / "new.csv", rows, target=False)
-            compare(project, "table", place / "new.csv", x, count)
+            table(place / "new.csv", rows, target=False)
+            compare(project, "table", place / "new.csv", rows, count)
 
         with np.load(ROOT / "data/fashion/raw.npz") as raw:
             x = raw["x_train"]
         np.savez(place / "images.npz", x=x)
-        compare(project, "fashion", place / "images.npz", x, count)
+        compare(project, "fashion", place / "images.npz", len(x), count)
 
 
 if __name__ == "__main__":

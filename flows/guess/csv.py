@@ -16,7 +16,7 @@ from tasks.core.step import UserError
 from tasks.sources import csv, dialect
 from tasks.sources.text import ENDING, EXPECTED
 
-LOOKED_FOR = "a .csv or .tsv file, or a folder with train.csv and test.csv"
+LOOKED_FOR = "a .csv or .tsv file, or a folder with train.csv and test.csv, or with part-0.csv ..."
 ENDINGS = (".csv", ".tsv")
 USUAL = (",", ";", "\t")  # separators that need no word
 OTHER_ENDINGS = (".txt", ".data", ".tab", ".psv", ".dat")  # if the text is a table

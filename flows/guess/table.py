@@ -18,8 +18,9 @@ from flows.guess.values import SEED, SHARE, read
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.sources import numbers
-from tasks.sources.base import SPLITS, some
+from tasks.sources.base import SPLITS, Place, some
 from tasks.sources.columns import EXACT
+from tasks.sources.in_parts import in_parts
 
 TARGETS = ("target", "label", "labels", "class", "y", "outcome", "response")
 FEW = 20  # whole numbers with so many values are classes
@@ -199,9 +200,11 @@ def _by_value(of: dict[str, str]) -> list[tuple[str, list[str]]]:
 
 
 def files(root: Path, path: Path, ending: str) -> list[Path]:
-    """The files of a folder that has a table, train first; none if there is no table."""
+    """The files of a folder that has a table, train or the first part first; else none."""
     every = [path / f"{split}{ending}" for split in SPLITS]
-    return [file for file in every if (root / file).is_file()]
+    found = [file for file in every if (root / file).is_file()]
+    parts = in_parts(Place(root / path, path.as_posix()), ending)
+    return found or [path / part.name for part in parts]
 
 
 def absent(

@@ -15,6 +15,7 @@ from tasks.rows.encoding import Encoding
 from tasks.rows.scaling import Scaling
 from tasks.sources import csv, idx, images, npz, parquet
 from tasks.sources.base import New, Place
+from tasks.sources.in_parts import in_parts
 
 BATCHES = 64  # in a block of rows that are scaled at once
 
@@ -40,7 +41,8 @@ def read(
             "earlier version. Train again."
         )
     source = _source(place, schema)
-    if source is not images and place.path.is_dir():
+    tables = (csv, parquet)
+    if source not in (images, *tables) and place.path.is_dir():
         raise UserError(f"{place} is a folder. Expected a file of the kind that was trained on.")
     encoding = Encoding.from_json(schema) if "columns" in schema else None
     scaling = Scaling.from_json(schema["scaling"])
@@ -107,7 +109,8 @@ def scaled(scaling: Scaling, x: np.ndarray, place: Place, part: New) -> np.ndarr
 def _source(place: Place, schema: dict[str, Any]) -> Any:
     """The module that reads data of this form."""
     if "columns" in schema:
-        return parquet if place.path.suffix.lower() in parquet.ENDINGS else csv
+        (first, *_) = in_parts(place, ".parquet") or [place]
+        return parquet if first.path.suffix.lower() in parquet.ENDINGS else csv
     if place.path.suffix.lower() == ".npz":
         return npz
     if idx.NAME.fullmatch(place.name):

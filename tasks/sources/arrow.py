@@ -18,7 +18,8 @@ Params = Any  # of parquet.py
 
 ENDING = ".parquet"
 EXPECTED = (
-    "a .parquet file, or a folder with train.parquet, and perhaps val.parquet and test.parquet"
+    "a .parquet file, a folder with train.parquet, and perhaps val.parquet and test.parquet, or a "
+    "folder of parts such as part-0.parquet"
 )
 
 

@@ -17,6 +17,7 @@ from pydantic import Field
 from tasks.core.folder import Folder
 from tasks.core.step import UserError, log
 from tasks.sources.base import SPLITS, Dataset, Labelled, New, Place, arranged, check_given, some
+from tasks.sources.in_parts import in_parts
 
 Reader = Any  # a module, see above
 
@@ -90,7 +91,9 @@ def _read(
     # Here, as pandas takes a second to import.
     from tasks.sources import columns, kinds, missing
 
-    tables = {split: _whole(file, params, reader) for split, file in files.items()}
+    tables, places = {}, {}
+    for split, file in files.items():
+        tables[split], places[split] = _whole(file, params, reader)
     features = columns.features(files, tables, params)
     for split, each in tables.items():
         tables[split] = missing.checked(files[split], each, features, params)
@@ -100,7 +103,7 @@ def _read(
     y, names = columns.labels(files, tables, params)
     found = {"x": x, "y": y, "from": {}, "others": columns.others(tables, features, params.target)}
     for split, each in tables.items():
-        found["from"][split] = np.array([f"{files[split].name} {row + 1}" for row in each.index])
+        found["from"][split] = places[split][each.index]
     if params.group:
         found["group"] = columns.groups(files, tables, params)
 
@@ -112,9 +115,29 @@ def _read(
     return found, told, names, features
 
 
-def _whole(file: Place, params: Params, reader: Reader):
-    (table,) = reader.parts(file.existing(reader.EXPECTED, folder=False), params, None)
-    return table
+def _whole(place: Place, params: Params, reader: Reader) -> tuple[Any, np.ndarray]:
+    """All rows of a file, or of the parts in a folder; and where a user finds each."""
+    import pandas as pd  # here: it takes a second to import
+
+    files = in_parts(place, reader.ENDING) or [place]
+    found: list[Any] = []
+    rows: list[str] = []
+    for file in files:
+        (table,) = reader.parts(file.existing(reader.EXPECTED, folder=False), params, None)
+        found.append(_as_first(files[0], found[0] if found else table, file, table))
+        rows += [f"{file.name} {row + 1}" for row in table.index]
+    return pd.concat(found, ignore_index=True) if found[1:] else found[0], np.array(rows)
+
+
+def _as_first(first: Place, expected: Any, file: Place, table: Any) -> Any:
+    """A part with its columns in the order of the first one."""
+    odd = sorted({*expected} ^ {*table})
+    if odd:
+        raise UserError(
+            f"{file}: {some(odd)} is in one of {first.name} and {file.name} alone. Expected the "
+            "same columns in every part of a table."
+        )
+    return table[list(expected)]
 
 
 def _files(params: Params, place: Place, reader: Reader) -> dict[str, Place]:
@@ -126,7 +149,8 @@ def _files(params: Params, place: Place, reader: Reader) -> dict[str, Place]:
     if is_folder:
         every = {split: place / f"{split}{reader.ENDING}" for split in SPLITS}
         files = {split: each for split, each in every.items() if each.path.exists()}
-        files = {"train": every["train"], **files}
+        whole = not files and in_parts(place, reader.ENDING)
+        files = {"train": place if whole else every["train"], **files}
     if "test" in files and _is_new(files["test"], params, reader):
         what = f"{files['test'].name} has no column {params.target}: new rows to predict"
         log.info("%s: %s", place, what)
@@ -189,7 +213,7 @@ def new(place: Place, schema: dict[str, Any], params: Params, reader: Reader) ->
     """Rows to predict, some at a time. The order of the columns does not matter.
 
     Args:
-        place: a file, with the target or without it.
+        place: a file, or a folder of parts, with the target or without it.
         schema: the content of `schema.json`.
         params: see `as_trained`.
         reader: of the file.
@@ -197,6 +221,15 @@ def new(place: Place, schema: dict[str, Any], params: Params, reader: Reader) ->
     Raises:
         UserError: a column is missing, or has a value that it cannot have.
     """
+    files = in_parts(place, reader.ENDING) or [place]
+    for file in files:
+        called = f"{file.name} row" if files[1:] else "row"
+        yield from _new_rows(file, called, schema, params, reader)
+
+
+def _new_rows(
+    place: Place, called: str, schema: dict[str, Any], params: Params, reader: Reader
+) -> Iterator[New]:
     # Here, as pandas takes a second to import.
     from tasks.sources import columns, kinds
 
@@ -227,4 +260,4 @@ def new(place: Place, schema: dict[str, Any], params: Params, reader: Reader) ->
         if labelled and not classes:
             y = columns.numbers(place, y, "or take the column out", params.mark)
         labels = None if y is None else y.to_numpy()
-        yield New(x["new"], [f"row {row + 1}" for row in part.index], labels, words)
+        yield New(x["new"], [f"{called} {row + 1}" for row in part.index], labels, words)

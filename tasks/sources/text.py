@@ -16,8 +16,8 @@ Params = Any  # of csv.py, which imports this file
 
 ENDING = ".csv"
 EXPECTED = (
-    "a .csv file with a row of column names, or a folder with train.csv, and perhaps val.csv and "
-    "test.csv"
+    "a .csv file with a row of column names, a folder with train.csv, and perhaps val.csv and "
+    "test.csv, or a folder of parts such as part-0.csv"
 )
 MISSING = ("NA", "N/A", "NaN", "nan", "<NA>")  # as R, Excel and pandas write a missing value
 

@@ -241,7 +241,7 @@ WRONG = {
     ),
     "no train.csv": (
         lambda path: put_csv(path / "in/test.csv", *table()) and of_csv(path / "in", test="given"),
-        r"there is no .*/in/train\.csv\. Expected a \.csv file .* or a folder with train\.csv",
+        r"there is no .*/in/train\.csv\. Expected a \.csv file .* a folder with train\.csv",
     ),
     "group to validate and to test": (
         lambda path: (
