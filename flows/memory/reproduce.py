@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 from dvc.exceptions import ReproductionError
 from dvc.repo import Repo
-from dvc.rwlock import RWLockFileCorruptedError
+from dvc.rwlock import RWLockFileFormatError
 
 from flows.memory.lock import Used
 from flows.memory.outputs import drop_damaged, put_back
@@ -86,8 +87,19 @@ def _by_dvc(repo: Repo, target: str, force: bool) -> list:
     try:
         return repo.reproduce(target, single_item=True, force=force)
     except ReproductionError as error:
-        if not isinstance(error.__cause__, RWLockFileCorruptedError):
+        file = Path(repo.tmp_dir, "rwlock")
+        if not isinstance(error.__cause__, RWLockFileFormatError) and _is_json(file):
             raise
         # A kill left half of it. DVC edits it under a lock of its own: no live run is writing it.
-        Path(repo.tmp_dir, "rwlock").unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
         return repo.reproduce(target, single_item=True, force=force)
+
+
+def _is_json(file: Path) -> bool:
+    try:
+        json.loads(file.read_bytes())
+    except FileNotFoundError:
+        return True
+    except ValueError:  # of the text, or of its bytes
+        return False
+    return True

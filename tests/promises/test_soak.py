@@ -64,13 +64,15 @@ def test_what_is_killed_and_damaged_never_becomes_a_wrong_result(
             damage(draw, workspace.path)
         name = draw.choice(list(COMMANDS))
         told[name] += 1
-        done = once(workspace, COMMANDS[name], draw.uniform(0.1, LONGEST[name]))
+        done, said = once(workspace, COMMANDS[name], draw.uniform(0.1, LONGEST[name]))
         told["killed"] += done is None
         told["refused"] += bool(done)
         assert project.sections("linear") == sections
         if name in ("flow", "dvc") and done == 0:
-            differs = {path for path, _ in workspace.bytes("linear").items() ^ whole.items()}
-            assert differs <= (rotten(project) if name == "dvc" else set())
+            now = workspace.bytes("linear")
+            differs = {path for path, _ in now.items() ^ whole.items()}
+            missing = sorted(whole.keys() - now.keys())
+            assert differs <= (rotten(project) if name == "dvc" else set()), (missing, said)
 
     mend(workspace)
     assert workspace.bytes("linear") == whole
@@ -78,17 +80,16 @@ def test_what_is_killed_and_damaged_never_becomes_a_wrong_result(
     print(json.dumps(told))
 
 
-def once(workspace, command: list[str], seconds: float) -> int | None:
-    """The exit code of a command; None if it was killed."""
+def once(workspace, command: list[str], seconds: float) -> tuple[int | None, str]:
+    """The exit code of a command, None if it was killed; and what it said."""
     process = workspace.start(*command)
     try:
         said = process.communicate(timeout=seconds)[0]
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        return None
+        return None, process.communicate()[0]
     assert "Traceback" not in said or command[0] == "dvc", said
-    return process.returncode
+    return process.returncode, said
 
 
 def rotten(project: Project) -> set[str]:
@@ -105,7 +106,7 @@ def rotten(project: Project) -> set[str]:
 def mend(workspace) -> None:
     """What a person does in the end, by docs/recovery.md: the flow, until all is well."""
     for _ in range(4):
-        if once(workspace, COMMANDS["flow"], 200) == 0:
+        if once(workspace, COMMANDS["flow"], 200)[0] == 0:
             break
         workspace.run("git", "checkout", "-q", "HEAD", "dvc.lock")
     workspace.run(*REPRO)
