@@ -93,6 +93,7 @@ def parsed(column: pd.Series, kind: str) -> tuple[pd.Series, str]:
         return found.astype(np.float64), "true or false, yes or no, 1 or 0"
 
     form = kind.removeprefix("date").strip() or "ISO8601"
+    column = column.mask(column.isin(("now", "today")))  # which pandas takes for dates
     dates = pd.to_datetime(column, format=form, errors="coerce", utc=True)
     try:
         seconds = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)

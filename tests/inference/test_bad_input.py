@@ -99,6 +99,9 @@ BODIES = {
     "a date that is none": (
         "people", CSV, f"{HEAD}1,2,Oslo,yes,soon,1\n".encode(), 422, "joined has 'soon'.*such as 20"
     ),
+    "the moment of the question": (
+        "people", CSV, f"{HEAD}1,2,Oslo,yes,now,1\n".encode(), 422, "joined has 'now'.*such as 20"
+    ),
     "the year -2024": (
         "people", CSV, f"{HEAD}1,2,Oslo,yes,-2024-01-02,1\n".encode(), 422, "has '-2024-01-02' in"
     ),
