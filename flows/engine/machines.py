@@ -28,6 +28,7 @@ from flows.project import sweeps
 from flows.project.folder import Project
 from tasks.core.folder import md5
 from tasks.core.step import Stopped, UserError, log, stopping
+from tasks.training import environment
 
 HERE = ("127.0.0.1", "localhost", "::1")  # this machine, for itself
 MOST = 64  # trials that are handed out at once
@@ -51,6 +52,7 @@ class Parcel(NamedTuple):
     result: Result
     entries: list[Entry]
     contents: dict[str, bytes]
+    cpu: tuple[str, ...]  # of that machine
 
 
 class There:
@@ -66,6 +68,7 @@ class There:
         parcel = self._sent(
             Order(trials.sweep.name, trial, trials.sweep.made_from, trials.rows, code())
         )
+        _tell_of_another(parcel.cpu)
         for entry in parcel.entries:
             trials.recall.adopt(entry, parcel.contents)
         return parcel.result if parcel.result.state == FAILED else trials.find(trial) or _lost()
@@ -85,7 +88,8 @@ class There:
                     "Dask's scheduler has gone. What was trained is kept here. Start it, then run "
                     "the same command again."
                 ) from None
-        return Parcel(Result(FAILED, says=f"its Dask workers ended {DEATHS} times"), [], {})
+        ended = Result(FAILED, says=f"its Dask workers ended {DEATHS} times")
+        return Parcel(ended, [], {}, cpu())
 
     def _awaited(self, future: Future) -> Parcel:
         while not future.done():
@@ -102,6 +106,22 @@ class There:
         self.stop()
 
 
+@cache  # once for each kind
+def _tell_of_another(there: tuple[str, ...]) -> None:
+    if there != cpu():
+        log.warning(
+            "a Dask worker has another kind of processor (%s; here %s): the last digits of its "
+            "trials may differ. For a table to the bit, take only workers of one kind",
+            *map(" ".join, (there, cpu())),
+        )
+
+
+@cache
+def cpu() -> tuple[str, ...]:
+    """Make and features of this machine's processor, as far as bits depend on them."""
+    return tuple(environment.describe()["cpu"])
+
+
 def _lost() -> Result:
     return Result(FAILED, says="DVC's cache has lost it")
 
@@ -114,6 +134,23 @@ def connect(address: str, trials: Trials) -> list[There]:
 
     Raises:
         UserError: nobody answers there, it has no worker, or everybody could reach it.
+    """
+    check(address)
+    try:
+        security = Security(require_encryption=True) if address.startswith("tls") else None
+        client = Client(address, timeout=PATIENCE, security=security, set_as_default=False)
+    except (OSError, TimeoutError, ValueError, TypeError) as error:
+        raise UserError(f"--on {address}: no Dask scheduler answers there ({error}).") from None
+    if not client.scheduler_info(n_workers=-1)["workers"]:
+        log.info("Dask has no worker yet: the trials wait for the first one")
+    return [There(client) for _ in range(min(MOST, trials.sweep.params.round))]
+
+
+def check(address: str) -> None:
+    """Refuse the address of a Dask scheduler that is none, or that everybody could reach.
+
+    Raises:
+        UserError: it is.
     """
     expected = UserError(f"--on {address}: expected tcp://127.0.0.1:8786, or tls://HOST:PORT.")
     try:
@@ -128,14 +165,6 @@ def connect(address: str, trials: Trials) -> list[There]:
             f"--on {address}: Dask's scheduler runs code for everybody who reaches it. Use tls://, "
             "or let SSH bring its port to this machine: ssh -L 8786:127.0.0.1:8786 HOST."
         )
-    try:
-        security = Security(require_encryption=True) if place.scheme == "tls" else None
-        client = Client(address, timeout=PATIENCE, security=security, set_as_default=False)
-    except (OSError, TimeoutError, ValueError, TypeError) as error:
-        raise UserError(f"--on {address}: no Dask scheduler answers there ({error}).") from None
-    if not client.scheduler_info(n_workers=-1)["workers"]:
-        log.info("Dask has no worker yet: the trials wait for the first one")
-    return [There(client) for _ in range(min(MOST, trials.sweep.params.round))]
 
 
 @cache
@@ -176,7 +205,7 @@ def run_there(order: Order) -> Parcel:
         finally:
             ended.set()
     entries = list(trials.entries.get(order.trial.trained, {}).values())
-    return Parcel(result, entries, trials.recall.packed(entries))
+    return Parcel(result, entries, trials.recall.packed(entries), cpu())
 
 
 def _of(order: Order) -> tuple[Trials, Apart]:
