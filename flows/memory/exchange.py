@@ -84,6 +84,8 @@ class _Remote:
             place = repo.cloud.get_remote_odb(None, "push", hash_name="md5-dos2unix")
         except NoRemoteError:
             raise UserError(NO_REMOTE) from None
+        except ImportError as error:  # the kind's package
+            raise UserError(f"DVC's remote: {error}. Install it with pip.") from None
         if isinstance(place.fs, HTTPFileSystem):
             raise UserError("DVC cannot list what an HTTP remote has: use SSH, S3 or a folder.")
         self.fs, self.path = place.fs, place.fs.join(place.path, "runs")
