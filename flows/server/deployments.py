@@ -120,7 +120,7 @@ def _entrypoint(flow: Flow) -> str:
 
 def _start(project: Project, flow: Flow, schema: dict[str, Any]) -> dict[str, Any]:
     """How the flow is started, and its form: what no person sets."""
-    directory = {"directory": f"{{{{ {ROOT} }}}}"}  # each worker's own
+    directory = {"directory": f"{{{{ ${ROOT} }}}}"}  # each worker's own
     return {
         "entrypoint": _entrypoint(flow),
         "path": _owner(project),

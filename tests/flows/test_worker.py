@@ -147,7 +147,7 @@ def test_a_deployment_names_no_folder_of_one_machine(offer, prefect_server):
     offer()
     (step,) = read(prefect_server, "linear")["pull_steps"]
     (options,) = step.values()
-    assert options == {"directory": "{{ KERAS_FLOWS_ROOT }}"}
+    assert options == {"directory": "{{ $KERAS_FLOWS_ROOT }}"}
 
 
 def test_a_start_that_changes_nothing_leaves_the_deployments_alone(offer, prefect_server):

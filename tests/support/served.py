@@ -61,6 +61,14 @@ class Served:
         self._start("worker")
         eventually(lambda: self._workers() > before, 120)
 
+    def join(self, workspace) -> subprocess.Popen:
+        """Let a clone on another machine work for this server; returns when it asks for runs."""
+        workspace.env["PREFECT_HOME"] = str(workspace.path / ".prefect")
+        before = self._workers()
+        self._start("worker", "--server", self.url, workspace=workspace)
+        eventually(lambda: self._workers() > before, 120)
+        return self.processes[-1]
+
     def end_work(self) -> None:
         self._end(self.processes.pop())
 
@@ -71,13 +79,14 @@ class Served:
             return set()
         return {worker["name"] for worker in answer.raise_for_status().json()}
 
-    def _start(self, verb: str) -> None:
+    def _start(self, verb: str, *options: str, workspace=None) -> None:
+        workspace = workspace or self.workspace
         # Another test's server may be about to take 4200.
         port = {"PREFECT_SERVER_API_PORT": str(free_port())}
-        env = {**os.environ, **self.workspace.env, **port, **self.env}
+        env = {**os.environ, **workspace.env, **port, **self.env}
         process = subprocess.Popen(
-            ["python", "-m", "flows", verb],
-            cwd=self.workspace.path,
+            ["python", "-m", "flows", verb, *options],
+            cwd=workspace.path,
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=self.log,
