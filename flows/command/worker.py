@@ -33,6 +33,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--port", type=int, default=0, help="where Dask reaches this machine (any free one)"
     )
+    parser.add_argument("--pool", help="take only what is sent to this pool (keras-flows)")
     options = parser.parse_args(arguments)
     project = Project.here()
     if options.server:
@@ -41,15 +42,16 @@ def main(arguments: list[str]) -> int:
     # A shell's background jobs ignore it; Prefect ends by it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with plain_errors() as end:
-        work(project, options.on, options.port)
+        work(project, options.pool, options.on, options.port)
     return end.code
 
 
-def work(project: Project, on: str | None = None, port: int = 0) -> None:
+def work(project: Project, pool: str | None = None, on: str | None = None, port: int = 0) -> None:
     """Register the deployments, and start a worker that runs them, until Ctrl-C.
 
     Args:
         project: whose pipelines are offered, and in whose folder the runs are.
+        pool: whose runs are taken, if not those of the pool that all deployments begin with.
         on: the address of a Dask scheduler, for which trials run here too.
         port: at which that scheduler reaches this machine; 0 is any.
 
@@ -83,7 +85,7 @@ def work(project: Project, on: str | None = None, port: int = 0) -> None:
         threading.Thread(target=_run_trials, args=(project, on, port), daemon=True).start()
     os.environ[ROOT] = str(project.root)
     os.environ["PREFECT_WORKER_QUERY_SECONDS"] = "3"
-    prefect("worker", "start", "--pool", POOL, "--type", "process")
+    prefect("worker", "start", "--pool", pool or POOL, "--type", "process")
 
 
 def _run_trials(project: Project, on: str, port: int) -> None:
