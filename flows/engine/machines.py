@@ -184,7 +184,9 @@ _turn = threading.Lock()
 
 def run_there(order: Order) -> Parcel:
     """Run a trial in the clone whose code this worker runs."""
-    differing = sorted(dict(code().items() ^ order.code.items()))
+    # As it was when this worker began, which it runs, and as it is now.
+    both = code().items() ^ order.code.items() | (code.__wrapped__().items() ^ order.code.items())
+    differing = sorted(dict(both))
     if differing:
         more = f" and {len(differing) - 1} more" if len(differing) > 1 else ""
         raise Outside(
@@ -209,7 +211,8 @@ def run_there(order: Order) -> Parcel:
 
 
 def _of(order: Order) -> tuple[Trials, Apart]:
-    if order.made_from not in _here:
+    known = _here.get(order.made_from)
+    if known is None or known[0].rows != order.rows:  # or the data were brought meanwhile
         project = Project.here()
         found = sweeps.read(project, order.name)
         if found is None or found.made_from != order.made_from:
@@ -225,8 +228,9 @@ def _of(order: Order) -> tuple[Trials, Apart]:
     trials, apart = _here[order.made_from]
     if trials.rows != order.rows:
         raise Outside(
-            f"The Dask worker at {get_worker().address} has normalized other rows: other data, or "
-            "a processor that rounds otherwise. Take it out of this sweep."
+            f"The Dask worker at {get_worker().address} has normalized other rows. If its data "
+            "differ, bring them there (`python -m flows pull`); if its processor rounds "
+            "otherwise, take it out of this sweep."
         )
     return trials, apart
 
