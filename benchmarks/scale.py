@@ -1,9 +1,9 @@
 """What 1,000 trials on 50 machines cost, with trials that sleep for a second instead of training.
 
-python benchmarks/scale.py [--trials 1000] [--workers 50] [--weights 100000] [--prefect]
+python benchmarks/scale.py [--trials 1000] [--workers 50] [--weights 100000]
 
-The sweep, Dask's scheduler, its workers (all in one process), DVC's cache, git and the remote are the
-real ones; only `run_there` is not. A trial's outputs are random bytes of the right number.
+The sweep, Dask's scheduler, its workers (all in one process), DVC's cache, git and the remote are
+the real ones; only `run_there` is not. A trial's outputs are random bytes of the right number.
 """
 
 from __future__ import annotations
@@ -104,16 +104,14 @@ def cost(process: psutil.Process) -> float:
 
 
 SWEEP = """
-import os, sys, time
+import os, sys
 from pathlib import Path
 from benchmarks import scale
 from flows.engine import machines
 from flows.project.folder import Project
 machines.run_there = scale.stand_in
 from flows.engine.sweep import sweep
-begun = time.monotonic()
 sweep(Project(Path(os.environ["SCALE_PROJECT"])), "linear", on=sys.argv[1])
-print(f"took {time.monotonic() - begun:.1f}")
 """
 
 
@@ -153,14 +151,15 @@ def measure(project: Project, folder: Path, options: argparse.Namespace) -> None
         after = cost(dask), cost(workers)
         memory = dask.memory_info().rss / 2**20
     ideal = options.trials / options.workers * SECOND
-    print(
-        f"sweep: {run.seconds:.1f} s by the clock, {ideal:.0f} s of it asleep, {run.output.split('took')[-1].strip()} s without imports"
-    )
+    print(f"sweep: {run.seconds:.1f} s by the clock, {ideal:.0f} s of it asleep")
     print(f"  its process: {run.processor:.1f} s of the processor, {run.mib:.0f} MiB")
     print(f"  Dask's scheduler: {after[0] - before[0]:.1f} s, {memory:.0f} MiB")
     print(f"  {options.workers} workers: {after[1] - before[1]:.1f} s")
     again = timed([sys.executable, "-c", SWEEP.replace(", on=sys.argv[1]", "")], root)
     print(f"asked again: {again.seconds:.1f} s, {again.processor:.1f} s of the processor")
+
+    shown = timed([sys.executable, "-m", "flows", "sweep", "linear"], project.root)
+    print(f"by Prefect: {shown.seconds:.1f} s, {shown.processor:.1f} s of the processor")
 
     refs = subprocess.run(
         ["git", "for-each-ref", "refs/exps"], cwd=project.root, capture_output=True

@@ -93,7 +93,13 @@ def _run_trials(project: Project, on: str, port: int) -> None:
     command = [sys.executable, "-m", "flows.engine.dask_worker", on, str(port)]
     while True:
         print(f"trials of sweeps: a Dask worker for {on}", flush=True)
-        subprocess.run(command, cwd=project.root, stdin=subprocess.DEVNULL, check=False)
+        subprocess.run(
+            command,
+            cwd=project.root,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for this process, with which that one ends
+            check=False,
+        )
         time.sleep(EVERY)
 
 

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from distributed import Client, Security, Worker, get_worker
+from distributed import Client, Reschedule, Security, Worker, get_worker
 from distributed.client import Future
 from distributed.comm import CommClosedError
+from distributed.core import Status
 from distributed.scheduler import KilledWorker
 
 from flows.engine.apart import Apart
@@ -33,6 +34,7 @@ from tasks.training import environment
 HERE = ("127.0.0.1", "localhost", "::1")  # this machine, for itself
 MOST = 64  # trials that are handed out at once
 PATIENCE = "30s"  # for the scheduler to answer
+OPEN = (Status.running, Status.paused)  # of a worker that is not about to leave
 SAME = ("requirements.lock", "dvc.yaml")  # files that a worker must have, beside all of tasks
 
 
@@ -204,6 +206,10 @@ def run_there(order: Order) -> Parcel:
         threading.Thread(target=_stop_if_cancelled, args=about, daemon=True).start()
         try:
             result = trials.run(order.trial, apart)
+        except Stopped:
+            if worker.status in OPEN:  # the sweep was stopped
+                raise
+            raise Reschedule from None
         finally:
             ended.set()
     entries = list(trials.entries.get(order.trial.trained, {}).values())
@@ -236,9 +242,9 @@ def _of(order: Order) -> tuple[Trials, Apart]:
 
 
 def _stop_if_cancelled(apart: Apart, worker: Worker, key: Any, ended: threading.Event) -> None:
-    """The client may cancel a trial; Dask would let it run to its end."""
+    """A sweep may be stopped, or this worker end; Dask would let a trial run to its end."""
     while not ended.wait(0.5):
         task = worker.state.tasks.get(key)
-        if task is None or task.state != "executing":
+        if task is None or task.state != "executing" or worker.status not in OPEN:
             apart.stop()
             return

@@ -119,16 +119,20 @@ def test_another_kind_of_processor_is_told_once(caplog):
     assert "the last digits of its trials may differ" in said
 
 
-def test_a_trial_whose_worker_is_killed_is_trained_by_another(clones, scheduler):
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_trial_whose_worker_goes_is_handed_to_another_which_resumes_it(clones, scheduler, how):
     ours, theirs = clones
     for each in clones:
         each.set(linear__fit__epochs=3000, linear__run__save_every=0.1)
-        put_sweep(Project(each.path), trials=2, round=1, seed=5)
+        put_sweep(Project(each.path), trials=1, round=1, seed=int(how), search="random")
     place = theirs.path / ".dvc/tmp/sweeps/linear"
+    for log in place.glob("worker-*.log"):
+        log.unlink()
     with dask("worker", theirs, scheduler, ANY) as first:
         process = ours.start("python", "-c", RUN.format(scheduler))
         eventually(lambda: list(place.glob("*/data/linear/.resume/fit.npz")), 200)
-        first.kill()
+        first.send_signal(how)
+        first.wait(timeout=25)  # Dask would wait for 30 s, for the trial to end
         with dask("worker", theirs, scheduler, ANY):
             said = process.communicate(timeout=300)[0]
     assert process.returncode == 0, said
