@@ -41,7 +41,7 @@ def folder(place: Path) -> Iterator[tuple[str, dict[str, str]]]:
 def ssh(place: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """An sshd that lets in whoever has one key."""
     if SSHD is None:
-        pytest.skip("sshd is not installed here: `make tools` does it")
+        pytest.skip("sshd is not installed here: Debian has it in openssh-server")
     for name in ("host", "key"):
         make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(place / name)]
         subprocess.run(make, check=True)
