@@ -53,7 +53,7 @@ ui: .venv/installed ## Prefect's server with its UI, for this project: python -m
 worker: .venv/installed ## run what the UI starts and schedules (beside `make ui`): python -m flows worker
 	@python -m flows worker
 
-join: .venv/installed ## work for another machine's server: make join SERVER=http://HOST:4200/api (and ON=tcp://127.0.0.1:8786 PORT=40001)
+join: .venv/installed ## work for another machine's server: make join SERVER=http://HOST:4200 (and ON, PORT: docs/machines.md)
 	@exec python -m flows worker --server "$(SERVER)" $(if $(ON),--on "$(ON)" $(if $(PORT),--port "$(PORT)"))
 
 test: .venv/developer ## all tests: pytest -n 3 --dist loadfile

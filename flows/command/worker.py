@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from flows.command.terminal import plain_errors
 from flows.project.folder import Project
@@ -26,7 +27,7 @@ EVERY = 2  # seconds between two looks at params.yaml
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser("python -m flows worker", description=__doc__)
-    parser.add_argument("--server", metavar="URL", help="Prefect's server: http://HOST:4200/api")
+    parser.add_argument("--server", metavar="URL", help="of Prefect's server: http://HOST:4200")
     parser.add_argument(
         "--on", metavar="ADDRESS", help="run trials of sweeps too, for a Dask scheduler"
     )
@@ -37,13 +38,19 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     project = Project.here()
     if options.server:
-        os.environ["PREFECT_API_URL"] = options.server
+        os.environ["PREFECT_API_URL"] = api(options.server)
     configure(project, verbose=True)
     # A shell's background jobs ignore it; Prefect ends by it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with plain_errors() as end:
         work(project, options.pool, options.on, options.port)
     return end.code
+
+
+def api(address: str) -> str:
+    """Where Prefect's server is asked, also if the address is that of its page."""
+    bare = address.rstrip("/")
+    return bare if urlsplit(bare).path else f"{bare}/api"
 
 
 def work(project: Project, pool: str | None = None, on: str | None = None, port: int = 0) -> None:

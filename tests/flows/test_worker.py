@@ -10,6 +10,7 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.batch_predict import run_predict
+from flows.command.worker import api
 from flows.pipeline import run_pipeline
 from flows.project.edit import text_of, without, write
 from flows.project.folder import Project
@@ -18,6 +19,19 @@ from flows.sweep import run_sweep
 from tests.support.swept import put_sweep
 
 SHIPPED = Project.here()
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ("http://first:4200", "http://first:4200/api"),
+        ("http://first:4200/", "http://first:4200/api"),
+        ("http://first:4200/api", "http://first:4200/api"),
+        ("https://team.example/prefect/api/", "https://team.example/prefect/api"),
+    ],
+)
+def test_a_server_is_named_by_its_page_or_its_api(given, asked):
+    assert api(given) == asked
 
 
 @pytest.fixture
