@@ -35,6 +35,10 @@ HERE = ("127.0.0.1", "localhost", "::1")  # this machine, for itself
 MOST = 64  # trials that are handed out at once
 PATIENCE = "30s"  # for the scheduler to answer
 OPEN = (Status.running, Status.paused)  # of a worker that is not about to leave
+ELSEWHERE = (
+    "Dask's scheduler cannot import the project. Start it in the project's folder: python -m "
+    "flows.engine.dask_scheduler tcp://127.0.0.1:8786."
+)
 SAME = ("requirements.lock", "dvc.yaml")  # files that a worker must have, beside all of tasks
 
 
@@ -81,6 +85,10 @@ class There:
             self.future = self.client.submit(run_there, order, key=key, pure=False, retries=0)
             try:
                 return self._awaited(self.future)
+            except RuntimeError as error:
+                if "deserialization" not in str(error):
+                    raise
+                raise Outside(ELSEWHERE) from None
             except KilledWorker:
                 log.warning("the Dask workers of a trial ended: it is handed out again")
             except (CancelledError, CommClosedError, OSError):
@@ -154,7 +162,7 @@ def check(address: str) -> None:
     Raises:
         UserError: it is.
     """
-    expected = UserError(f"--on {address}: expected tcp://127.0.0.1:8786, or tls://HOST:PORT.")
+    expected = UserError(f"{address}: expected tcp://127.0.0.1:8786, or tls://HOST:PORT.")
     try:
         place = urlsplit(address)
         known = place.scheme in ("tcp", "tls") and place.port
@@ -164,7 +172,7 @@ def check(address: str) -> None:
         raise expected
     if place.scheme == "tcp" and place.hostname not in HERE:
         raise UserError(
-            f"--on {address}: Dask's scheduler runs code for everybody who reaches it. Use tls://, "
+            f"{address}: Dask's scheduler runs code for everybody who reaches it. Use tls://, "
             "or let SSH bring its port to this machine: ssh -L 8786:127.0.0.1:8786 HOST."
         )
 

@@ -22,7 +22,8 @@ RUN = "from flows.engine.sweep import *; sweep(Project.here(), 'linear', on='{}'
 
 
 MODULES = {
-    "scheduler": ("distributed.cli.dask_scheduler", "--no-dashboard"),
+    "scheduler": ("flows.engine.dask_scheduler",),
+    "bare": ("distributed.cli.dask_scheduler", "--no-dashboard"),
     "worker": ("flows.engine.dask_worker",),
 }
 
@@ -55,9 +56,9 @@ def clones(workspaces):
 
 @pytest.fixture(scope="module")
 def scheduler(clones):
-    port = free_port()
-    with dask("scheduler", clones[0], "--host", "127.0.0.1", "--port", str(port)):
-        yield f"tcp://127.0.0.1:{port}"
+    address = f"tcp://127.0.0.1:{free_port()}"
+    with dask("scheduler", clones[0], address):
+        yield address
 
 
 ANY = "0"  # port
@@ -156,6 +157,16 @@ def test_a_worker_with_other_code_or_other_parameters_refuses(clones, scheduler)
     file.write_text(before)
 
 
+def test_a_scheduler_that_was_started_elsewhere_is_told_where(clones, tmp_path):
+    ours, port = clones[0], free_port()
+    put_sweep(Project(ours.path), trials=1, round=1, search="random", seed=14)
+    elsewhere = Workspace(tmp_path / "elsewhere")
+    elsewhere.path.mkdir()
+    with dask("bare", elsewhere, "--host", "127.0.0.1", "--port", str(port)):
+        said = ours.run("python", "-c", RUN.format(f"tcp://127.0.0.1:{port}"), code=1)
+    assert "Start it in the project's folder: python -m flows.engine.dask_scheduler" in said
+
+
 @pytest.fixture
 def certificate(tmp_path, monkeypatch):
     """Makes one, by which scheduler, workers and clients know each other from now on."""
@@ -179,10 +190,8 @@ def test_with_tls_whoever_has_no_certificate_of_the_team_is_kept_out(clones, cer
     for each in clones:
         put_sweep(Project(each.path), trials=1, round=1, search="random", seed=11)
     certificate("team")
-    port = free_port()
-    address = f"tls://127.0.0.1:{port}"
-    options = ("--protocol", "tls", "--host", "127.0.0.1", "--port", str(port))
-    with dask("scheduler", ours, *options), dask("worker", theirs, address, ANY):
+    address = f"tls://127.0.0.1:{free_port()}"
+    with dask("scheduler", ours, address), dask("worker", theirs, address, ANY):
         ours.run("python", "-c", RUN.format(address))
         certificate("stranger")
         impatient = RUN.replace("; ", "; from flows.engine import machines; ", 1)

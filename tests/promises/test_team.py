@@ -145,10 +145,9 @@ def test_a_second_clone_joins_and_works_in_its_own_folder_with_what_the_first_ha
 
 
 def test_a_sweep_in_one_clone_is_trained_in_the_other_and_then_known_to_a_run_there(served, second):
-    first, port = served.workspace, free_port()
-    address = f"tcp://127.0.0.1:{port}"
+    first, address = served.workspace, f"tcp://127.0.0.1:{free_port()}"
     served.end_work()
-    with dask("scheduler", first, "--host", "127.0.0.1", "--port", str(port)):
+    with dask("scheduler", first, address):
         served.join(second, "--on", address, pool="second")
         env = {"PREFECT_API_URL": served.url, "PREFECT_API_AUTH_STRING": PASSWORD}
         first.run("python", "-m", "flows", "sweep", "linear", "--on", address, **env)
