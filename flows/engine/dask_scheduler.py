@@ -15,7 +15,7 @@ from distributed.cli.dask_scheduler import main
 from flows.engine.machines import check
 from tasks.core.step import UserError
 
-SILENCE = "60s"  # of a worker; Dask's own is five minutes
+SILENCE = "30s"  # of a worker, and Dask looks as often; its own is five minutes
 
 
 def start(address: str) -> None:
