@@ -53,6 +53,9 @@ ui: .venv/installed ## Prefect's server with its UI, for this project: python -m
 worker: .venv/installed ## run what the UI starts and schedules (beside `make ui`): python -m flows worker
 	@python -m flows worker
 
+join: .venv/installed ## work for another machine's server: make join SERVER=http://HOST:4200 (and ON, PORT: docs/machines.md)
+	@exec python -m flows worker --server "$(SERVER)" $(if $(ON),--on "$(ON)" $(if $(PORT),--port "$(PORT)"))
+
 test: .venv/developer ## all tests: pytest -n 3 --dist loadfile
 	@python -m pytest -n 3 --dist loadfile
 
@@ -83,4 +86,4 @@ lock: ## write both lock files anew (needs uv)
 	$(LOCK) pyproject.toml -o requirements.lock
 	$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock
 
-.PHONY: help install run linear new train sweep serve plan repro ui worker test tools test-ui soak soak-sweep verify lint lock
+.PHONY: help install run linear new train sweep serve plan repro ui worker join test tools test-ui soak soak-sweep verify lint lock

@@ -22,6 +22,8 @@ VERBS = {
     "verify": "run the last commit again in a clean place, and compare every hash",
     "remove": "take a pipeline out of params.yaml",
     "tidy": "delete old experiments and runs, and what DVC's cache keeps for nobody",
+    "push": "send what is new to DVC's remote: results, runs and trials",
+    "pull": "take what is new from DVC's remote",
     "ui": "start Prefect's server with its UI",
     "worker": "offer the pipelines in the UI, and run what it starts and schedules",
 }

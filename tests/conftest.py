@@ -29,7 +29,17 @@ BIN = Path(sys.executable).parent
 SLOWEST_FIRST = (
     *("sweep_kill", "sweep", "sweep_flow", "machines", "sweep_trouble"),
     *("deployments", "kill", "deployed_runs", "flow", "one_memory", "trouble", "browser", "soak"),
-    *("export", "untold", "share", "records", "other_data", "tidy", "experiments", "fashion"),
+    *(
+        "export",
+        "untold",
+        "share",
+        "remotes",
+        "records",
+        "other_data",
+        "tidy",
+        "experiments",
+        "fashion",
+    ),
     *("formats", "terminal"),
     *("user_settings", "large", "surroundings", "predict", "worker", "ui", "places", "team"),
     *("server", "page", "bad_input"),

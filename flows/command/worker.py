@@ -1,13 +1,19 @@
-"""Offer the pipelines of params.yaml in Prefect's UI, and run what it starts and schedules."""
+"""Offer the pipelines of params.yaml in Prefect's UI, and run what it starts and schedules.
+
+On another machine, in a clone of the project, the same joins the server of the first one.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from flows.command.terminal import plain_errors
 from flows.project.folder import Project
@@ -21,30 +27,57 @@ EVERY = 2  # seconds between two looks at params.yaml
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser("python -m flows worker", description=__doc__)
-    parser.parse_args(arguments)
+    parser.add_argument("--server", metavar="URL", help="of Prefect's server: http://HOST:4200")
+    parser.add_argument(
+        "--on", metavar="ADDRESS", help="run trials of sweeps too, for a Dask scheduler"
+    )
+    parser.add_argument(
+        "--port", type=int, default=0, help="where Dask reaches this machine (any free one)"
+    )
+    parser.add_argument("--pool", help="take only what is sent to this pool (keras-flows)")
+    options = parser.parse_args(arguments)
     project = Project.here()
+    if options.server:
+        os.environ["PREFECT_API_URL"] = api(options.server)
     configure(project, verbose=True)
     # A shell's background jobs ignore it; Prefect ends by it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with plain_errors() as end:
-        work(project)
+        work(project, options.pool, options.on, options.port)
     return end.code
 
 
-def work(project: Project) -> None:
+def api(address: str) -> str:
+    """Where Prefect's server is asked, also if the address is that of its page."""
+    bare = address.rstrip("/")
+    return bare if urlsplit(bare).path else f"{bare}/api"
+
+
+def work(project: Project, pool: str | None = None, on: str | None = None, port: int = 0) -> None:
     """Register the deployments, and start a worker that runs them, until Ctrl-C.
 
+    Args:
+        project: whose pipelines are offered, and in whose folder the runs are.
+        pool: whose runs are taken, if not those of the pool that all deployments begin with.
+        on: the address of a Dask scheduler, for which trials run here too.
+        port: at which that scheduler reaches this machine; 0 is any.
+
     Raises:
-        UserError: PREFECT_API_URL names a server that does not answer, or params.yaml cannot be
-            read.
+        UserError: PREFECT_API_URL names a server that does not answer, params.yaml cannot be
+            read, or everybody could reach the Dask scheduler.
     """
+    if on is not None:
+        from flows.engine.machines import check  # here: Dask takes a second to import
+
+        check(on)
     if not os.environ.get("PREFECT_API_URL"):
         _wait_for_ui()
     Server(project).wait()
 
     from flows.batch_predict import run_predict  # here: Prefect takes 2 s to import
     from flows.pipeline import run_pipeline
-    from flows.server.deployments import POOL, register
+    from flows.server import lost
+    from flows.server.deployments import POOL, ROOT, register
     from flows.sweep import run_sweep
 
     def offer() -> None:
@@ -53,9 +86,28 @@ def work(project: Project) -> None:
 
     read = identity(project.params_file)
     offer()
+    lost.watch()
     threading.Thread(target=_offer_again, args=(project, read, offer), daemon=True).start()
+    if on is not None:
+        threading.Thread(target=_run_trials, args=(project, on, port), daemon=True).start()
+    os.environ[ROOT] = str(project.root)
     os.environ["PREFECT_WORKER_QUERY_SECONDS"] = "3"
-    prefect("worker", "start", "--pool", POOL, "--type", "process")
+    prefect("worker", "start", "--pool", pool or POOL, "--type", "process")
+
+
+def _run_trials(project: Project, on: str, port: int) -> None:
+    """Keep a Dask worker in a process of its own; it ends when its scheduler has gone."""
+    command = [sys.executable, "-m", "flows.engine.dask_worker", on, str(port)]
+    while True:
+        print(f"trials of sweeps: a Dask worker for {on}", flush=True)
+        subprocess.run(
+            command,
+            cwd=project.root,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for this process, with which that one ends
+            check=False,
+        )
+        time.sleep(EVERY)
 
 
 def _wait_for_ui() -> None:

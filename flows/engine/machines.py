@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from distributed import Client, Security, Worker, get_worker
+from distributed import Client, Reschedule, Security, Worker, get_worker
 from distributed.client import Future
 from distributed.comm import CommClosedError
+from distributed.core import Status
 from distributed.scheduler import KilledWorker
 
 from flows.engine.apart import Apart
@@ -28,10 +29,16 @@ from flows.project import sweeps
 from flows.project.folder import Project
 from tasks.core.folder import md5
 from tasks.core.step import Stopped, UserError, log, stopping
+from tasks.training import environment
 
 HERE = ("127.0.0.1", "localhost", "::1")  # this machine, for itself
 MOST = 64  # trials that are handed out at once
 PATIENCE = "30s"  # for the scheduler to answer
+OPEN = (Status.running, Status.paused)  # of a worker that is not about to leave
+ELSEWHERE = (
+    "Dask's scheduler cannot import the project. Start it in the project's folder: python -m "
+    "flows.engine.dask_scheduler tcp://127.0.0.1:8786."
+)
 SAME = ("requirements.lock", "dvc.yaml")  # files that a worker must have, beside all of tasks
 
 
@@ -51,6 +58,7 @@ class Parcel(NamedTuple):
     result: Result
     entries: list[Entry]
     contents: dict[str, bytes]
+    cpu: tuple[str, ...]  # of that machine
 
 
 class There:
@@ -66,6 +74,7 @@ class There:
         parcel = self._sent(
             Order(trials.sweep.name, trial, trials.sweep.made_from, trials.rows, code())
         )
+        _tell_of_another(parcel.cpu)
         for entry in parcel.entries:
             trials.recall.adopt(entry, parcel.contents)
         return parcel.result if parcel.result.state == FAILED else trials.find(trial) or _lost()
@@ -76,6 +85,10 @@ class There:
             self.future = self.client.submit(run_there, order, key=key, pure=False, retries=0)
             try:
                 return self._awaited(self.future)
+            except RuntimeError as error:
+                if "deserialization" not in str(error):
+                    raise
+                raise Outside(ELSEWHERE) from None
             except KilledWorker:
                 log.warning("the Dask workers of a trial ended: it is handed out again")
             except (CancelledError, CommClosedError, OSError):
@@ -85,7 +98,8 @@ class There:
                     "Dask's scheduler has gone. What was trained is kept here. Start it, then run "
                     "the same command again."
                 ) from None
-        return Parcel(Result(FAILED, says=f"its Dask workers ended {DEATHS} times"), [], {})
+        ended = Result(FAILED, says=f"its Dask workers ended {DEATHS} times")
+        return Parcel(ended, [], {}, cpu())
 
     def _awaited(self, future: Future) -> Parcel:
         while not future.done():
@@ -102,6 +116,22 @@ class There:
         self.stop()
 
 
+@cache  # once for each kind
+def _tell_of_another(there: tuple[str, ...]) -> None:
+    if there != cpu():
+        log.warning(
+            "a Dask worker has another kind of processor (%s; here %s): the last digits of its "
+            "trials may differ. For a table to the bit, take only workers of one kind",
+            *map(" ".join, (there, cpu())),
+        )
+
+
+@cache
+def cpu() -> tuple[str, ...]:
+    """Make and features of this machine's processor, as far as bits depend on them."""
+    return tuple(environment.describe()["cpu"])
+
+
 def _lost() -> Result:
     return Result(FAILED, says="DVC's cache has lost it")
 
@@ -115,7 +145,24 @@ def connect(address: str, trials: Trials) -> list[There]:
     Raises:
         UserError: nobody answers there, it has no worker, or everybody could reach it.
     """
-    expected = UserError(f"--on {address}: expected tcp://127.0.0.1:8786, or tls://HOST:PORT.")
+    check(address)
+    try:
+        security = Security(require_encryption=True) if address.startswith("tls") else None
+        client = Client(address, timeout=PATIENCE, security=security, set_as_default=False)
+    except (OSError, TimeoutError, ValueError, TypeError) as error:
+        raise UserError(f"--on {address}: no Dask scheduler answers there ({error}).") from None
+    if not client.scheduler_info(n_workers=-1)["workers"]:
+        log.info("Dask has no worker yet: the trials wait for the first one")
+    return [There(client) for _ in range(min(MOST, trials.sweep.params.round))]
+
+
+def check(address: str) -> None:
+    """Refuse the address of a Dask scheduler that is none, or that everybody could reach.
+
+    Raises:
+        UserError: it is.
+    """
+    expected = UserError(f"{address}: expected tcp://127.0.0.1:8786, or tls://HOST:PORT.")
     try:
         place = urlsplit(address)
         known = place.scheme in ("tcp", "tls") and place.port
@@ -125,17 +172,9 @@ def connect(address: str, trials: Trials) -> list[There]:
         raise expected
     if place.scheme == "tcp" and place.hostname not in HERE:
         raise UserError(
-            f"--on {address}: Dask's scheduler runs code for everybody who reaches it. Use tls://, "
+            f"{address}: Dask's scheduler runs code for everybody who reaches it. Use tls://, "
             "or let SSH bring its port to this machine: ssh -L 8786:127.0.0.1:8786 HOST."
         )
-    try:
-        security = Security(require_encryption=True) if place.scheme == "tls" else None
-        client = Client(address, timeout=PATIENCE, security=security, set_as_default=False)
-    except (OSError, TimeoutError, ValueError, TypeError) as error:
-        raise UserError(f"--on {address}: no Dask scheduler answers there ({error}).") from None
-    if not client.scheduler_info(n_workers=-1)["workers"]:
-        log.info("Dask has no worker yet: the trials wait for the first one")
-    return [There(client) for _ in range(min(MOST, trials.sweep.params.round))]
 
 
 @cache
@@ -155,7 +194,9 @@ _turn = threading.Lock()
 
 def run_there(order: Order) -> Parcel:
     """Run a trial in the clone whose code this worker runs."""
-    differing = sorted(dict(code().items() ^ order.code.items()))
+    # As it was when this worker began, which it runs, and as it is now.
+    both = code().items() ^ order.code.items() | (code.__wrapped__().items() ^ order.code.items())
+    differing = sorted(dict(both))
     if differing:
         more = f" and {len(differing) - 1} more" if len(differing) > 1 else ""
         raise Outside(
@@ -173,14 +214,19 @@ def run_there(order: Order) -> Parcel:
         threading.Thread(target=_stop_if_cancelled, args=about, daemon=True).start()
         try:
             result = trials.run(order.trial, apart)
+        except Stopped:
+            if worker.status in OPEN:  # the sweep was stopped
+                raise
+            raise Reschedule from None
         finally:
             ended.set()
     entries = list(trials.entries.get(order.trial.trained, {}).values())
-    return Parcel(result, entries, trials.recall.packed(entries))
+    return Parcel(result, entries, trials.recall.packed(entries), cpu())
 
 
 def _of(order: Order) -> tuple[Trials, Apart]:
-    if order.made_from not in _here:
+    known = _here.get(order.made_from)
+    if known is None or known[0].rows != order.rows:  # or the data were brought meanwhile
         project = Project.here()
         found = sweeps.read(project, order.name)
         if found is None or found.made_from != order.made_from:
@@ -196,16 +242,17 @@ def _of(order: Order) -> tuple[Trials, Apart]:
     trials, apart = _here[order.made_from]
     if trials.rows != order.rows:
         raise Outside(
-            f"The Dask worker at {get_worker().address} has normalized other rows: other data, or "
-            "a processor that rounds otherwise. Take it out of this sweep."
+            f"The Dask worker at {get_worker().address} has normalized other rows. If its data "
+            "differ, bring them there (`python -m flows pull`); if its processor rounds "
+            "otherwise, take it out of this sweep."
         )
     return trials, apart
 
 
 def _stop_if_cancelled(apart: Apart, worker: Worker, key: Any, ended: threading.Event) -> None:
-    """The client may cancel a trial; Dask would let it run to its end."""
+    """A sweep may be stopped, or this worker end; Dask would let a trial run to its end."""
     while not ended.wait(0.5):
         task = worker.state.tasks.get(key)
-        if task is None or task.state != "executing":
+        if task is None or task.state != "executing" or worker.status not in OPEN:
             apart.stop()
             return

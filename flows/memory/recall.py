@@ -85,7 +85,7 @@ class Recall:
         folder = self._folder(wanted)
         there = list(folder.glob("*")) if folder.is_dir() else []
         for file in sorted(there, key=lambda each: each.stat().st_mtime, reverse=True)[:1]:
-            entry = _read(file)
+            entry = read(file)
             if entry and all(self._whole(out) for out in entry["outs"]):
                 return entry
         return None
@@ -186,8 +186,8 @@ def _value(sections: dict[str, Any], key: str) -> Any:
     return value
 
 
-def _read(file: Path) -> Entry | None:
-    """An entry of the run cache; None if a kill left it damaged."""
+def read(file: Path) -> Entry | None:
+    """An entry of the run cache, from its file; None if a kill left it damaged."""
     try:
         entry = YAML(typ="safe").load(file)
         return entry if entry["outs"] else None

@@ -1,11 +1,14 @@
 """What Prefect's UI offers: for each pipeline deployments for runs, trials, new rows, its sweep.
 
+Any worker of the pool can run them, each in its own clone: a deployment names no folder of one.
+
 What a person set in the UI stays as they set it. A deployment that exists keeps all that the UI's
 forms can change; only what says how to start the flow follows the project.
 """
 
 from __future__ import annotations
 
+import platform
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +29,7 @@ from flows.server.markdown import text
 from tasks.core.step import UserError
 
 POOL = "keras-flows"
+ROOT = "KERAS_FLOWS_ROOT"  # the environment variable by which a worker tells its runs their folder
 # Two runs of a pipeline work in the same folder: the next one waits. A trial has its own copy.
 ONE_AT_A_TIME = {"concurrency_limit": 1, "concurrency_options": {"collision_strategy": "ENQUEUE"}}
 # Off until someone turns it on in the UI.
@@ -116,13 +120,21 @@ def _entrypoint(flow: Flow) -> str:
 
 def _start(project: Project, flow: Flow, schema: dict[str, Any]) -> dict[str, Any]:
     """How the flow is started, and its form: what no person sets."""
-    directory = {"directory": str(project.root)}
+    directory = {"directory": f"{{{{ ${ROOT} }}}}"}  # each worker's own
     return {
         "entrypoint": _entrypoint(flow),
-        "path": str(project.root),
+        "path": _owner(project),
         "pull_steps": [{"prefect.deployments.steps.set_working_directory": directory}],
         "parameter_openapi_schema": schema,
     }
+
+
+def _owner(project: Project) -> str:
+    """Who offered a deployment last, and so takes it away when its pipeline is gone.
+
+    Prefect shows it as the path, and does not read it where there are pull steps.
+    """
+    return f"{platform.node()}:{project.root}"
 
 
 def _at_first(pipeline: str, about: str) -> dict[str, Any]:
@@ -167,12 +179,12 @@ def _create_or_update(
 def _remove_gone(
     client: SyncPrefectClient, flow_id: UUID, flow: Flow, project: Project, names: list[str]
 ) -> None:
-    """Take away this project's deployments of a flow for pipelines that params.yaml has no more.
+    """Take away this clone's deployments of a flow for pipelines that params.yaml has no more.
 
-    A copy that a person made in the UI stays as long as its pipeline. Another project may use the
-    same server.
+    A copy that a person made in the UI stays as long as its pipeline. Another project, and a clone
+    with other pipelines on another machine, may use the same server.
     """
-    here = {"path": str(project.root), "entrypoint": _entrypoint(flow)}
+    here = {"path": _owner(project), "entrypoint": _entrypoint(flow)}
     for found in _deployments(client, flow_id):
         ours = all(getattr(found, key) == value for key, value in here.items())
         if ours and found.parameters.get("pipeline") not in names:

@@ -32,6 +32,7 @@ def configure(project: Project, verbose: bool = False) -> None:
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO" if verbose else "CRITICAL",
         "PREFECT_LOGGING_INTERNAL_LEVEL": "ERROR" if verbose else "CRITICAL",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # seconds: a silent run is lost, see lost.py
         # The newer one does not show which step a part of the form of an experiment is of.
         "PREFECT_SERVER_UI_V2_ENABLED": "false",
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -10,7 +9,10 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from flows.engine import machines
 from flows.engine.sweep import sweep
+from flows.engine.trial import Trial, Trials
+from flows.project import sweeps
 from flows.project.folder import Project
 from tasks.core.step import UserError
 from tests.conftest import Workspace, eventually, free_port
@@ -19,15 +21,19 @@ from tests.support.swept import put_sweep, trained
 RUN = "from flows.engine.sweep import *; sweep(Project.here(), 'linear', on='{}')"
 
 
+MODULES = {
+    "scheduler": ("flows.engine.dask_scheduler",),
+    "bare": ("distributed.cli.dask_scheduler", "--no-dashboard"),
+    "worker": ("flows.engine.dask_worker",),
+}
+
+
 @contextmanager
 def dask(kind: str, workspace: Workspace, *options: str):
     """A scheduler or a worker of Dask, as a person starts it in a clone."""
-    module = f"distributed.cli.dask_{kind}"
-    command = [sys.executable, "-m", module, "--no-dashboard", *options]
+    command = [sys.executable, "-m", *MODULES[kind], *options]
     log = open(workspace.path.parent / f"{kind}.log", "a")  # noqa: SIM115 # as long as it runs
-    process = subprocess.Popen(
-        command, cwd=workspace.path, env={**os.environ, "PYTHONPATH": "."}, stdout=log, stderr=log
-    )
+    process = subprocess.Popen(command, cwd=workspace.path, stdout=log, stderr=log)
     try:
         yield process
     finally:
@@ -50,20 +56,21 @@ def clones(workspaces):
 
 @pytest.fixture(scope="module")
 def scheduler(clones):
-    port = free_port()
-    with dask("scheduler", clones[0], "--host", "127.0.0.1", "--port", str(port)):
-        yield f"tcp://127.0.0.1:{port}"
+    address = f"tcp://127.0.0.1:{free_port()}"
+    with dask("scheduler", clones[0], address):
+        yield address
 
 
-WORKER = ("--no-nanny", "--nthreads", "1", "--host", "127.0.0.1")
+ANY = "0"  # port
 
 
 def test_workers_with_a_clone_leave_the_bytes_of_one_process_here(clones, scheduler, workspaces):
     ours, theirs = clones
     with ExitStack() as stack:
         for _ in range(2):
-            stack.enter_context(dask("worker", theirs, scheduler, *WORKER))
+            stack.enter_context(dask("worker", theirs, scheduler, ANY))
         ours.run("python", "-c", RUN.format(scheduler))
+        refuse_code_that_was_edited_since(clones, scheduler)
     assert not trained(Project(ours.path)), "all was trained in the clone"
     assert len(trained(Project(theirs.path))) == 4
 
@@ -78,17 +85,56 @@ def test_workers_with_a_clone_leave_the_bytes_of_one_process_here(clones, schedu
     assert not trained(Project(ours.path))
 
 
-def test_a_trial_whose_worker_is_killed_is_trained_by_another(clones, scheduler):
+def refuse_code_that_was_edited_since(clones, scheduler):
+    ours, theirs = clones
+    asked, file = (ours.path / "params.yaml").read_bytes(), theirs.path / "tasks/core/step.py"
+    code = file.read_bytes()
+    for each in clones:
+        put_sweep(Project(each.path), trials=2, round=1, seed=4)
+    file.write_bytes(code + b"# edited\n")
+    said = ours.run("python", "-c", RUN.format(scheduler), code=1)
+    assert "has another tasks/core/step.py. Bring its clone to the same commit" in said
+
+    file.write_bytes(code)
+    for each in clones:
+        (each.path / "params.yaml").write_bytes(asked)
+
+
+def test_a_worker_whose_data_were_brought_meanwhile_looks_at_them_again(clones, monkeypatch):
+    project = Project(clones[0].path)
+    monkeypatch.setattr(Project, "here", lambda: project)
+    monkeypatch.setattr(machines, "_here", {})
+    chosen = sweeps.read(project, "linear")
+    rows = Trials(project, chosen).rows
+    order = machines.Order("linear", Trial(1, {}), chosen.made_from, rows, {})
+    machines._of(order)[0].rows = {"data/linear/normalized.npz": "of other data"}
+    assert machines._of(order)[0].rows == rows
+
+
+def test_another_kind_of_processor_is_told_once(caplog):
+    caplog.set_level("WARNING")
+    for cpu in (machines.cpu(), ("GenuineIntel", "sse"), ("GenuineIntel", "sse")):
+        machines._tell_of_another(cpu)
+    (said,) = caplog.messages
+    assert "another kind of processor (GenuineIntel sse; here " in said
+    assert "the last digits of its trials may differ" in said
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_trial_whose_worker_goes_is_handed_to_another_which_resumes_it(clones, scheduler, how):
     ours, theirs = clones
     for each in clones:
         each.set(linear__fit__epochs=3000, linear__run__save_every=0.1)
-        put_sweep(Project(each.path), trials=2, round=1, seed=5)
+        put_sweep(Project(each.path), trials=1, round=1, seed=int(how), search="random")
     place = theirs.path / ".dvc/tmp/sweeps/linear"
-    with dask("worker", theirs, scheduler, *WORKER) as first:
+    for log in place.glob("worker-*.log"):
+        log.unlink()
+    with dask("worker", theirs, scheduler, ANY) as first:
         process = ours.start("python", "-c", RUN.format(scheduler))
         eventually(lambda: list(place.glob("*/data/linear/.resume/fit.npz")), 200)
-        first.kill()
-        with dask("worker", theirs, scheduler, *WORKER):
+        first.send_signal(how)
+        first.wait(timeout=25)  # Dask would wait for 30 s, for the trial to end
+        with dask("worker", theirs, scheduler, ANY):
             said = process.communicate(timeout=300)[0]
     assert process.returncode == 0, said
     logs = [log.read_text() for log in place.glob("worker-*.log")]
@@ -98,15 +144,61 @@ def test_a_trial_whose_worker_is_killed_is_trained_by_another(clones, scheduler)
 def test_a_worker_with_other_code_or_other_parameters_refuses(clones, scheduler):
     ours, theirs = clones
     put_sweep(Project(ours.path), trials=3, round=1, seed=6)
-    with dask("worker", theirs, scheduler, *WORKER):
+    with dask("worker", theirs, scheduler, ANY):
         said = ours.run("python", "-c", RUN.format(scheduler), code=1)
     assert "has another params.yaml. Commit yours" in said
 
     file = theirs.path / "requirements.lock"
-    file.write_text(file.read_text() + "# another\n")
-    with dask("worker", theirs, scheduler, *WORKER):
+    before = file.read_text()
+    file.write_text(before + "# another\n")
+    with dask("worker", theirs, scheduler, ANY):
         said = ours.run("python", "-c", RUN.format(scheduler), code=1)
     assert "has another requirements.lock. Bring its clone to the same commit" in said
+    file.write_text(before)
+
+
+def test_a_scheduler_that_was_started_elsewhere_is_told_where(clones, tmp_path):
+    ours, port = clones[0], free_port()
+    put_sweep(Project(ours.path), trials=1, round=1, search="random", seed=14)
+    elsewhere = Workspace(tmp_path / "elsewhere")
+    elsewhere.path.mkdir()
+    with dask("bare", elsewhere, "--host", "127.0.0.1", "--port", str(port)):
+        said = ours.run("python", "-c", RUN.format(f"tcp://127.0.0.1:{port}"), code=1)
+    assert "Start it in the project's folder: python -m flows.engine.dask_scheduler" in said
+
+
+@pytest.fixture
+def certificate(tmp_path, monkeypatch):
+    """Makes one, by which scheduler, workers and clients know each other from now on."""
+
+    def make(name: str) -> None:
+        files = {"CERT": tmp_path / f"{name}.pem", "KEY": tmp_path / f"{name}.key"}
+        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=team"]
+        command += ["-out", str(files["CERT"]), "-keyout", str(files["KEY"])]
+        subprocess.run(command, check=True, capture_output=True)
+        prefix = "DASK_DISTRIBUTED__COMM__TLS__"
+        monkeypatch.setenv(f"{prefix}CA_FILE", str(files["CERT"]))
+        for who in ("CLIENT", "SCHEDULER", "WORKER"):
+            for what, file in files.items():
+                monkeypatch.setenv(f"{prefix}{who}__{what}", str(file))
+
+    return make
+
+
+def test_with_tls_whoever_has_no_certificate_of_the_team_is_kept_out(clones, certificate):
+    ours, theirs = clones
+    for each in clones:
+        put_sweep(Project(each.path), trials=1, round=1, search="random", seed=11)
+    certificate("team")
+    address = f"tls://127.0.0.1:{free_port()}"
+    with dask("scheduler", ours, address), dask("worker", theirs, address, ANY):
+        ours.run("python", "-c", RUN.format(address))
+        certificate("stranger")
+        impatient = RUN.replace("; ", "; from flows.engine import machines; ", 1)
+        impatient = impatient.replace("; sweep", "; machines.PATIENCE = '3s'; sweep", 1)
+        said = ours.run("python", "-c", impatient.format(address), code=1)
+    assert "no Dask scheduler answers there" in said
+    assert not trained(Project(ours.path))
 
 
 @pytest.mark.parametrize(
@@ -120,8 +212,6 @@ def test_a_worker_with_other_code_or_other_parameters_refuses(clones, scheduler)
     ],
 )
 def test_an_address_that_is_none_or_that_everybody_reaches_is_refused(address, says, monkeypatch):
-    from flows.engine import machines
-
     monkeypatch.setattr(machines, "PATIENCE", "1s")
     with pytest.raises(UserError, match=says):
         machines.connect(address, None)

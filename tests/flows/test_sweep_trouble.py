@@ -111,6 +111,19 @@ def test_nothing_but_failures_is_an_error_with_the_first_reason(project):
         sweep(project, "linear")
 
 
+def test_what_other_code_has_trained_is_not_recorded(project):
+    put_sweep(project, trials=1, round=1, seed=13, search="random")
+    file = project.root / "tasks/training/__init__.py"
+    before = file.read_bytes()
+    file.write_bytes(before + b"# edited after the process of the trial began\n")
+    with pytest.raises(step.Outside, match="tasks/training changed while a trial was running"):
+        sweep(project, "linear")
+    file.write_bytes(before)
+    count = len(trained(project))
+    assert sweep(project, "linear").best
+    assert len(trained(project)) == count + 1, "it was trained anew"
+
+
 def test_without_git_there_is_a_table_and_no_experiment(project):
     put_sweep(project, trials=2, round=1, seed=9)
     (project.root / ".git").rename(project.root / "git")

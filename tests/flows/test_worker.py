@@ -10,6 +10,7 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.batch_predict import run_predict
+from flows.command.worker import api
 from flows.pipeline import run_pipeline
 from flows.project.edit import text_of, without, write
 from flows.project.folder import Project
@@ -18,6 +19,19 @@ from flows.sweep import run_sweep
 from tests.support.swept import put_sweep
 
 SHIPPED = Project.here()
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ("http://first:4200", "http://first:4200/api"),
+        ("http://first:4200/", "http://first:4200/api"),
+        ("http://first:4200/api", "http://first:4200/api"),
+        ("https://team.example/prefect/api/", "https://team.example/prefect/api"),
+    ],
+)
+def test_a_server_is_named_by_its_page_or_its_api(given, asked):
+    assert api(given) == asked
 
 
 @pytest.fixture
@@ -117,16 +131,18 @@ def test_a_deployment_whose_pipeline_is_gone_is_taken_away_and_no_other(offer, p
         flow = client.create_flow(run_pipeline)
         options = {"entrypoint": ENTRYPOINT, "parameters": {"pipeline": "linear"}}
         client.create_deployment(flow, "theirs", path=str(other.root), **options)
-        root = str(offer.project.root)
+        elsewhere = f"another-machine:{offer.project.root}"
+        client.create_deployment(flow, "elsewhere", path=elsewhere, **options)
+        owner = read(prefect_server, "fashion")["path"]
         options["parameters"] = {"pipeline": "fashion"}
-        client.create_deployment(flow, "a-copy", path=root, **options)
+        client.create_deployment(flow, "a-copy", path=owner, **options)
 
     file = offer.project.params_file
     write(file, without(text_of(file), "linear"))
     assert "linear" not in offer()
     for name in ("pipeline/linear", "pipeline/linear-experiment", "predict/linear-predict"):
         assert httpx.get(f"{prefect_server}/deployments/name/{name}").status_code == 404
-    for name in ("theirs", "a-copy"):
+    for name in ("theirs", "elsewhere", "a-copy"):
         assert read(prefect_server, name)["id"]
 
 
@@ -139,6 +155,13 @@ def test_the_form_follows_the_code_at_each_start(offer, prefect_server):
     after = read(prefect_server, "linear")
     assert "force" in after["parameter_openapi_schema"]["properties"]
     assert after["entrypoint"] == ENTRYPOINT
+
+
+def test_a_deployment_names_no_folder_of_one_machine(offer, prefect_server):
+    offer()
+    (step,) = read(prefect_server, "linear")["pull_steps"]
+    (options,) = step.values()
+    assert options == {"directory": "{{ $KERAS_FLOWS_ROOT }}"}
 
 
 def test_a_start_that_changes_nothing_leaves_the_deployments_alone(offer, prefect_server):

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+POOL = "keras-flows"
 NEVER = 1_000_000  # epochs: a training that waits for the test, on any machine
 FINAL = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
 
@@ -61,23 +62,32 @@ class Served:
         self._start("worker")
         eventually(lambda: self._workers() > before, 120)
 
+    def join(self, workspace, *options: str, pool: str = POOL) -> None:
+        """Let a clone on another machine work for this server; returns when it asks for runs."""
+        workspace.env["PREFECT_HOME"] = str(workspace.path / ".prefect")
+        before = self._workers(pool)
+        options += ("--server", self.url, "--pool", pool)
+        self._start("worker", *options, workspace=workspace)
+        eventually(lambda: self._workers(pool) > before, 120)
+
     def end_work(self) -> None:
         self._end(self.processes.pop())
 
-    def _workers(self) -> set[str]:
+    def _workers(self, pool: str = POOL) -> set[str]:
         """The names of the workers so far; each start makes another."""
-        answer = self.client.post("/work_pools/keras-flows/workers/filter", json={})
+        answer = self.client.post(f"/work_pools/{pool}/workers/filter", json={})
         if answer.status_code in (404, 503):  # there is no pool yet; SQLite is locked for a moment
             return set()
         return {worker["name"] for worker in answer.raise_for_status().json()}
 
-    def _start(self, verb: str) -> None:
+    def _start(self, verb: str, *options: str, workspace=None) -> None:
+        workspace = workspace or self.workspace
         # Another test's server may be about to take 4200.
         port = {"PREFECT_SERVER_API_PORT": str(free_port())}
-        env = {**os.environ, **self.workspace.env, **port, **self.env}
+        env = {**os.environ, **workspace.env, **port, **self.env}
         process = subprocess.Popen(
-            ["python", "-m", "flows", verb],
-            cwd=self.workspace.path,
+            ["python", "-m", "flows", verb, *options],
+            cwd=workspace.path,
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=self.log,
@@ -128,7 +138,8 @@ class Served:
         return answer.raise_for_status()
 
     def deployment(self, name: str) -> dict:
-        flow = "predict" if name.endswith("-predict") else "pipeline"
+        kind = name.rpartition("-")[2]
+        flow = kind if kind in ("predict", "sweep") else "pipeline"
         return self.get(f"deployments/name/{flow}/{name}")
 
     def deployments(self) -> set[str]:

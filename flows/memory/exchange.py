@@ -1,0 +1,160 @@
+"""What a machine knows, by DVC's remote on to the next one: results, and all remembered runs.
+
+`dvc push --run-cache` sends the notes of all runs, but only the files of the last one; and it sends
+each note every time. Here a note goes once, after the files that it names, trials' included.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from dvc.config import NoRemoteError
+from dvc.exceptions import DvcException
+from dvc.fs import HTTPFileSystem, localfs
+from dvc.repo import Repo
+from dvc_data.hashfile.hash_info import HashInfo
+from dvc_data.hashfile.transfer import TransferResult
+from dvc_objects.fs import generic
+
+from flows.memory.recall import Entry, read
+from flows.memory.repo import repository
+from flows.project.folder import Project
+from tasks.core.step import UserError
+
+NO_REMOTE = (
+    "There is no DVC remote. Name one: dvc remote add -d shared PLACE. PLACE is a folder, "
+    "ssh://USER@HOST/PATH or s3://BUCKET/PATH."
+)
+
+
+class Moved(NamedTuple):
+    """How much went over."""
+
+    files: int
+    runs: int
+
+
+def push(project: Project) -> Moved:
+    """Send to DVC's remote what it lacks of all results and of all runs that DVC remembers.
+
+    Raises:
+        UserError: there is no remote, it cannot be used, or not all files arrived.
+    """
+    with repository(project) as repo:
+        remote = _Remote(repo)
+        lacking = {name: read(remote.here / name) for name in remote.known(there=False)}
+        entries = _whole(repo, lacking)
+        files = _all(repo.cloud.push(_here(repo, {*_recorded(repo), *_objects(entries.values())})))
+        remote.send(entries)
+    return Moved(files, len(entries))
+
+
+def pull(project: Project) -> Moved:
+    """Take from DVC's remote what is lacking here, and put this commit's results in their places.
+
+    Raises:
+        UserError: there is no remote, it cannot be used, or not all files arrived.
+    """
+    with (
+        repository(project) as repo,
+        tempfile.TemporaryDirectory(dir=repo.tmp_dir) as folder,  # on the disk of the notes
+    ):
+        remote, notes = _Remote(repo), Path(folder)
+        names = remote.fetch(notes)
+        lacking = {name: read(notes / name) for name in names}
+        wanted = {*_recorded(repo), *_objects(entry for entry in lacking.values() if entry)}
+        files = _all(repo.cloud.pull(wanted - _here(repo, wanted)))
+        entries = _whole(repo, lacking)
+        for name in entries:
+            (remote.here / name).parent.mkdir(parents=True, exist_ok=True)
+            (notes / name).replace(remote.here / name)
+        repo.checkout(allow_missing=True)
+    return Moved(files, len(entries))
+
+
+class _Remote:
+    """The notes of runs at DVC's remote, and those here."""
+
+    def __init__(self, repo: Repo) -> None:
+        self.here = Path(repo.stage_cache.cache_dir)
+        try:
+            place = repo.cloud.get_remote_odb(None, "push", hash_name="md5-dos2unix")
+        except NoRemoteError:
+            raise UserError(NO_REMOTE) from None
+        except ImportError as error:  # the kind's package
+            raise UserError(f"DVC's remote: {error}. Install it with pip.") from None
+        if isinstance(place.fs, HTTPFileSystem):
+            raise UserError("DVC cannot list what an HTTP remote has: use SSH, S3 or a folder.")
+        self.fs, self.path = place.fs, place.fs.join(place.path, "runs")
+        try:
+            self.sizes = self._listed()
+        except DvcException:
+            raise
+        except Exception as error:  # of the library of each kind of remote
+            raise UserError(
+                f"DVC's remote {place.fs.unstrip_protocol(place.path)} cannot be used: "
+                f"{error or type(error).__name__}. Check its address and your key."
+            ) from None
+
+    def _listed(self) -> dict[str, int]:
+        if not self.fs.exists(self.path):
+            return {}
+        found = self.fs.find(self.path)
+        return {self.fs.relpath(file, self.path): self.fs.size(file) for file in found}
+
+    def known(self, there: bool) -> list[str]:
+        """The names of notes that one side has, and the other not, or not whole."""
+        here = {
+            file.relative_to(self.here).as_posix(): file.stat().st_size
+            for file in self.here.glob("*/*/*")
+        }
+        ours, theirs = (self.sizes, here) if there else (here, self.sizes)
+        return [name for name, size in ours.items() if theirs.get(name) != size]
+
+    def send(self, names: Iterable[str]) -> None:
+        """Copy notes to the remote."""
+        names = list(names)
+        theirs = [self.fs.join(self.path, *name.split("/")) for name in names]
+        generic.copy(localfs, [str(self.here / name) for name in names], self.fs, theirs)
+
+    def fetch(self, folder: Path) -> list[str]:
+        """Copy the notes that are lacking here into a folder; their names."""
+        names = self.known(there=True)
+        theirs = [self.fs.join(self.path, *name.split("/")) for name in names]
+        generic.copy(self.fs, theirs, localfs, [str(folder / name) for name in names])
+        return names
+
+
+def _recorded(repo: Repo) -> set[HashInfo]:
+    """All files of the results in dvc.lock, and of the data that were given to DVC."""
+    outs = (out for out in repo.index.outs if out.use_cache and out.hash_info)
+    return {out.hash_info for out in outs}
+
+
+def _objects(entries: Iterable[Entry]) -> set[HashInfo]:
+    return {HashInfo("md5", out["md5"]) for entry in entries for out in entry["outs"]}
+
+
+def _here(repo: Repo, objects: set[HashInfo]) -> set[HashInfo]:
+    return {each for each in objects if repo.cache.local.exists(each.value)}
+
+
+def _whole(repo: Repo, entries: dict[str, Entry | None]) -> dict[str, Entry]:
+    """Those that can be read, and whose files are all here."""
+    return {
+        name: entry
+        for name, entry in entries.items()
+        if entry and (files := _objects([entry])) == _here(repo, files)
+    }
+
+
+def _all(moved: TransferResult) -> int:
+    if moved.failed:
+        raise UserError(
+            f"{len(moved.failed)} files did not get through; the log above says why. Run again: "
+            "what has arrived stays."
+        )
+    return len(moved.transferred)
