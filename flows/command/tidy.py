@@ -50,7 +50,13 @@ def main(arguments: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--plan", action="store_true", help="show what would go; delete nothing")
-    parser.add_argument("--older", type=_days, default="30d", help="age in days, such as 7d (30d)")
+    parser.add_argument(
+        "--older",
+        type=_days,
+        default="30d",
+        metavar="DAYS",
+        help="age, such as 7d (without it 30d)",
+    )
     parser.add_argument("--tips", action="store_true", help="older commits keep no results")
     options = parser.parse_args(arguments)
 
@@ -63,7 +69,9 @@ def main(arguments: list[str]) -> int:
 
 def _days(text: str) -> timedelta:
     if not re.fullmatch(r"[1-9]\d{0,4}d", text):
-        raise argparse.ArgumentTypeError(f"got {text}, expected days such as 7d")
+        raise argparse.ArgumentTypeError(
+            f"got `{text}`, expected one day or more, such as 1d or 30d"
+        )
     return timedelta(days=int(text[:-1]))
 
 
@@ -166,7 +174,7 @@ def _runs(older: timedelta) -> Part:
 
 def show(parts: list[Part], older: timedelta) -> None:
     table = Table(box=None, pad_edge=False)
-    for title in (f"older than {older.days} days", "goes", "of", ""):
+    for title in (f"older than {older.days} day{'s' * (older.days > 1)}", "goes", "of", ""):
         table.add_column(title, justify="right" if title in ("goes", "of") else "left")
     for part in parts:
         more = f" and {len(part.names) - NAMED} more" if len(part.names) > NAMED else ""
