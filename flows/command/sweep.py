@@ -13,7 +13,7 @@ from flows.command.terminal import (
     say,
     stop_when_nobody_reads,
 )
-from flows.command.train import begin, fail, leave, wait_for
+from flows.command.train import begin, check_data, fail, leave, wait_for
 from flows.engine.rounds import Table
 from flows.project import edit, sweeps
 from flows.project.folder import Project
@@ -123,6 +123,7 @@ def _tried(domain: Range | list) -> str:
 def sweep(project: Project, chosen: Sweep, options: argparse.Namespace) -> int:
     """Run the flow and say what was found."""
     started = time.monotonic()
+    check_data(project, chosen.name, project.read(chosen.name).load.path)
     stop_when_nobody_reads()
     asked = chosen.params
     say(Text(f"{chosen.name}: {asked.trials} trials in rounds of {asked.round}", "bold"))

@@ -31,6 +31,8 @@ from flows.project.folder import Project
 from flows.server import settings
 from flows.server.process import Server
 from tasks.core.code import code
+from tasks.core.folder import Folder
+from tasks.sources.base import Place
 
 log = logging.getLogger("flows")
 EXAMPLE = """\
@@ -85,6 +87,7 @@ def train(
     started = time.monotonic()
     chosen = project.read(pipeline)
     changes = typed(words or [], params.content(project.params_file), pipeline)
+    check_data(project, pipeline, changes.get("load", {}).get("path", chosen.load.path))
     stop_when_nobody_reads()
     say(Text(pipeline, "bold"))
     plan_command.warn_of_losses(project)
@@ -113,6 +116,11 @@ def train(
     summary.show(project, pipeline, server.page(f"artifacts/key/{report.key(pipeline, 'report')}"))
     say(Text(f"done in {seconds:.1f} s"))
     return 0
+
+
+def check_data(project: Project, pipeline: str, path: str) -> None:
+    """Refuse a `load.path` that leads nowhere before the server takes seconds to start."""
+    Place.named(path, Folder(project.data(pipeline))).there("your data")
 
 
 def begin(project: Project, verbose: bool) -> Server:
