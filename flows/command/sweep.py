@@ -7,6 +7,7 @@ import time
 
 from rich.text import Text
 
+from flows.command.help import Help
 from flows.command.terminal import (
     GRAY,
     plain_errors,
@@ -23,9 +24,9 @@ from tasks.sweeps.table import word
 WIDTH = 13  # of the words at the left
 EXAMPLE = """\
 examples:
-  python -m flows sweep fashion --plan         show what would be tried; try nothing
+  python -m flows sweep fashion --plan         show what would be tried
   python -m flows sweep fashion --workers 2    two trials side by side
-  python -m flows sweep fashion --apply        the best parameters into params.yaml
+  python -m flows sweep fashion --apply        adopt the best parameters
 
 What is tried stands in params.yaml under `sweeps:`. If there is nothing for the pipeline, a sweep
 is proposed and written there. A sweep that was stopped goes on when it is started again."""
@@ -36,7 +37,7 @@ def main(arguments: list[str]) -> int:
         "python -m flows sweep",
         description=__doc__,
         epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.add_argument("pipeline", help="a section of params.yaml, such as fashion")
     parser.add_argument("--plan", action="store_true", help="show what would be tried; try nothing")

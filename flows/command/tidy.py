@@ -15,6 +15,7 @@ import rich
 from rich.filesize import decimal
 from rich.table import Table
 
+from flows.command.help import Help
 from flows.command.terminal import plain_errors
 from flows.engine import copies
 from flows.engine.processes import lock
@@ -24,7 +25,7 @@ from tasks.core.step import UserError
 
 EXAMPLE = """\
 examples:
-  python -m flows tidy --plan          show what would be deleted; delete nothing
+  python -m flows tidy --plan          show what would be deleted
   python -m flows tidy --older 7d      delete it, also what is only a week old
 
 Results of any commit are kept, and whatever is not that old. --tips keeps the results of the
@@ -47,7 +48,7 @@ def main(arguments: list[str]) -> int:
         prog="python -m flows tidy",
         description=__doc__,
         epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.add_argument("--plan", action="store_true", help="show what would go; delete nothing")
     parser.add_argument(

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from flows.command import plan as plan_command
 from flows.command import summary
+from flows.command.help import Help
 from flows.command.terminal import (
     GRAY,
     ORANGE,
@@ -49,7 +50,7 @@ def main(arguments: list[str]) -> int:
         "python -m flows train",
         description=__doc__,
         epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.add_argument("pipeline", help="a section of params.yaml, such as fashion")
     parser.add_argument(
