@@ -21,7 +21,7 @@ VERBS = {
     "notify": "let Prefect tell a webhook of failures, drift and new champions",
     "verify": "run the last commit again in a clean place, and compare every hash",
     "remove": "take a pipeline out of params.yaml",
-    "tidy": "delete old experiments and runs, and what DVC's cache keeps for nobody",
+    "tidy": "delete old experiments and runs, and what nobody needs of the cache",
     "push": "send what is new to DVC's remote: results, runs and trials",
     "pull": "take what is new from DVC's remote",
     "ui": "start Prefect's server with its UI",

@@ -320,8 +320,10 @@ def bring_up_to_date(name: str, pipeline: str, how: How) -> State:
 
     def because() -> str:
         """What has changed by now: a plan does not know what the steps before this one write."""
+        if not before:  # it ran for the first time
+            return ""
         after = lock.stages(project).get(address, {})
-        found = reasons.between(before, after, address) if before else []
+        found = reasons.between(before, after, address)
         return f" ({'; '.join(found) or how.because})"
 
     try:

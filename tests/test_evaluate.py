@@ -269,6 +269,18 @@ def test_mistakes_of_a_table_are_bars_of_what_is_like_the_class_that_was_predict
     np.testing.assert_allclose(axes.lines[0].get_xdata(), means[1][order], rtol=1e-5)
 
 
+def test_pictures_of_a_regression_name_the_target(tmp_path, figures):
+    folder = ready(tmp_path / "tiny", "regression")
+    schema = folder.read_json("schema.json")
+    folder.write_json("schema.json", {**schema, "load": {"target": "price"}})
+    evaluate(folder, SCORE)
+    assert figures[str(folder), "predictions.png"].axes[0].get_ylabel() == "price"
+    assert figures[str(folder), "mistakes.png"].axes[0].get_xlabel() == "predicted price"
+    above, below = figures[str(folder), "calibration.png"].axes[:2]
+    assert above.get_ylabel() == "actual price, on average"
+    assert below.get_xlabel() == "predicted price"
+
+
 def test_learning_curve_marks_the_checkpoint(evaluated, figures):
     drawn = figures[str(evaluated("classes")), "learning_curve.png"]
     for axes, name in zip(drawn.axes, ("accuracy", "loss"), strict=True):
@@ -407,7 +419,7 @@ def test_numbers_of_classes_are_those_counted_by_hand(tmp_path, figures, labels)
         "kind 1,0.3333,0.5000,0.4000,2",
         "kind 2,1.0000,0.5000,0.6667,2",
     ]
-    above, below = figures[str(folder), "calibration.png"].axes
+    above, below = figures[str(folder), "calibration.png"].axes[:2]
     np.testing.assert_allclose(
         above.lines[1].get_xydata(), [(0.62, 0), (0.7, 1 / 3), (0.9, 1)], rtol=1e-5
     )
@@ -442,7 +454,7 @@ def test_numbers_of_a_regression_are_those_counted_by_hand(tmp_path, figures):
         "test_r2": 1 - 2.25 / 14,
     }, abs=1e-6)  # fmt: skip
     assert table(folder) == ["class,precision,recall,f1,support"]
-    above, below = figures[str(folder), "calibration.png"].axes
+    above, below = figures[str(folder), "calibration.png"].axes[:2]
     np.testing.assert_allclose(
         above.lines[1].get_xydata(), [(1.5, 1), (2, 2.5), (7, 6)]
     )  # 2 was said twice

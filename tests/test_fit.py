@@ -21,6 +21,7 @@ from tasks.core.arrays import write_arrays
 from tasks.core.folder import Folder
 from tasks.core.step import Stopped, TimedOut, UserError, at_most, stopping, watchers
 from tasks.fit import fit
+from tasks.training.state import resumes
 from tests.support import tiny
 from tests.support.tiny import CNN, FIT, RUN, changed
 
@@ -640,6 +641,13 @@ def test_a_block_counts_the_work_of_convolutions_at_every_pixel(tmp_path):
     dropping = tiny.compiled(tmp_path / "dropout", build_params=changed(tiny.BUILD, dropout=0.2))
     models = (dense, convolutions, assemble(dropping, 0))
     assert [slow_with_xla(model) for model in models] == [False, True, True]
+
+
+def test_where_a_training_resumes_is_known_before(half, whole):
+    assert resumes(half, FIT) == f"resumes in epoch {HALF // BATCHES + 1} of {FIT.epochs}"
+    assert resumes(half, changed(FIT, seed=1)) == ""
+    assert resumes(whole, FIT) == ""  # nothing is left
+    assert resumes(whole, changed(FIT, epochs=9)) == f"resumes in epoch {FIT.epochs + 1} of 9"
 
 
 # Starting anew.

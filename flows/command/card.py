@@ -7,6 +7,7 @@ import argparse
 from rich.console import Console
 from rich.text import Text
 
+from flows.command.help import Help
 from flows.command.terminal import plain_errors, say
 from flows.project import edit
 from flows.project.folder import Project
@@ -25,7 +26,7 @@ def main(arguments: list[str]) -> int:
         "python -m flows card",
         description=__doc__,
         epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.add_argument("pipeline", help="an exported one, such as fashion")
     options = parser.parse_args(arguments)

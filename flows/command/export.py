@@ -11,6 +11,7 @@ from typing import get_args
 from rich.console import Console
 from rich.text import Text
 
+from flows.command.help import Help
 from flows.command.terminal import plain_errors, say
 from flows.engine.step import folder_of
 from flows.predict import check_trained
@@ -38,7 +39,7 @@ def main(arguments: list[str]) -> int:
         "python -m flows export",
         description=__doc__,
         epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.add_argument("pipeline", help="a trained one, such as fashion")
     parser.add_argument("--format", choices=CHOICES, help="litert, unless params.yaml has another")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from flows.command.help import Help
 from flows.guess import guess
 from flows.guess.section import Proposal, Question
 from flows.project import edit
@@ -189,7 +190,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m flows new",
         description=(__doc__ or "").partition("\n")[0],
         epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.add_argument("name", help="of the pipeline: small letters, digits, - and _")
     parser.add_argument("data", help="a table, an .npz file, or a folder of images, IDX or CSV")

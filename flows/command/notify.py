@@ -6,6 +6,7 @@ import argparse
 
 from rich.text import Text
 
+from flows.command.help import Help
 from flows.command.terminal import GRAY, plain_errors, say
 from flows.project.folder import Project
 from flows.server import settings
@@ -24,7 +25,7 @@ def main(arguments: list[str]) -> int:
         "python -m flows notify",
         description=__doc__,
         epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("url", nargs="?", help="of a webhook that takes JSON with a `text`")

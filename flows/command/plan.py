@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
@@ -10,7 +11,13 @@ from flows.command.terminal import BLUE, GRAY, GREEN, plain_errors, say
 from flows.engine import witness
 from flows.memory.lock import lost
 from flows.project.folder import Project
+from flows.project.steps import step
+from tasks.core.folder import Folder
 from tasks.core.step import UserError, readable
+from tasks.training.state import resumes
+
+if TYPE_CHECKING:
+    from flows.memory.plan import Plan
 
 WORDS = {
     "run": ("run", GREEN),
@@ -40,20 +47,33 @@ def show(project: Project, pipeline: str, force: bool) -> None:
     """Print a line for each step: what would happen to it, and why."""
     from flows.memory.plan import IF_CHANGED, plan  # here: DVC takes half a second to import
 
-    project.read(pipeline)
+    chosen = project.read(pipeline)
     warn_of_losses(project)
     planned = plan(project, pipeline, force)
+    resumed = _resumed(project, pipeline, chosen, planned)
 
     say(Text(f"{'step':{STEP}}{'would':{WOULD}}because", "bold"))
     for each in planned:
         word, color = WORDS[each.action]
         line = Text(f"{each.step:{STEP}}").append(f"{word:{WOULD}}", color)
-        say(
-            line.append("\n".join(map(readable, each.reasons)) or "nothing has changed"),
-            STEP + WOULD,
-        )
+        because = [*map(readable, each.reasons), *filter(None, [resumed.get(each.step)])]
+        say(line.append("\n".join(because) or "nothing has changed"), STEP + WOULD)
     if any(each.action == IF_CHANGED for each in planned):
         say(Text(f"\n{LEGEND}", GRAY))
+
+
+def _resumed(project: Project, pipeline: str, chosen: Any, planned: list[Plan]) -> dict[str, str]:
+    """Where a training that was interrupted would go on, by its step.
+
+    It is known if the inputs are there already: what the steps before write may differ.
+    """
+    actions = {each.step: each.action for each in planned}
+    return {
+        each.step: resumes(Folder(project.data(pipeline)), getattr(chosen, each.step))
+        for each in planned
+        if each.action == "run" and step(each.step).trains
+        if all(actions[before] == "unchanged" for before in each.after)
+    }
 
 
 def show_all(project: Project, force: bool) -> None:

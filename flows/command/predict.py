@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from flows.command.help import Help
 from flows.command.terminal import plain_errors
 from flows.predict import answers, place_of
 from flows.project.folder import Project
@@ -42,7 +43,7 @@ def main(arguments: list[str]) -> int:
         "python -m flows predict",
         description=__doc__,
         epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.add_argument("pipeline", help="a trained one, such as fashion")
     parser.add_argument(

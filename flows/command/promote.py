@@ -7,6 +7,7 @@ import logging
 
 from rich.text import Text
 
+from flows.command.help import Help
 from flows.command.terminal import GRAY, GREEN, RED, Lines, plain_errors, say
 from flows.engine.copies import call
 from flows.project.folder import Project
@@ -26,7 +27,7 @@ def main(arguments: list[str]) -> int:
         "python -m flows promote",
         description=__doc__,
         epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.add_argument("pipeline", help="a trained and exported one, such as fashion")
     parser.add_argument("--back", action="store_true", help="return to the champion before")

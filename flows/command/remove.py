@@ -6,6 +6,7 @@ import argparse
 import shlex
 import sys
 
+from flows.command.help import Help
 from flows.project import edit
 from flows.project.folder import Project
 from tasks.core.step import UserError
@@ -29,7 +30,7 @@ def main(arguments: list[str]) -> int:
         prog="python -m flows remove",
         description=(__doc__ or "").partition("\n")[0],
         epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.add_argument("name", help="of the pipeline, as params.yaml has it")
     options = parser.parse_args(arguments)

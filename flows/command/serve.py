@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.text import Text
 
+from flows.command.help import Help
 from flows.command.terminal import ORANGE, plain_errors, say
 from flows.project.folder import Project
 from flows.server.settings import HERE
@@ -33,7 +34,7 @@ def main(arguments: list[str]) -> int:
         "python -m flows serve",
         description=__doc__,
         epilog=MORE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.add_argument("pipeline", help="one that was exported, such as fashion")
     parser.add_argument("--port", type=int, default=8000, help="8000; 0 takes any that is free")

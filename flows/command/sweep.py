@@ -7,13 +7,14 @@ import time
 
 from rich.text import Text
 
+from flows.command.help import Help
 from flows.command.terminal import (
     GRAY,
     plain_errors,
     say,
     stop_when_nobody_reads,
 )
-from flows.command.train import begin, fail, leave, wait_for
+from flows.command.train import begin, check_data, fail, leave, wait_for
 from flows.engine.rounds import Table
 from flows.project import edit, sweeps
 from flows.project.folder import Project
@@ -23,9 +24,9 @@ from tasks.sweeps.table import word
 WIDTH = 13  # of the words at the left
 EXAMPLE = """\
 examples:
-  python -m flows sweep fashion --plan         show what would be tried; try nothing
+  python -m flows sweep fashion --plan         show what would be tried
   python -m flows sweep fashion --workers 2    two trials side by side
-  python -m flows sweep fashion --apply        the best parameters into params.yaml
+  python -m flows sweep fashion --apply        adopt the best parameters
 
 What is tried stands in params.yaml under `sweeps:`. If there is nothing for the pipeline, a sweep
 is proposed and written there. A sweep that was stopped goes on when it is started again."""
@@ -36,7 +37,7 @@ def main(arguments: list[str]) -> int:
         "python -m flows sweep",
         description=__doc__,
         epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.add_argument("pipeline", help="a section of params.yaml, such as fashion")
     parser.add_argument("--plan", action="store_true", help="show what would be tried; try nothing")
@@ -123,6 +124,7 @@ def _tried(domain: Range | list) -> str:
 def sweep(project: Project, chosen: Sweep, options: argparse.Namespace) -> int:
     """Run the flow and say what was found."""
     started = time.monotonic()
+    check_data(project, chosen.name, project.read(chosen.name).load.path)
     stop_when_nobody_reads()
     asked = chosen.params
     say(Text(f"{chosen.name}: {asked.trials} trials in rounds of {asked.round}", "bold"))

@@ -15,6 +15,7 @@ import rich
 from rich.filesize import decimal
 from rich.table import Table
 
+from flows.command.help import Help
 from flows.command.terminal import plain_errors
 from flows.engine import copies
 from flows.engine.processes import lock
@@ -24,7 +25,7 @@ from tasks.core.step import UserError
 
 EXAMPLE = """\
 examples:
-  python -m flows tidy --plan          show what would be deleted; delete nothing
+  python -m flows tidy --plan          show what would be deleted
   python -m flows tidy --older 7d      delete it, also what is only a week old
 
 Results of any commit are kept, and whatever is not that old. --tips keeps the results of the
@@ -47,10 +48,16 @@ def main(arguments: list[str]) -> int:
         prog="python -m flows tidy",
         description=__doc__,
         epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.add_argument("--plan", action="store_true", help="show what would go; delete nothing")
-    parser.add_argument("--older", type=_days, default="30d", help="age in days, such as 7d (30d)")
+    parser.add_argument(
+        "--older",
+        type=_days,
+        default="30d",
+        metavar="DAYS",
+        help="age, such as 7d (without it 30d)",
+    )
     parser.add_argument("--tips", action="store_true", help="older commits keep no results")
     options = parser.parse_args(arguments)
 
@@ -63,7 +70,9 @@ def main(arguments: list[str]) -> int:
 
 def _days(text: str) -> timedelta:
     if not re.fullmatch(r"[1-9]\d{0,4}d", text):
-        raise argparse.ArgumentTypeError(f"got {text}, expected days such as 7d")
+        raise argparse.ArgumentTypeError(
+            f"got `{text}`, expected one day or more, such as 1d or 30d"
+        )
     return timedelta(days=int(text[:-1]))
 
 
@@ -166,7 +175,7 @@ def _runs(older: timedelta) -> Part:
 
 def show(parts: list[Part], older: timedelta) -> None:
     table = Table(box=None, pad_edge=False)
-    for title in (f"older than {older.days} days", "goes", "of", ""):
+    for title in (f"older than {older.days} day{'s' * (older.days > 1)}", "goes", "of", ""):
         table.add_column(title, justify="right" if title in ("goes", "of") else "left")
     for part in parts:
         more = f" and {len(part.names) - NAMED} more" if len(part.names) > NAMED else ""

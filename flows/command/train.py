@@ -15,6 +15,7 @@ from rich.text import Text
 
 from flows.command import plan as plan_command
 from flows.command import summary
+from flows.command.help import Help
 from flows.command.terminal import (
     GRAY,
     ORANGE,
@@ -31,6 +32,8 @@ from flows.project.folder import Project
 from flows.server import settings
 from flows.server.process import Server
 from tasks.core.code import code
+from tasks.core.folder import Folder
+from tasks.sources.base import Place
 
 log = logging.getLogger("flows")
 EXAMPLE = """\
@@ -47,7 +50,7 @@ def main(arguments: list[str]) -> int:
         "python -m flows train",
         description=__doc__,
         epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.add_argument("pipeline", help="a section of params.yaml, such as fashion")
     parser.add_argument(
@@ -85,6 +88,7 @@ def train(
     started = time.monotonic()
     chosen = project.read(pipeline)
     changes = typed(words or [], params.content(project.params_file), pipeline)
+    check_data(project, pipeline, changes.get("load", {}).get("path", chosen.load.path))
     stop_when_nobody_reads()
     say(Text(pipeline, "bold"))
     plan_command.warn_of_losses(project)
@@ -113,6 +117,11 @@ def train(
     summary.show(project, pipeline, server.page(f"artifacts/key/{report.key(pipeline, 'report')}"))
     say(Text(f"done in {seconds:.1f} s"))
     return 0
+
+
+def check_data(project: Project, pipeline: str, path: str) -> None:
+    """Refuse a `load.path` that leads nowhere before the server takes seconds to start."""
+    Place.named(path, Folder(project.data(pipeline))).there("your data")
 
 
 def begin(project: Project, verbose: bool) -> Server:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+from flows.command.help import Help
 from flows.command.terminal import plain_errors
 from flows.engine.copies import Bringing, clone, dvc, sweep
 from flows.engine.processes import die_with_parent
@@ -38,7 +39,7 @@ def main(arguments: list[str]) -> int:
         "python -m flows verify",
         description=__doc__,
         epilog=MORE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.add_argument("pipeline", nargs="*", help="such as fashion; without it, all of them")
     options = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""How long an epoch of the proposed network may take."""
+"""How long the training of the proposed network may take."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ FILTERS = (32, 64, 128)  # of the network that images begin with: `defaults: cnn
 SPEED = 2e10  # multiplications a second on two cores, the updates included; see docs/benchmarks.md
 
 
-def note(shape: tuple[int, ...], rows: float) -> str:
-    """A line for a person who decides on the images' size.
+def note(shape: tuple[int, ...], rows: float, epochs: int) -> str:
+    """A line for a person who decides on the images' size and the epochs.
 
     Args:
         shape: of an image: (height, width) or (height, width, colours).
         rows: images that are trained on.
+        epochs: that are proposed.
     """
-    seconds = rows * _multiplications(shape) / SPEED
-    return f"fit.epochs: one takes {_rounded(seconds)} on two cores (estimated)"
+    seconds = epochs * rows * _multiplications(shape) / SPEED
+    return f"fit.epochs: {epochs} take {_rounded(seconds)} on two cores (estimated)"
 
 
 def _multiplications(shape: tuple[int, ...]) -> int:
@@ -28,10 +29,8 @@ def _multiplications(shape: tuple[int, ...]) -> int:
 
 
 def _rounded(seconds: float) -> str:
-    if seconds < 10:
-        return "a few seconds"
-    if seconds < 100:
-        return f"about {round(seconds, -1):.0f} seconds"
+    if seconds < 60:
+        return "less than a minute"
     if seconds < 100 * 60:
         return f"about {seconds / 60:.0f} minutes"
     return f"about {seconds / 3600:.0f} hours"

@@ -80,8 +80,10 @@ def _proposed(
     about = f"{rows:,} images of {len(names)} classes"
     scaling = "standard" if load["color"] == "gray16" else "pixels"
     shape = (*load["size"], *images.COLORS[load["color"]][0])
-    notes = [*notes, effort.note(shape, trained_on(arrays))]
-    return proposal(load, about, arrays, scaling, IMAGES, notes)
+    found = proposal(load, about, arrays, scaling, IMAGES, notes)
+    epochs = found.wanted["fit"]["epochs"]
+    found.notes.append(effort.note(shape, trained_on(arrays), epochs))
+    return found
 
 
 def _check_near_miss(place: Place) -> None:

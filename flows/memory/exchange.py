@@ -20,7 +20,7 @@ from dvc_data.hashfile.transfer import TransferResult
 from dvc_objects.fs import generic
 
 from flows.memory.recall import Entry, read
-from flows.memory.repo import repository
+from flows.memory.repository import repository
 from flows.project.folder import Project
 from tasks.core.step import UserError
 

@@ -25,6 +25,7 @@ from flows.project.params import NONE
 from flows.project.steps import STEPS
 from tasks.core.step import UserError
 
+AWAY = "its results are not here"
 IF_CHANGED = "if changed"  # run, if a step before it writes something else than last time
 
 
@@ -187,6 +188,8 @@ def _file(dep, found: Inputs) -> HashInfo | None:
 def _outputs(stage) -> list[str]:
     """What is wrong with a stage's outputs."""
     missing = [out.def_path for out in stage.outs if not out.exists]
+    if missing and not any(out.exists for out in stage.outs if out.use_cache):
+        return [AWAY]  # as in a clone, to which git brings the others
     edited = [out.def_path for out in stage.outs if out.exists and out.workspace_status()]
     return [
         *reasons.files(missing, stage.name, "missing"),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
+from httpx import codes
 from prefect import tags, task_engine
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas import State, StateType, TaskRun
@@ -26,7 +27,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import TERMINAL_STATES
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Crashed
 
@@ -94,15 +95,15 @@ def conclude(state: State, steps: dict[str, State], patience: int | None) -> Non
 def _conclude(
     client: SyncPrefectClient, state: State, steps: dict[str, State], patience: int | None
 ) -> None:
-    for step in steps.values():
-        if step.name in (NOT_RUN, NOT_READY):
-            _tell_not_run(client, step)
-
     run = client.read_flow_run(UUID(flow_run.id))
     if state.is_failed() and patience and run.auto_scheduled and run.deployment_id:
         _pause_if_all_failed(client, run.deployment_id, state, patience)
     if state.is_failed() or state.is_completed():
         client.update_flow_run(run.id, name=titled(run.name, state))
+
+    for step in steps.values():
+        if step.name in (NOT_RUN, NOT_READY):
+            _tell_not_run(client, step)
 
 
 def _tell_not_run(client: SyncPrefectClient, step: State) -> None:
@@ -115,9 +116,12 @@ def _tell_not_run(client: SyncPrefectClient, step: State) -> None:
     end: State = Cancelled(name=NOT_RUN, message=why)
     run = cast(UUID, step.state_details.task_run_id)
     for _ in range(20):  # the server gets to know a step some time after it has begun
-        with suppress(ObjectNotFound):
+        try:
             client.set_task_run_state(run, end, force=True)
             return
+        except PrefectHTTPStatusError as error:
+            if error.response.status_code != codes.NOT_FOUND:
+                raise
         time.sleep(0.5)
 
 

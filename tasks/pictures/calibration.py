@@ -35,12 +35,13 @@ def of_classes(folder: Folder, bins: Any, error: float) -> None:
     save(folder, "calibration.png", drawn)
 
 
-def of_regression(folder: Folder, bins: Any) -> None:
+def of_regression(folder: Folder, bins: Any, target: str) -> None:
     """The mean target by prediction, with intervals by the standard error of the mean.
 
     Args:
         folder: the pipeline's folder.
         bins: as for classes.
+        target: what is predicted; may be empty.
     """
     drawn, above, below = _figure(bins)
     bins = bins.filled()
@@ -49,8 +50,8 @@ def of_regression(folder: Folder, bins: Any) -> None:
     margin = Z * np.sqrt(variance / bins.rows)
 
     _draw_means(above, bins, mean - margin, mean + margin)
-    above.set(ylabel="actual, on average", title="mean target by prediction")
-    below.set(xlabel="predicted")
+    above.set(ylabel=f"actual {target}".strip() + ", on average", title="mean target by prediction")
+    below.set(xlabel=f"predicted {target}".strip())
     save(folder, "calibration.png", drawn)
 
 

@@ -26,32 +26,37 @@ def fitted_line(folder: Folder, x: np.ndarray, actual: np.ndarray, model, schema
     axes = drawn.subplots()
     axes.plot(across, model.predict(across, verbose=0), color=ORANGE, label="the model")
     axes.scatter(x, actual, color=BLUE, s=2 * _dot(x), label="test points", zorder=3)
-    axes.set(xlabel=tables.single(schema), ylabel="y", title="what the model predicts")
+    axes.set(xlabel=tables.single(schema), ylabel=tables.target_name(schema) or "y")
+    axes.set(title="what the model predicts")
     drawn.legend(loc="outside lower center", ncols=2, frameon=False)
     plain(axes)
     save(folder, "predictions.png", drawn)
 
 
-def predicted_by_actual(folder: Folder, actual: np.ndarray, predicted: np.ndarray) -> None:
+def predicted_by_actual(
+    folder: Folder, actual: np.ndarray, predicted: np.ndarray, schema: dict
+) -> None:
     """`predictions.png`: a perfect prediction lies on the dotted line."""
     drawn = figure(6, 4)
     axes = drawn.subplots()
     axes.scatter(actual, predicted, color=BLUE, s=_dot(actual))
     ends = [actual.min(), actual.max()]
     axes.plot(ends, ends, color=GRAY, linestyle=":")
-    axes.set(xlabel="actual", ylabel="predicted", title=f"{len(actual):,} test rows")
+    name = tables.target_name(schema)
+    axes.set(xlabel=f"actual {name}".strip(), ylabel=f"predicted {name}".strip())
+    axes.set(title=f"{len(actual):,} test rows")
     plain(axes)
     save(folder, "predictions.png", drawn)
 
 
-def residuals(folder: Folder, actual: np.ndarray, predicted: np.ndarray) -> None:
+def residuals(folder: Folder, actual: np.ndarray, predicted: np.ndarray, schema: dict) -> None:
     """`mistakes.png`: the residuals by the predictions."""
     drawn = figure(6, 3)
     axes = drawn.subplots()
     errors = predicted - actual
     axes.axhline(0, color=GRAY, linestyle=":")
     axes.scatter(predicted, errors, color=BLUE, s=_dot(actual))
-    axes.set(xlabel="predicted", ylabel="predicted - actual")
+    axes.set(xlabel=f"predicted {tables.target_name(schema)}".strip(), ylabel="predicted - actual")
     axes.set(title=f"mean {errors.mean():.2g}, standard deviation {errors.std():.2g}")
     plain(axes)
     save(folder, "mistakes.png", drawn)

@@ -48,7 +48,8 @@ def _points(folder: Folder, x: np.ndarray, y: np.ndarray, schema: dict[str, Any]
     drawn = figure(6, 4)
     axes = drawn.subplots()
     axes.scatter(x[:, 0], y, color=BLUE)
-    axes.set(xlabel=tables.single(schema), ylabel="y", title=f"{len(x):,} points to train on")
+    axes.set(xlabel=tables.single(schema), ylabel=tables.target_name(schema) or "y")
+    axes.set(title=f"{len(x):,} points to train on")
     plain(axes)
     save(folder, "samples.png", drawn)
     return f"{len(x):,} points in samples.png"

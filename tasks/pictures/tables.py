@@ -50,7 +50,7 @@ def samples(folder: Folder, x: np.ndarray, y: np.ndarray, schema: dict) -> str:
     if schema["labels"] == "regression":
         y = y.reshape(-1)
         shown = _best(_correlations(x, y))
-        drawn = _scatters(x, y, shown, names)
+        drawn = _scatters(x, y, shown, names, target_name(schema) or "y")
     else:
         y = classes_of(y)
         shown = _best(_separations(x, y))
@@ -69,13 +69,13 @@ def _best(informative: np.ndarray) -> np.ndarray:
     return np.argsort(-informative, kind="stable")[:FEATURES]
 
 
-def _scatters(x: np.ndarray, y: np.ndarray, shown: np.ndarray, names: list[str]):
+def _scatters(x: np.ndarray, y: np.ndarray, shown: np.ndarray, names: list[str], target: str):
     drawn, panels = _panels(len(shown), 2.1, 2)
     for axes, feature in zip(panels, shown, strict=True):
         axes.set_title(label(names[feature]), fontsize=10)
         axes.scatter(x[:, feature], y, color=BLUE, s=4, linewidths=0, alpha=0.6)
     for axes in panels[::COLUMNS]:
-        axes.set_ylabel("y")
+        axes.set_ylabel(target)
     return drawn
 
 
@@ -221,6 +221,11 @@ def single(schema: dict) -> str:
     """What the axis of a single feature is called."""
     scaled = schema["scaling"] != {"subtract": [0.0], "divide": [1.0]}
     return label(schema.get("feature_names", ["x"])[0]) + ", scaled" * scaled
+
+
+def target_name(schema: dict) -> str:
+    """The name of the column that is predicted, as a picture has it; empty if it has none."""
+    return label(schema.get("load", {}).get("target", ""))
 
 
 def _names(schema: dict, count: int) -> list[str]:

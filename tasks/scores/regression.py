@@ -14,6 +14,7 @@ from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 from tasks.core.folder import Folder
 from tasks.pictures import calibration
 from tasks.pictures import regression as pictures
+from tasks.pictures.tables import target_name
 from tasks.scores.base import COLUMNS, Interval, Score, Tested, Verdict, in_bins
 from tasks.scores.criterion import ERROR
 
@@ -79,8 +80,9 @@ class Regression(Verdict):
         if tested.x.shape[1:] == (1,):
             pictures.fitted_line(folder, tested.x, self.actual, tested.model, tested.schema)
         else:
-            pictures.predicted_by_actual(folder, self.actual, predicted)
-        pictures.residuals(folder, self.actual, predicted)
+            pictures.predicted_by_actual(folder, self.actual, predicted, tested.schema)
+        pictures.residuals(folder, self.actual, predicted, tested.schema)
 
         ends = (float(predicted.min()), float(predicted.max()))
-        calibration.of_regression(folder, in_bins(predicted, self.actual, ends))
+        bins = in_bins(predicted, self.actual, ends)
+        calibration.of_regression(folder, bins, target_name(tested.schema))

@@ -150,13 +150,27 @@ class Place:
             what: what is expected there, in words.
             folder: whether it is a folder.
         """
-        correct = f"Expected {what}. Correct the path in params.yaml."
-        if not self.path.exists():
-            raise UserError(f"load.path: there is no {self}. {correct}")
+        self.there(what)
         if self.path.is_dir() != folder:
             kind = "a folder" if self.path.is_dir() else "a file"
-            raise UserError(f"load.path: {self} is {kind}. {correct}")
+            raise UserError(f"load.path: {self} is {kind}. {_correct(what)}")
         return self
+
+    def there(self, what: str) -> None:
+        """Refuse a path that leads nowhere.
+
+        Args:
+            what: what is expected there, in words.
+        """
+        if self.path.exists():
+            return
+        if self.path.with_name(f"{self.name}.dvc").is_file():
+            raise UserError(f"There is no {self}. DVC keeps it: `dvc pull {self}` brings it.")
+        raise UserError(f"load.path: there is no {self}. {_correct(what)}")
+
+
+def _correct(what: str) -> str:
+    return f"Expected {what}. Correct the path in params.yaml."
 
 
 def identities(place: Place) -> dict[str, Identity]:

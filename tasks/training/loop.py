@@ -127,7 +127,7 @@ class Training(keras.callbacks.Callback):
         self.bar = Bar(params.epochs, blocks)
 
         self.store = Store(folder, key_of(folder, params))
-        found = self.store.load(self._usable)
+        found = self.store.load(params)
         self.state = found or State()
         self.to_restore = found is not None
         self.saved_at = time.monotonic()
@@ -138,17 +138,7 @@ class Training(keras.callbacks.Callback):
     @property
     def over(self) -> bool:
         """Whether nothing is left to train."""
-        return self._over(self.state)
-
-    def _over(self, state: State) -> bool:
-        if state.epoch >= self.chosen.epochs:
-            return True
-        patience = self.chosen.patience
-        return patience is not None and state.epoch - state.best_epoch >= patience
-
-    def _usable(self, state: State, ended: bool) -> bool:
-        """Whether to continue from it. A training that ended is not repeated by reading its end."""
-        return state.epoch <= self.chosen.epochs and not (ended and self._over(state))
+        return self.state.over(self.chosen)
 
     # The variables.
 

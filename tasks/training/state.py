@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,6 +42,12 @@ class State:
     now: list[np.ndarray] = field(default_factory=list)
     best_weights: list[np.ndarray] = field(default_factory=list)
 
+    def over(self, params: Any) -> bool:
+        """Whether nothing is left to train, by the `Params` of `fit`."""
+        if self.epoch >= params.epochs:
+            return True
+        return params.patience is not None and self.epoch - self.best_epoch >= params.patience
+
 
 class Store:
     """The two files in which the state of a pipeline's training may be.
@@ -57,11 +64,13 @@ class Store:
         self.file, self.kept = folder.scratch("fit.npz"), folder.scratch("kept.npz")
         self.key = key
 
-    def load(self, usable) -> State | None:
+    def load(self, params: Any) -> State | None:
         """The state to continue from, if there is one.
 
+        A training that ended is not repeated by reading its end.
+
         Args:
-            usable: a function of a state and of whether the training of that state had ended.
+            params: the `Params` of `fit`.
         """
         for file, ended in ((self.file, False), (self.kept, True)):
             try:
@@ -71,7 +80,7 @@ class Store:
             except Exception as error:  # whatever a damaged file makes NumPy raise
                 log.warning("%s cannot be read (%s), so it is not used", file.name, error)
                 continue
-            if state and usable(state, ended):
+            if state and state.epoch <= params.epochs and not (ended and state.over(params)):
                 return state
         return None
 
@@ -133,6 +142,21 @@ def _beside(file: Path) -> Iterator[Path]:
         os.replace(part, file)
     finally:
         part.unlink(missing_ok=True)
+
+
+def resumes(folder: Folder, params: Any) -> str:
+    """Where a training would go on, in words; nothing if it would begin at its first epoch.
+
+    Args:
+        folder: the pipeline's folder, with the inputs of `fit`.
+        params: the `Params` of `fit`.
+    """
+    if not any(folder.scratch("").glob("*.npz")):
+        return ""  # without reading the inputs
+    state = Store(folder, key_of(folder, params)).load(params)
+    if state is None or state.over(params):
+        return ""
+    return f"resumes in epoch {state.epoch + 1} of {params.epochs}"
 
 
 def key_of(folder: Folder, params: Section) -> str:

@@ -11,12 +11,18 @@ import subprocess
 import time
 from contextlib import closing
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import psutil
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import StateDetails
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Failed
 from zc.lockfile import LockFile
 
+from flows.server import runs
 from tasks.sources.fashion_mnist import DEBIAN_FOLDER
 from tests.support.served import eventually
 
@@ -355,3 +361,15 @@ def test_without_a_server_the_flow_starts_its_own(workspaces):
     assert "waiting for Prefect's server to start: the first start makes its database" in said
     assert "predicted for x = 10: y = " in said
     assert "Traceback" not in said
+
+
+def test_a_step_that_the_server_does_not_know_is_asked_for_again_and_then_left(
+    prefect_server, monkeypatch
+):
+    """Prefect tells of its tasks behind their runs: a step may be over before it is known."""
+    asked: list[float] = []
+    monkeypatch.setattr(time, "sleep", asked.append)
+    step = Failed(name="NotRun", state_details=StateDetails(task_run_id=uuid4()))
+    with temporary_settings({PREFECT_API_URL: prefect_server}), get_client(sync_client=True) as it:
+        runs._tell_not_run(it, step)
+    assert len(asked) == 20

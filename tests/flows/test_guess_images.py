@@ -100,13 +100,12 @@ def test_a_near_miss_is_named(project, files, expected):
 
 
 @pytest.mark.parametrize(
-    ("shape", "rows", "expected"),
+    ("shape", "rows", "epochs", "expected"),
     [
-        ((28, 28), 50_000, "about 20 seconds"),  # as fashion-cnn takes
-        ((16, 20), 100, "a few seconds"),
-        ((64, 64, 3), 50_000, "about 2 minutes"),
-        ((512, 512, 3), 100_000, "about 4 hours"),
+        ((28, 28), 50_000, 13, "13 take about 4 minutes"),  # as fashion-cnn takes
+        ((40, 40, 3), 129, 200, "200 take less than a minute"),
+        ((512, 512, 3), 100_000, 10, "10 take about 37 hours"),
     ],
 )
-def test_the_time_of_an_epoch_is_estimated(shape, rows, expected):
-    assert expected in effort.note(shape, rows)
+def test_the_time_of_the_training_is_estimated(shape, rows, epochs, expected):
+    assert expected in effort.note(shape, rows, epochs)

@@ -296,6 +296,25 @@ def test_dvc_reads_the_data_again_when_it_changes_and_no_sooner(workspaces):
     assert "in.csv" in workspace.dvc("repro", "load@mine", code=None)
 
 
+@pytest.mark.parametrize("verb", ["train", "sweep"])
+def test_data_that_are_not_there_are_told_before_a_server_starts(workspaces, verb):
+    workspace = workspaces(f"away-{verb}")
+    workspace.set(linear__load__path="no/where.txt")
+    said = workspace.run("python", "-m", "flows", verb, "linear", code=1)
+    assert said.splitlines()[-1] == (
+        "error load.path: there is no no/where.txt. Expected your data. "
+        "Correct the path in params.yaml."
+    )
+
+
+def test_data_of_an_experiment_that_are_not_there_are_told_too(workspaces):
+    workspace = workspaces("away-tried")
+    said = workspace.run(
+        "python", "-m", "flows", "train", "linear", "load.path=no/where.txt", code=1
+    )
+    assert said.startswith("error load.path: there is no no/where.txt.")
+
+
 def test_dvc_builds_again_when_a_function_of_ones_own_changes(workspaces):
     workspace = workspaces("function")
     file = workspace.path / "params.yaml"

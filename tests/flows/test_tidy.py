@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.command.tidy import nothing_runs, tidy
+from flows.command.tidy import main, nothing_runs, tidy
 from flows.engine.processes import lock
 from flows.memory import unneeded
 from flows.project.folder import Project
@@ -104,6 +104,14 @@ def test_results_of_commits_and_late_runs_stay_and_others_go(project, capsys):
     tidy(project, MONTH, tips=False, plan=False)
     assert results(project) == {"first", "second"}
     assert capsys.readouterr().out.endswith("Deleted.\n")
+
+
+@pytest.mark.parametrize("age", ["0d", "7", "-1d", "1.5d", "a week", "123456d", ""])
+def test_an_age_that_is_none_is_refused_with_an_example(capsys, age):
+    with pytest.raises(SystemExit):
+        main([f"--older={age}"])
+    expected = f"got `{age}`, expected one day or more, such as 1d or 30d\n"
+    assert capsys.readouterr().err.endswith(expected)
 
 
 def test_results_of_older_commits_go_if_asked(project):

@@ -74,10 +74,11 @@ def test_a_table_with_classes_is_histograms_of_its_most_informative_features(
 
 
 def test_a_table_with_a_regression_target_is_scatter_plots_of_its_features(tmp_path, drawn):
-    folder = of_table(tmp_path, "regression", features=9)
+    folder = of_table(tmp_path, "regression", features=9, load={"target": "price"})
     assert visualize(folder, NONE) == "all features, in samples.png"
     data = np.load(folder.path / "normalized.npz")
     shown = drawn[0].axes[:9]
+    assert shown[0].get_ylabel() == "price"
     assert [axes.get_title() for axes in shown][:2] == ["feature 7", "feature 3"]
     assert shown[-1].get_title() == "feature 5"  # it never varies
     for axes, feature in ((shown[0], 7), (shown[1], 3)):

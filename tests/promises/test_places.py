@@ -131,6 +131,7 @@ def test_data_that_dvc_keeps_and_that_are_not_there_come_with_the_command_that_i
     )
     said = made.run("python", "-c", code, code=1).splitlines()[-1]
     advice = re.search(r": There is no (.*)\. DVC keeps it: `(dvc pull \1)` brings it\.$", said)
+    assert made.run("python", "-m", "flows", "train", "mine", code=1).endswith(f"{advice[0][2:]}\n")
     made.run(*advice[2].split())
     assert data.is_file()
     assert plans(made, "mine").count("it has not run yet") == 8

@@ -319,6 +319,8 @@ def test_a_step_whose_time_is_over_says_which_key_and_resumes(workspace, whole, 
     assert "run.timeouts.fit is 0.001 seconds: stopped in epoch 2" in said
     assert "Traceback" not in said
     assert (workspace.path / "data/linear/.resume/fit.npz").is_file()
+    planned = workspace.run("python", "-m", "flows", "plan", "linear")
+    assert "resumes in epoch 2 of 3" in planned
 
     workspace.set(linear__run__timeouts={})
     said = workspace.run(*DRIVERS[driver])

@@ -1,0 +1,38 @@
+"""`--help`: read in a terminal of 80 columns, no line is broken and examples stay lines."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from importlib import import_module
+
+import pytest
+
+from flows.__main__ import VERBS, main
+
+WIDE = 80
+
+
+def help_of(capsys, *words: str) -> str:
+    with suppress(SystemExit):
+        main([*words, "--help"])
+    return capsys.readouterr().out
+
+
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(WIDE))
+
+
+@pytest.mark.parametrize("verb", ["", *VERBS])
+def test_no_line_is_wider_than_a_terminal(capsys, verb):
+    said = help_of(capsys, *verb.split())
+    assert not [line for line in said.splitlines() if len(line) > WIDE]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_examples_are_lines_of_their_own(capsys, verb):
+    given = getattr(import_module(f"flows.command.{verb}"), "EXAMPLE", "")
+    said = help_of(capsys, verb).splitlines()
+    examples = [line.split("   ")[0] for line in given.splitlines() if line.startswith("  ")]
+    for example in filter(lambda line: "..." not in line and len(line) < WIDE - 2, examples):
+        assert any(line.startswith(example) for line in said), example
