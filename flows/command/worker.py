@@ -76,12 +76,13 @@ def work(project: Project, pool: str | None = None, on: str | None = None, port:
 
     from flows.batch_predict import run_predict  # here: Prefect takes 2 s to import
     from flows.pipeline import run_pipeline
+    from flows.promote import promote_model
     from flows.server import lost
     from flows.server.deployments import POOL, ROOT, register
     from flows.sweep import run_sweep
 
     def offer() -> None:
-        offered = register(project, run_pipeline, run_predict, run_sweep)
+        offered = register(project, run_pipeline, run_predict, run_sweep, promote_model)
         print(f"offered in the UI: {', '.join(offered)}", flush=True)
 
     read = identity(project.params_file)

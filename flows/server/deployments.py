@@ -1,4 +1,4 @@
-"""What Prefect's UI offers: for each pipeline deployments for runs, trials, new rows, its sweep.
+"""What Prefect's UI offers of each pipeline: runs, trials, new rows, its sweep, its promotion.
 
 Any worker of the pool can run them, each in its own clone: a deployment names no folder of one.
 
@@ -37,17 +37,17 @@ NIGHTLY = CronSchedule(cron="0 3 * * *", timezone="UTC")
 PAGE = 200  # deployments that the server sends at once
 
 
-def register(project: Project, train: Flow, predict: Flow, sweep: Flow) -> list[str]:
+def register(project: Project, train: Flow, predict: Flow, sweep: Flow, promote: Flow) -> list[str]:
     """Make the deployments of all pipelines, and take away those whose pipeline is gone.
 
     Args:
         project: its pipelines are offered, and run in its folder.
-        train, predict, sweep: the flows, whose arguments become the forms.
+        train, predict, sweep, promote: the flows, whose arguments become the forms.
 
     Returns:
         The names of the deployments.
     """
-    wanted, swept = {}, sweeps.names(project)
+    wanted, swept, released = {}, sweeps.names(project), project.releases()
     for pipeline, about in _pipelines(project).items():
         start = _start(project, train, _form(train))
         wanted[pipeline] = train, _at_first(pipeline, about) | _once_at_a_time(), start
@@ -62,15 +62,21 @@ def register(project: Project, train: Flow, predict: Flow, sweep: Flow) -> list[
             start = _start(project, sweep, _form(sweep))
             first = _at_first(pipeline, tries) | ONE_AT_A_TIME
             wanted[f"{pipeline}-sweep"] = sweep, first, start
+        if pipeline in released:
+            judges = f"{about}: the last commit becomes the champion, if it is better."
+            start = _start(project, promote, _form(promote))
+            first = _at_first(pipeline, judges) | ONE_AT_A_TIME
+            wanted[f"{pipeline}-promote"] = promote, first, start
 
     with get_client(sync_client=True) as client:
         _pool(client)
-        ids = {flow.name: client.create_flow(flow) for flow in (train, predict, sweep)}
+        every = project.pipelines()
+        names = {train: every, predict: every, sweep: swept, promote: list(released)}
+        ids = {flow.name: client.create_flow(flow) for flow in names}
         for name, (flow, first, start) in wanted.items():
             _create_or_update(client, ids[flow.name], flow, name, first, start)
-        for flow in (train, predict, sweep):
-            names = swept if flow is sweep else project.pipelines()
-            _remove_gone(client, ids[flow.name], flow, project, names)
+        for flow, there in names.items():
+            _remove_gone(client, ids[flow.name], flow, project, there)
     return list(wanted)
 
 

@@ -14,6 +14,7 @@ from flows.command.worker import api
 from flows.pipeline import run_pipeline
 from flows.project.edit import text_of, without, write
 from flows.project.folder import Project
+from flows.promote import promote_model
 from flows.server.deployments import register
 from flows.sweep import run_sweep
 from tests.support.swept import put_sweep
@@ -42,7 +43,7 @@ def offer(tmp_path, prefect_server):
 
     def start() -> list[str]:
         with temporary_settings({PREFECT_API_URL: prefect_server}):
-            return register(project, run_pipeline, run_predict, run_sweep)
+            return register(project, run_pipeline, run_predict, run_sweep, promote_model)
 
     start.project = project
     yield start
@@ -189,3 +190,18 @@ def test_a_sweep_is_offered_as_long_as_params_yaml_has_it(offer, prefect_server)
     write(offer.project.params_file, without(text, "linear", "sweeps"))
     assert "linear-sweep" not in offer()
     assert httpx.get(place).status_code == 404
+
+
+def test_a_promotion_is_offered_as_long_as_the_pipeline_is_released(offer, prefect_server):
+    assert "linear-promote" not in offer()
+    text = text_of(offer.project.params_file)
+    entry = "release:\n  linear: {promote: {level: 0.05, margin: 0, must: better}}\n"
+    write(offer.project.params_file, text.replace("release: {}\n", entry))
+    assert "linear-promote" in offer()
+    found = read(prefect_server, "linear-promote", "promote")
+    assert found["entrypoint"] == "flows/promote.py:promote_model"
+    assert set(found["parameter_openapi_schema"]["properties"]) == {"pipeline", "back"}
+    assert found["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+
+    write(offer.project.params_file, text)
+    assert "linear-promote" not in offer()
