@@ -14,6 +14,7 @@ from flows.command.worker import api
 from flows.pipeline import run_pipeline
 from flows.project.edit import text_of, without, write
 from flows.project.folder import Project
+from flows.server import lost
 from flows.server.deployments import register
 from flows.sweep import run_sweep
 from tests.support.swept import put_sweep
@@ -189,3 +190,17 @@ def test_a_sweep_is_offered_as_long_as_params_yaml_has_it(offer, prefect_server)
     write(offer.project.params_file, without(text, "linear", "sweeps"))
     assert "linear-sweep" not in offer()
     assert httpx.get(place).status_code == 404
+
+
+def test_the_server_looks_after_runs_once_and_as_a_person_has_set_it(prefect_server):
+    settings = temporary_settings({PREFECT_API_URL: prefect_server})
+    with settings, get_client(sync_client=True) as client:
+        lost.watch()
+        (made,) = client.read_automations_by_name(lost.NAME)
+        assert made.enabled
+        place = {"id": made.id}
+        client.request("PATCH", "/automations/{id}", path_params=place, json={"enabled": False})
+        lost.watch()
+        (kept,) = client.read_automations_by_name(lost.NAME)
+        assert (kept.id, kept.enabled) == (made.id, False)
+        client.delete_automation(kept.id)
