@@ -15,6 +15,7 @@ from flows.pipeline import run_pipeline
 from flows.project.edit import text_of, without, write
 from flows.project.folder import Project
 from flows.promote import promote_model
+from flows.server import lost
 from flows.server.deployments import register
 from flows.sweep import run_sweep
 from tests.support.swept import put_sweep
@@ -205,3 +206,17 @@ def test_a_promotion_is_offered_as_long_as_the_pipeline_is_released(offer, prefe
 
     write(offer.project.params_file, text)
     assert "linear-promote" not in offer()
+
+
+def test_the_server_looks_after_runs_once_and_as_a_person_has_set_it(prefect_server):
+    settings = temporary_settings({PREFECT_API_URL: prefect_server})
+    with settings, get_client(sync_client=True) as client:
+        lost.watch()
+        (made,) = client.read_automations_by_name(lost.NAME)
+        assert made.enabled
+        place = {"id": made.id}
+        client.request("PATCH", "/automations/{id}", path_params=place, json={"enabled": False})
+        lost.watch()
+        (kept,) = client.read_automations_by_name(lost.NAME)
+        assert (kept.id, kept.enabled) == (made.id, False)
+        client.delete_automation(kept.id)
