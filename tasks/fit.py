@@ -110,7 +110,8 @@ def fit(folder: Folder, params: Params, run: Run) -> str:
 
     early = f" of {params.epochs}, stopped by patience" if state.epoch < params.epochs else ""
     lowest = f"lowest {params.monitor} {state.best:.4g} in epoch {state.best_epoch}"
-    return f"{state.epoch} epochs{early}, {lowest}"
+    epochs = "1 epoch" if state.epoch == 1 else f"{state.epoch} epochs"
+    return f"{epochs}{early}, {lowest}"
 
 
 def _write_history(folder: Folder, history: list[dict]) -> None:

@@ -188,7 +188,7 @@ def test_images_begin_with_a_cnn_that_can_be_trained(project):
         step(name).function(folder, getattr(found, name))
     section = found.fit.model_copy(update={"epochs": 1})
     run = fit.Run(save_every=30, keep_state=False)
-    assert fit.fit(folder, section, run).startswith("1 epochs, lowest val_loss ")
+    assert fit.fit(folder, section, run).startswith("1 epoch, lowest val_loss ")
 
 
 def test_few_rows_are_seen_often(project):
