@@ -68,9 +68,19 @@ def _recorded(file: Path) -> Stages:
 
 def _stages(file: Path) -> Stages:
     try:
-        return YAML(typ="safe").load(file)["stages"]
-    except (OSError, YAMLError, ValueError, TypeError, KeyError):
+        found = YAML(typ="safe").load(file)["stages"]
+        return {address: stage for address, stage in found.items() if _is_whole(stage)}
+    except (OSError, YAMLError, ValueError, TypeError, KeyError, AttributeError):
         return {}  # DVC says what is wrong with it
+
+
+def _is_whole(stage: Any) -> bool:
+    """Whether a stage has all that it needs: of a file that a kill cut, the last one may not."""
+    outs = stage.get("outs") if isinstance(stage, dict) else None
+    files = [*stage.get("deps", []), *outs] if outs else []
+    return bool(outs) and all(
+        isinstance(file, dict) and {"path", "md5"} <= {*file} for file in files
+    )
 
 
 def lost(project: Project) -> list[str]:
