@@ -14,6 +14,7 @@ JSON, CSV = ("application/json", "text/json"), ("text/csv", "application/csv", "
 # What programs say when nobody told them, such as `curl --data-binary`.
 UNTOLD = ("", "application/x-www-form-urlencoded", "application/octet-stream")
 KINDS = "an image (image/png, image/jpeg ...), text/csv, application/json or multipart/form-data"
+IMAGES = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")  # how they begin
 FILES = 1_000  # of a form
 LISTS = 2**20  # and objects of some JSON
 
@@ -68,7 +69,7 @@ def _rows(part: Part, reader: Reader, most: int) -> Rows:
 def _guessed(content: bytes, reader: Reader) -> str:
     if content.lstrip()[:1] in (b"[", b"{"):
         return JSON[0]
-    return "image/*" if reader.takes_images else CSV[0]
+    return "image/*" if reader.takes_images or content.startswith(IMAGES) else CSV[0]
 
 
 def parsed(content: bytes) -> Any:

@@ -80,6 +80,7 @@ BODIES = {
     "PostScript": ("pictures", "image/png", POSTSCRIPT, 422, "cannot identify image file"),
     "SVG": ("pictures", "image/svg+xml", b"<svg onload='x()'/>", 422, "cannot identify image"),
     "an image to a table": ("people", "image/png", image(), 422, "takes no images. Expected CSV"),
+    "an image of no kind to a table": ("people", "", image(), 422, "takes no images. Expected CSV"),
     "CSV to images": ("pictures", CSV, (HEAD + ROW).encode(), 422, "takes no CSV. Expected an im"),
     "a PDF": ("people", "application/pdf", b"%PDF-1.7", 415, "application/pdf. Expected an image"),
     "a pickle": ("points", "application/x-pickle", b"\x80\x04N.", 415, "Expected an image"),
