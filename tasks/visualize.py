@@ -79,6 +79,7 @@ def visualize(folder: Folder, params: Params) -> str:
         return said
 
     x_train, y_train = _as_in_raw(folder, rows)
+    rows = rows._replace(x_train=x_train, x_val=None)  # which frees the parts
     found = near_duplicates.find(x_train, rows.x_test, params.near)
     if "columns" in schema:  # a table: `normalize` counts equal rows, and looks at all columns
         found = found.apart()
