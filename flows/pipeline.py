@@ -36,7 +36,7 @@ from flows.project.steps import step
 from flows.server import progress, report, reporter, runs
 from flows.server.process import answers
 from tasks.core.step import Stopped, TimedOut, TryAgain, UserError, stopping
-from tasks.scores.figures import figure
+from tasks.pictures.digits import digits
 
 log = logging.getLogger("flows")  # shown in the terminal and in Prefect's UI, as the steps' lines
 for name in ("flows", "tasks"):
@@ -243,7 +243,7 @@ def _validated(project: Project, pipeline: str) -> str:
         for name, value in report.metrics(project, pipeline).items()
         if name.startswith("val_")
     }
-    said = ", ".join(f"{name} {figure(value)}" for name, value in found.items())
+    said = ", ".join(f"{name} {digits(value)}" for name, value in found.items())
     return said or report.verdict(project, pipeline)
 
 

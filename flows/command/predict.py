@@ -21,7 +21,7 @@ from flows.command.terminal import plain_errors
 from flows.predict import answers, place_of
 from flows.project.folder import Project
 from tasks.core.step import readable
-from tasks.scores.figures import figure
+from tasks.pictures.digits import digits
 from tasks.sources.base import Place
 
 if TYPE_CHECKING:
@@ -160,4 +160,4 @@ def _table(part: pd.DataFrame) -> Table:
 def _cell(name: Any, value: Any) -> str:
     if str(name).endswith("confidence"):
         return f"{value:.1%}"
-    return readable(figure(value, 6) if isinstance(value, float) else str(value))
+    return readable(digits(value, 6) if isinstance(value, float) else str(value))

@@ -16,7 +16,7 @@ from flows.command.terminal import ORANGE, plain_errors, say
 from flows.project.folder import Project
 from flows.server.settings import HERE
 from tasks.core.step import UserError
-from tasks.scores.figures import figure
+from tasks.pictures.digits import digits
 
 TOKEN = "KERAS_FLOWS_TOKEN"
 MORE = f"""\
@@ -72,7 +72,7 @@ def run(project: Project, options: argparse.Namespace) -> None:
     listening, first = server.listen(options.host, options.port), load()
     url = f"http://{options.host}:{listening.getsockname()[1]}"
     score = "".join(
-        f", {name.replace('_', ' ')} {figure(value)}" for name, value in first.score.items()
+        f", {name.replace('_', ' ')} {digits(value)}" for name, value in first.score.items()
     )
     say(Text(f"{first.name} {first.version[:8]}{score}: {url}"))
     if options.host not in HERE and token is None:

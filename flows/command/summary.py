@@ -12,8 +12,8 @@ from flows.command.terminal import RED, say
 from flows.predict import is_exported
 from flows.project.folder import Project
 from tasks.pictures import titles
+from tasks.pictures.digits import digits
 from tasks.scores.criterion import sentence
-from tasks.scores.figures import figure
 
 WIDTH = 13  # of the words at the left
 
@@ -50,11 +50,11 @@ def show(project: Project, pipeline: str, report: str) -> None:
 def _more_scores(metrics: dict[str, Any]) -> Iterator[str]:
     """What the checkpoint reached on the validation rows, and the answers of `predict`."""
     known = {name: value for name, value in metrics.items() if name.startswith("val_")}
-    validation = [f"{name} {figure(value)}" for name, value in known.items()]
+    validation = [f"{name} {digits(value)}" for name, value in known.items()]
     if validation:
         yield f"{', '.join(validation)} in epoch {metrics['best_epoch']}: choose models by these"
     for x, y in metrics.get("predict", {}).items():
-        yield f"predicted for x = {x}: y = {figure(y)}"
+        yield f"predicted for x = {x}: y = {digits(y)}"
 
 
 def _pictures(project: Project, pipeline: str, metrics: dict[str, Any]) -> dict[str, str]:

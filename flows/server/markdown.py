@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from tasks.scores.figures import figure
+from tasks.pictures.digits import digits
 
 LARGEST = 70_000  # bytes of a picture in a page, whose text is then below 100 KB
 QUALITIES = (85, 60, 35, 10)  # of JPEG, tried in this order
@@ -38,7 +38,7 @@ def listed(rows: Iterable[tuple[str, str, str]]) -> str:
 def short(value: object) -> str:
     """A cell's value: numbers in four digits, nothing for None."""
     if isinstance(value, float):
-        return figure(value)
+        return digits(value)
     return "" if value is None else str(value)
 
 

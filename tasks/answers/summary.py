@@ -10,7 +10,7 @@ import pandas as pd
 
 from tasks.answers.score import Score
 from tasks.core.step import readable
-from tasks.scores.figures import figure
+from tasks.pictures.digits import digits
 from tasks.sources.base import New
 
 
@@ -49,7 +49,7 @@ class Summary:
             share = f"{score.right:,} of {score.rows:,}"
             found.append(f"accuracy {score.right / score.rows:.4f}: {share} are right")
         elif score.rows:
-            found.append(f"mean squared error {figure(score.squares / score.rows)}")
+            found.append(f"mean squared error {digits(score.squares / score.rows)}")
         if score.unknown:
             found.append(f"{score.unknown:,} rows have a label that the training did not see")
         return found

@@ -6,6 +6,7 @@ import numpy as np
 
 from tasks.core.folder import Folder
 from tasks.pictures import tables
+from tasks.pictures.digits import digits
 from tasks.pictures.style import BLUE, GRAY, ORANGE, figure, plain, save
 
 FEW = 500  # rows, up to which the dots are large
@@ -57,7 +58,8 @@ def residuals(folder: Folder, actual: np.ndarray, predicted: np.ndarray, schema:
     axes.axhline(0, color=GRAY, linestyle=":")
     axes.scatter(predicted, errors, color=BLUE, s=_dot(actual))
     axes.set(xlabel=f"predicted {tables.target_name(schema)}".strip(), ylabel="predicted - actual")
-    axes.set(title=f"mean {errors.mean():.2g}, standard deviation {errors.std():.2g}")
+    mean, spread = digits(errors.mean(), 2), digits(errors.std(), 2)
+    axes.set(title=f"mean {mean}, standard deviation {spread}")
     plain(axes)
     save(folder, "mistakes.png", drawn)
 

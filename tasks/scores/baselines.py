@@ -20,10 +20,10 @@ from threadpoolctl import threadpool_limits
 from tasks.core.arrays import classes_of, read_arrays
 from tasks.core.folder import Folder
 from tasks.core.step import log
+from tasks.pictures.digits import digits
 from tasks.rows.encoding import Encoding
 from tasks.scores.base import Verdict
 from tasks.scores.criterion import ACCURACY
-from tasks.scores.figures import figure
 
 CHANCE = 0.05  # how often a difference between equal models may be taken for a real one
 
@@ -110,7 +110,7 @@ def _warn(verdict: Verdict, name: str, each: np.ndarray) -> None:
     criterion, own = verdict.criterion, verdict.each_row()
     if not criterion.reached(each.mean(), own.mean()):
         return
-    scores = f"test {criterion.score} {figure(own.mean())} against {figure(each.mean())}"
+    scores = f"test {criterion.score} {digits(own.mean())} against {digits(each.mean())}"
     if name in NOTHING_LEARNED:
         log.warning("The network is no better than always answering the %s: %s", name, scores)
     elif _differ(own, each):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tasks.core.step import UserError
-from tasks.scores.figures import figure
+from tasks.pictures.digits import digits
 
 
 class Criterion(NamedTuple):
@@ -49,18 +49,18 @@ def sentence(metrics: dict[str, Any], params: Any) -> str:
     """
     criterion = ACCURACY if f"test_{ACCURACY.score}" in metrics else ERROR
     name = f"test_{criterion.score}"
-    said = f"test {criterion.score} {figure(metrics[name])}"
+    said = f"test {criterion.score} {digits(metrics[name])}"
 
     if f"{name}_low" in metrics:
         low, high = metrics[f"{name}_low"], metrics[f"{name}_high"]
-        said += f", 95% interval {figure(low, 3)} to {figure(high, 3)}"
+        said += f", 95% interval {digits(low, 3)} to {digits(high, 3)}"
     if f"{name}_without_leaked" in metrics:
         rows = metrics["leaked_rows"]
         without = metrics[f"{name}_without_leaked"]
-        said += f", {figure(without)} without {rows:,} leaked row{'s' * (rows > 1)}"
+        said += f", {digits(without)} without {rows:,} leaked row{'s' * (rows > 1)}"
     more = {"mae": metrics.get("test_mae"), "R²": metrics.get("test_r2")}  # of a regression
     said += "".join(
-        f", {word} {figure(score)}" for word, score in more.items() if score is not None
+        f", {word} {digits(score)}" for word, score in more.items() if score is not None
     )
     if baselines := metrics.get("baselines"):
         said += f" ({_listed(baselines)})"
@@ -73,4 +73,4 @@ def sentence(metrics: dict[str, Any], params: Any) -> str:
 
 
 def _listed(scores: dict[str, float]) -> str:
-    return ", ".join(f"{name} {figure(score)}" for name, score in scores.items())
+    return ", ".join(f"{name} {digits(score)}" for name, score in scores.items())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.scores.figures import figure
+from tasks.pictures.digits import digits
 
 
 @pytest.mark.parametrize(
@@ -19,8 +19,8 @@ from tasks.scores.figures import figure
     ],
 )
 def test_a_number_has_four_digits_and_no_exponent_that_people_would_not_write(value, says):
-    assert figure(value) == says
+    assert digits(value) == says
 
 
 def test_more_digits_may_be_asked_for():
-    assert figure(4134912.4, 6) == "4,134,910"
+    assert digits(4134912.4, 6) == "4,134,910"
