@@ -51,7 +51,7 @@ def prepare(place: Path) -> Path:
     table(place / "training.csv", TRAINING, target=True)
     for command in (
         [*PYTHON, "-m", "flows", "new", "table", str(place / "training.csv"), "--target", "y"],
-        [*PYTHON, "-m", "dvc", "repro", "evaluate@table"],
+        [*PYTHON, "-m", "dvc", "repro", "visualize@table", "evaluate@table"],
         *([*PYTHON, "-m", "flows", "export", name] for name in ("fashion", "table")),
     ):
         timed(command, project)

@@ -17,10 +17,9 @@ from tasks.core.step import UserError
 def check_current(project: Project, pipeline: str) -> None:
     """Refuse a pipeline that is not trained, or not with the code, parameters and data of now."""
     todo = [step.step for step in plan(project, pipeline) if step.action != UNCHANGED]
-    needed = [name for name in todo if name != "visualize"]
-    if needed:
+    if todo:
         raise UserError(
-            f"{pipeline} is not up to date: {', '.join(needed)} would run. First type "
+            f"{pipeline} is not up to date: {', '.join(todo)} would run. First type "
             f"`python -m flows train {pipeline}`."
         )
 
