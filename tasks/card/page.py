@@ -12,6 +12,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from tasks.card.facts import Facts
+from tasks.pictures.digits import digits
 
 NOT_STATED = "Not stated."
 SPECIAL = re.compile(r"[\\`*~\[\]<>&|#]|(?<![^\W_])_|_(?![^\W_])")  # more than text, in Markdown
@@ -86,7 +87,7 @@ def _summary(facts: Facts) -> str:
     rows, metrics = facts.schema["rows"]["test"], facts.metrics
     if facts.regression:
         what = f"This model predicts a number from {_rows(facts)}."
-        how = f"its mean squared error is {metrics['test_mse']:.4g}"
+        how = f"its mean squared error is {digits(metrics['test_mse'])}"
     else:
         names = facts.schema["class_names"]
         said = _listed(map(_text, names))
@@ -110,7 +111,7 @@ def _between(facts: Facts) -> str:
     if f"{name}_low" not in facts.metrics:
         return ""
     low, high = facts.metrics[f"{name}_low"], facts.metrics[f"{name}_high"]
-    ends = f"{low:.4g} to {high:.4g}" if facts.regression else f"{low:.1%} to {high:.1%}"
+    ends = f"{digits(low)} to {digits(high)}" if facts.regression else f"{low:.1%} to {high:.1%}"
     return f" (95% interval {ends})"
 
 
@@ -137,15 +138,15 @@ def _scores(facts: Facts) -> str:
         key = f"test_{name}"
         if key not in facts.metrics:
             continue
-        low, high = (facts.metrics.get(f"{key}_{end}") for end in ("low", "high"))
-        interval = "" if low is None else f"{low:.4g} to {high:.4g}"
-        rows.append((title, f"{facts.metrics[key]:.4g}", interval))
+        ends = [facts.metrics.get(f"{key}_{end}") for end in ("low", "high")]
+        interval = " to ".join(digits(end) for end in ends if end is not None)
+        rows.append((title, digits(facts.metrics[key]), interval))
     table = _table(("on the test rows", "score", "95% interval"), rows)
 
     simpler = facts.metrics.get("baselines") or {}
     if not simpler:
         return table
-    said = _listed(f"{name} {score:.4g}" for name, score in simpler.items())
+    said = _listed(f"{name} {digits(score)}" for name, score in simpler.items())
     return f"{table}\n\nSimpler models on the same rows, by the first score: {said}."
 
 
@@ -185,7 +186,9 @@ def _training(facts: Facts) -> str:
     metrics = facts.metrics
     chosen = f"Of {facts.epochs} epochs the weights of epoch {metrics['best_epoch']} were kept"
     if "val_loss" in metrics:
-        chosen += f": its loss on the validation rows, {metrics['val_loss']:.4g}, was the lowest"
+        chosen += (
+            f": its loss on the validation rows, {digits(metrics['val_loss'])}, was the lowest"
+        )
     settings = {
         f"`{step}.{key}`": f"`{json.dumps(value)}`"
         for step in ("normalize", "build", "compile", "fit")

@@ -9,6 +9,7 @@ import numpy as np
 
 from tasks.drift.series import Series
 from tasks.drift.statistics import fisher, kolmogorov_smirnov, means
+from tasks.pictures.digits import digits
 
 LEVEL = 0.05  # at most so many of 100 comparisons of equal rows raise an alarm
 TAILS = 0.01  # share of the validation rows that counts as far from the others
@@ -53,8 +54,9 @@ def _compared(series: Series, new: np.ndarray, before: np.ndarray) -> Iterator[F
 def _shape(name: str, series: Series, new: np.ndarray, before: np.ndarray) -> Finding:
     gap = kolmogorov_smirnov(new, before)
     says = (
-        f"{name} is at most {gap.at:.4g} in {gap.new:.1%} of the rows, and in {gap.before:.1%} of "
-        f"the validation rows; the means are {new.mean():.4g} and {before.mean():.4g}"
+        f"{name} is at most {digits(gap.at)} in {gap.new:.1%} of the rows, and in "
+        f"{gap.before:.1%} of the validation rows; the means are "
+        f"{digits(new.mean())} and {digits(before.mean())}"
     )
     return Finding(series.name, "Kolmogorov-Smirnov", gap.p, gap.size, says)
 
@@ -83,8 +85,8 @@ def _tails(series: Series, new: np.ndarray, before: np.ndarray) -> Finding:
     outside, there = (int(((part < low) | (part > high)).sum()) for part in (new, before))
     now, then = outside / len(new), there / len(before)
     says = (
-        f"{series.name} is below {low:.4g} or above {high:.4g} in {now:.1%} of the rows, and in "
-        f"{then:.1%} of the validation rows"
+        f"{series.name} is below {digits(low)} or above {digits(high)} in {now:.1%} of the rows, "
+        f"and in {then:.1%} of the validation rows"
     )
     p = fisher(outside, len(new), there, len(before))
     return Finding(series.name, "Fisher, outermost values", p, abs(now - then), says)

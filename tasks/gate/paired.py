@@ -10,6 +10,7 @@ import numpy as np
 
 from tasks.core.step import UserError
 from tasks.gate.rule import Rule
+from tasks.pictures.digits import digits
 
 DRAWS = 10_000  # of signs
 AT_ONCE = 2**22  # values that are drawn at once
@@ -75,7 +76,7 @@ def of_regression(
     score, before = float(squares.mean()), float(theirs.mean())
     test = "paired randomization test"
     says = (
-        f"mean squared error {score:.4g}, the champion {before:.4g} on {rows:,} test rows; "
+        f"mean squared error {digits(score)}, the champion {digits(before)} on {rows:,} test rows; "
         f"p {p:.2g} ({test}, level {rule.level:g})"
     )
     return Verdict(test, p < rule.level, p, score, before, rows, says)
