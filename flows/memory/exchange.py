@@ -19,6 +19,7 @@ from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.transfer import TransferResult
 from dvc_objects.fs import generic
 
+from flows.memory.outputs import members
 from flows.memory.recall import Entry, read
 from flows.memory.repository import repository
 from flows.project.folder import Project
@@ -47,7 +48,10 @@ def push(project: Project) -> Moved:
         remote = _Remote(repo)
         lacking = {name: read(remote.here / name) for name in remote.known(there=False)}
         entries = _whole(repo, lacking)
-        files = _all(repo.cloud.push(_here(repo, {*_recorded(repo), *_objects(entries.values())})))
+        sent = _here(repo, _with_members(repo, {*_recorded(repo), *_objects(entries.values())}))
+        folders = {each for each in sent if each.isdir}
+        # A folder goes last: for DVC, a remote that has it has all of its files.
+        files = _all(repo.cloud.push(sent - folders)) + _all(repo.cloud.push(folders))
         remote.send(entries)
     return Moved(files, len(entries))
 
@@ -67,6 +71,8 @@ def pull(project: Project) -> Moved:
         lacking = {name: read(notes / name) for name in names}
         wanted = {*_recorded(repo), *_objects(entry for entry in lacking.values() if entry)}
         files = _all(repo.cloud.pull(wanted - _here(repo, wanted)))
+        inside = _with_members(repo, wanted)
+        files += _all(repo.cloud.pull(inside - _here(repo, inside)))
         entries = _whole(repo, lacking)
         for name in entries:
             (remote.here / name).parent.mkdir(parents=True, exist_ok=True)
@@ -138,6 +144,12 @@ def _objects(entries: Iterable[Entry]) -> set[HashInfo]:
     return {HashInfo("md5", out["md5"]) for entry in entries for out in entry["outs"]}
 
 
+def _with_members(repo: Repo, objects: set[HashInfo]) -> set[HashInfo]:
+    """The same, and the files of each folder."""
+    inside = (members(repo, each.value) for each in objects if each.isdir)
+    return objects.union(HashInfo("md5", each) for found in inside for each in found.values())
+
+
 def _here(repo: Repo, objects: set[HashInfo]) -> set[HashInfo]:
     return {each for each in objects if repo.cache.local.exists(each.value)}
 
@@ -147,7 +159,7 @@ def _whole(repo: Repo, entries: dict[str, Entry | None]) -> dict[str, Entry]:
     return {
         name: entry
         for name, entry in entries.items()
-        if entry and (files := _objects([entry])) == _here(repo, files)
+        if entry and (files := _with_members(repo, _objects([entry]))) == _here(repo, files)
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -16,6 +17,18 @@ from flows.memory.repository import repository, stage_of
 from flows.project.folder import Project
 from tasks.core.folder import md5
 from tasks.core.step import UserError, log
+
+
+def members(repo: Repo, digest: str) -> dict[str, str]:
+    """The files of a folder by their paths in it, each with its MD5; none if DVC's cache lacks it.
+
+    Args:
+        digest: of the folder, or of a file, which has none.
+    """
+    listed = Path(repo.cache.local.oid_to_path(digest))
+    if not digest.endswith(".dir") or not listed.is_file():
+        return {}
+    return {each["relpath"]: each["md5"] for each in json.loads(listed.read_bytes())}
 
 
 def drop(project: Project, file: Path) -> str:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -18,6 +17,7 @@ from dvc_data.hashfile.hash_info import HashInfo
 from ruamel.yaml import YAML
 
 from flows.memory import champions
+from flows.memory.outputs import members
 from flows.memory.repository import repository
 from flows.project.folder import Project
 from tasks.core.step import UserError, log
@@ -61,11 +61,10 @@ def bring(project: Project, commit: str, path: str, place: Path) -> None:
     digest = outputs(project, commit).get(path)
     with repository(project) as repo:
         kept = _kept(repo, digest) if digest else None
+        files = {"": kept}
         if kept and digest and digest.endswith(".dir"):
-            listed = json.loads(kept.read_text(encoding="utf-8"))
-            files = {each["relpath"]: _kept(repo, each["md5"]) for each in listed}
-        else:
-            files = {"": kept}
+            inside = members(repo, digest)
+            files = {name: _kept(repo, each) for name, each in inside.items()}
 
     if not all(files.values()):
         raise UserError(
