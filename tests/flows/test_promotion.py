@@ -134,9 +134,10 @@ def test_a_model_that_lost_is_one_version_though_it_is_judged_again(story, proje
     (project.root / "note.txt").write_text("the same model in another commit")
     commit(project)
     caplog.set_level("INFO")
+    caplog.clear()
     assert promotion.promote(project, NAME) == lost
     assert "this model was judged before, as v0.0.2" in caplog.text
-    assert caplog.text.count("1 other version was judged on these test rows") == 1
+    assert "1 other version was judged on these test rows" in caplog.text
     assert len(champions.read(project, NAME).versions) == 2
     assert champion(project) == "v0.0.1"
 
