@@ -4,7 +4,7 @@ python benchmarks/drift.py fashion [--resamples 1000] [--rows 1000]
 
 Needs a trained pipeline. New rows are drawn from its test rows, which the model has not seen. Of a
 class that is halved, `known` is what Fisher's test would find if the classes of the rows were
-known, corrected for as many comparisons: no model can do much better.
+known, corrected for as many comparisons.
 """
 
 from __future__ import annotations

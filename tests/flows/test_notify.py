@@ -45,7 +45,7 @@ def receiver(code: int = 200) -> Iterator[tuple[str, list[dict]]]:
         server.server_close()
 
 
-# States of ours and of Prefect, each as the tests of its flow have it end.
+# States of ours and of Prefect.
 TOLD = {
     "Failed": StateType.FAILED,
     "Crashed": StateType.CRASHED,

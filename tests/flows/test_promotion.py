@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import gto.api
+import httpx
 import pytest
 from dvc.repo import Repo
 
@@ -25,7 +26,9 @@ from flows.memory.exchange import push
 from flows.memory.lock import digest, stages
 from flows.project.folder import Project
 from tasks.core.step import UserError
+from tests.conftest import Workspace
 from tests.support import promoted
+from tests.support.own import put_csv
 from tests.support.promoted import NAME, commit, git, trained
 
 # DVC's own, of a library that it uses.
@@ -210,6 +213,32 @@ def test_a_step_back_that_is_killed_leaves_the_old_champion_or_the_new(story, pr
         assert champion(project) == "v0.0.1"
     assert promotion.promote(project, NAME).promoted
     assert champion(project) == "v0.0.2"
+
+
+def test_prefect_has_each_promotion_and_drift_by_the_name_of_its_state(
+    story, project, prefect_server
+):
+    _, bad, good = story
+    workspace = Workspace(project.root, {"PREFECT_API_URL": prefect_server})
+    command = ("python", "-m", "flows", "promote", NAME)
+    at(project, good)
+    assert "promoted votes v0.0.1: the first champion" in workspace.run(*command)
+    at(project, bad)
+    git(project, "switch", "-qc", "worse")
+    assert "not promoted votes v0.0.2: not shown to be better" in workspace.run(*command, code=1)
+
+    put_csv(project.root / "new.csv", "a,b", *["9,9"] * 100)
+    code = f"from flows.batch_predict import run_predict; run_predict('{NAME}', 'new.csv')"
+    workspace.run("python", "-c", code)
+
+    named = {"flow_runs": {"name": {"like_": NAME}}, "sort": "EXPECTED_START_TIME_ASC"}
+    runs = httpx.post(f"{prefect_server}/flow_runs/filter", json=named).json()
+    assert [run["state"]["name"] for run in runs] == ["Promoted", "NotBetter", "Drift"]
+    assert [run["state"]["type"] for run in runs] == ["COMPLETED", "FAILED", "COMPLETED"]
+    asked = {"artifacts": {"key": {"any_": [f"champion-{NAME}"]}}, "sort": "CREATED_DESC"}
+    first, *_ = httpx.post(f"{prefect_server}/artifacts/filter", json=asked).json()
+    for cell in ("v0.0.1", "champion", "v0.0.2", "judged", "not shown to be better than"):
+        assert cell in first["data"]
 
 
 def of(project: Project, name: str) -> Path:
