@@ -57,6 +57,7 @@ def run(project: Project, name: str, pipeline: str, force: bool = False) -> tupl
     watched = _files(project, this.watched(section))
     used = Used(sections, {path: md5(path) for path in watched})
 
+    before = _outputs(folder)
     pin(this.place, chosen)
     limit = at_most(getattr(chosen.run.timeouts, name, None), f"run.timeouts.{name}")
     with _system_errors(this), _damage(project, this, pipeline), limit:
@@ -68,7 +69,16 @@ def run(project: Project, name: str, pipeline: str, force: bool = False) -> tupl
     used.files |= _code(project)
     if this.trains:
         _environment_as_recorded(project, folder, f"{name}@{pipeline}")
+
+    from flows.memory.local import drop_damaged  # here: DVC's configuration takes a moment
+
+    drop_damaged(project, {file for file, _ in _outputs(folder).items() - before.items()})
     return readable(said), used
+
+
+def _outputs(folder: Folder) -> dict[Path, Identity]:
+    files = (file for file in folder.path.rglob("*") if ".resume" not in file.parts)
+    return {file: identity(file) for file in files if file.is_file()}
 
 
 def _section(project: Project, name: str, pipeline: str) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from configobj import ConfigObj, ConfigObjError  # what DVC reads and writes the
 from dvc.config import Config
 
 from flows.project.folder import Project
+from tasks.core.folder import md5
+from tasks.core.step import log
 
 
 def settle(project: Project) -> None:
@@ -49,6 +52,24 @@ def cache(project: Project) -> Path:
     """The folder of DVC's cache: in the project, or where its configuration says."""
     folder = project.root / ".dvc"
     return Path(Config(str(folder))["cache"].get("dir") or folder / "cache")
+
+
+def drop_damaged(project: Project, made: Iterable[Path]) -> None:
+    """Delete objects of DVC's cache that are not what their names say.
+
+    If an output is in the cache already, DVC puts that object into its place, unread.
+
+    Args:
+        made: files that a step has just written.
+    """
+    objects = cache(project) / "files" / "md5"
+    for file in made:
+        digest = md5(file)
+        kept = objects / digest[:2] / digest[2:]
+        if kept.is_file() and md5(kept) != digest:
+            name = file.relative_to(project.root).as_posix()
+            log.warning("%s was damaged in DVC's cache: what was made now takes its place", name)
+            kept.unlink()
 
 
 def _make_private(folder: Path) -> None:

@@ -197,6 +197,18 @@ def test_a_damaged_file_in_the_cache_does_not_come_back(workspace, whole, name):
     assert workspace.bytes("linear") == whole, said
 
 
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_damaged_file_in_the_cache_does_not_replace_what_a_step_has_just_made(
+    workspace, whole, driver
+):
+    damage(cached(workspace, "predictions.csv"))
+    cached(workspace, "learning_curve.png").unlink()  # so evaluate has to run
+    (workspace.path / "data" / "linear" / "learning_curve.png").unlink()
+    said = workspace.run(*DRIVERS[driver])
+    assert workspace.bytes("linear") == whole, said
+    assert "predictions.csv was damaged in DVC's cache: what was made now takes" in said
+
+
 def test_a_damaged_file_that_a_killed_flow_brought_from_the_cache_is_found(workspace, whole):
     name = "learning_curve.png"  # no step reads it
     damage(cached(workspace, name))
