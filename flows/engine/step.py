@@ -77,7 +77,9 @@ def run(project: Project, name: str, pipeline: str, force: bool = False) -> tupl
 
 
 def _outputs(folder: Folder) -> dict[Path, Identity]:
-    files = (file for file in folder.path.rglob("*") if ".resume" not in file.parts)
+    """The outputs of all steps: others may run beside this one."""
+    names = (each for each in folder.path.glob("*") if not each.name.startswith("."))
+    files = (file for each in names for file in (each, *each.rglob("*")))
     return {file: identity(file) for file in files if file.is_file()}
 
 
