@@ -7,13 +7,15 @@ each note every time. Here a note goes once, after the files that it names, tria
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from dvc.config import NoRemoteError
 from dvc.exceptions import DvcException
 from dvc.fs import HTTPFileSystem, localfs
+from dvc.output import Output
 from dvc.repo import Repo
 from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.transfer import TransferResult
@@ -23,7 +25,7 @@ from flows.memory.outputs import members
 from flows.memory.recall import Entry, read
 from flows.memory.repository import repository
 from flows.project.folder import Project
-from tasks.core.step import UserError
+from tasks.core.step import UserError, log
 
 NO_REMOTE = (
     "There is no DVC remote. Name one: dvc remote add -d shared PLACE. PLACE is a folder, "
@@ -53,6 +55,7 @@ def push(project: Project) -> Moved:
         # A folder goes last: for DVC, a remote that has it has all of its files.
         files = _all(repo.cloud.push(sent - folders)) + _all(repo.cloud.push(folders))
         remote.send(entries)
+        _tell_what_is_nowhere(repo, remote)
     return Moved(files, len(entries))
 
 
@@ -78,6 +81,7 @@ def pull(project: Project) -> Moved:
             (remote.here / name).parent.mkdir(parents=True, exist_ok=True)
             (notes / name).replace(remote.here / name)
         repo.checkout(allow_missing=True)
+        _tell_what_is_nowhere(repo, remote)
     return Moved(files, len(entries))
 
 
@@ -94,22 +98,35 @@ class _Remote:
             raise UserError(f"DVC's remote: {error}. Install it with pip.") from None
         if isinstance(place.fs, HTTPFileSystem):
             raise UserError("DVC cannot list what an HTTP remote has: use SSH, S3 or a folder.")
-        self.fs, self.path = place.fs, place.fs.join(place.path, "runs")
-        try:
+        self.place, self.fs = place, place.fs
+        self.path = self.fs.join(place.path, "runs")
+        with self._plain_errors():
             self.sizes = self._listed()
+
+    @contextmanager
+    def _plain_errors(self) -> Iterator[None]:
+        try:
+            yield
         except DvcException:
             raise
         except Exception as error:  # of the library of each kind of remote
             raise UserError(
-                f"DVC's remote {place.fs.unstrip_protocol(place.path)} cannot be used: "
+                f"DVC's remote {self.fs.unstrip_protocol(self.place.path)} cannot be used: "
                 f"{error or type(error).__name__}. Check its address and your key."
             ) from None
 
     def _listed(self) -> dict[str, int]:
         if not self.fs.exists(self.path):
             return {}
-        found = self.fs.find(self.path)
-        return {self.fs.relpath(file, self.path): self.fs.size(file) for file in found}
+        files = list(self.fs.find(self.path))
+        names = (self.fs.relpath(file, self.path) for file in files)
+        return dict(zip(names, self.fs.sizes(files), strict=True))
+
+    def has(self, objects: set[HashInfo]) -> set[HashInfo]:
+        """Those of the objects that are at the remote."""
+        names = {each.value: each for each in objects}
+        with self._plain_errors():
+            return {names[found] for found in self.place.oids_exist(list(names))}
 
     def known(self, there: bool) -> list[str]:
         """The names of notes that one side has, and the other not, or not whole."""
@@ -124,20 +141,37 @@ class _Remote:
         """Copy notes to the remote."""
         names = list(names)
         theirs = [self.fs.join(self.path, *name.split("/")) for name in names]
-        generic.copy(localfs, [str(self.here / name) for name in names], self.fs, theirs)
+        with self._plain_errors():
+            generic.copy(localfs, [str(self.here / name) for name in names], self.fs, theirs)
 
     def fetch(self, folder: Path) -> list[str]:
         """Copy the notes that are lacking here into a folder; their names."""
         names = self.known(there=True)
         theirs = [self.fs.join(self.path, *name.split("/")) for name in names]
-        generic.copy(self.fs, theirs, localfs, [str(folder / name) for name in names])
+        with self._plain_errors():
+            generic.copy(self.fs, theirs, localfs, [str(folder / name) for name in names])
         return names
 
 
+def _outs(repo: Repo) -> list[Output]:
+    """The results in dvc.lock that DVC keeps, and the data that were given to it."""
+    return [out for out in repo.index.outs if out.use_cache and out.hash_info]
+
+
 def _recorded(repo: Repo) -> set[HashInfo]:
-    """All files of the results in dvc.lock, and of the data that were given to DVC."""
-    outs = (out for out in repo.index.outs if out.use_cache and out.hash_info)
-    return {out.hash_info for out in outs}
+    return {out.hash_info for out in _outs(repo)}
+
+
+def _tell_what_is_nowhere(repo: Repo, remote: _Remote) -> None:
+    """A clone's dvc.lock names all that was ever recorded, made there or not."""
+    files = {out: _with_members(repo, {out.hash_info}) for out in _outs(repo)}
+    recorded = set().union(*files.values())
+    gone = recorded - _here(repo, recorded)
+    gone -= remote.has(gone)
+    places = {Path(out.fs_path).parent for out in files if files[out] & gone}
+    if places:
+        names = sorted(place.relative_to(repo.root_dir).as_posix() for place in places)
+        log.warning("neither here nor at the remote: what dvc.lock records in %s", ", ".join(names))
 
 
 def _objects(entries: Iterable[Entry]) -> set[HashInfo]:

@@ -187,9 +187,9 @@ def _value(sections: dict[str, Any], key: str) -> Any:
 
 
 def read(file: Path) -> Entry | None:
-    """An entry of the run cache, from its file; None if a kill left it damaged."""
+    """An entry of the run cache, from its file; None if that is damaged: its name is its hash."""
     try:
         entry = YAML(typ="safe").load(file)
-        return entry if entry["outs"] else None
-    except (OSError, YAMLError, ValueError, TypeError, KeyError):
+        return entry if _get_cache_hash(entry) == file.name else None
+    except (OSError, YAMLError, ValueError, TypeError):
         return None

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from flows.engine.sweep import sweep
+from flows.memory.lock import outputs
 from flows.project.folder import Project
 from tests.conftest import Workspace
 from tests.support import remotes
@@ -61,15 +62,22 @@ def damage(place) -> None:
     place.write_text("half")
 
 
+def cut(place) -> None:
+    """Half a note may be a whole YAML file."""
+    whole = place.read_text()
+    place.write_text(whole[: whole.rindex("\n- path:") + 1])
+
+
 def delete(place) -> None:
     place.unlink()
 
 
-@pytest.mark.parametrize("how", [damage, delete])
+@pytest.mark.parametrize("how", [damage, cut, delete])
 def test_a_note_that_was_lost_or_damaged_at_the_remote_is_sent_again(ours, tmp_path, how: Callable):
     use(ours, str(tmp_path / "remote"), {})
     ours.run(*PUSH)
-    note = next((tmp_path / "remote" / "runs").glob("*/*/*"))
+    notes = (tmp_path / "remote" / "runs").glob("*/*/*")
+    note = next(each for each in notes if each.read_text().count("\n- path:") > 3)
     before = note.read_bytes()
     how(note)
     theirs = clone(ours, "before")
@@ -87,6 +95,21 @@ def test_a_run_whose_files_are_gone_here_is_not_sent(ours, tmp_path):
     shutil.copytree(ours.path / ".dvc/cache/runs", theirs.path / ".dvc/cache/runs")
     use(theirs, str(tmp_path / "remote"), {})
     assert "sent 0 files of 0 runs" in theirs.run(*PUSH)
+
+
+def test_a_note_whose_files_have_left_the_remote_keeps_no_other_away(ours, tmp_path):
+    use(ours, str(tmp_path / "remote"), {})
+    ours.run(*PUSH)
+    weights = outputs(Project(ours.path))["data/linear/best.weights.h5"]
+    theirs = clone(ours, "left")
+    use(theirs, str(tmp_path / "remote"), {})
+
+    (tmp_path / "remote/files/md5" / weights[:2] / weights[2:]).unlink()
+    assert "data/linear" in theirs.run(*PULL), "neither here nor at the remote"
+    assert (theirs.path / "data/linear/model.keras").exists()
+    assert "data/linear" not in ours.run(*PUSH), "it is sent again"
+    assert "data/linear" not in theirs.run(*PULL)
+    assert theirs.bytes("linear") == ours.bytes("linear")
 
 
 @pytest.mark.parametrize(
