@@ -25,6 +25,8 @@ def serve(port: int) -> None:
     """Run Prefect's server, with the settings of the environment, until a signal ends it."""
     own = [f"http://{name}:{port}" for name in ("127.0.0.1", "localhost")]
     os.environ["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] = ",".join(own)
+    # As pyproject.toml has it, each client of a run would ask for a token first.
+    os.environ.setdefault("PREFECT_SERVER_CSRF_PROTECTION_ENABLED", "false")
     os.environ.pop("PREFECT_SERVER_API_BASE_PATH", None)  # it is asked under /api
     os.environ.pop("WEB_CONCURRENCY", None)  # uvicorn would want several processes
     os.umask(0o077)  # its database and its logs are for this user alone

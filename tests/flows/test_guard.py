@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -12,16 +15,23 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from tests.conftest import ROOT
 from tests.support.served import eventually, free_port
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """The address of a server as a run starts it."""
-    port = free_port()
-    env = {**os.environ, "PREFECT_HOME": str(tmp_path_factory.mktemp("guarded"))}
-    command = [sys.executable, "-m", "flows.server.process", str(port)]
-    process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
+    port, home = free_port(), tmp_path_factory.mktemp("guarded")
+    with started([sys.executable, "-m", "flows.server.process", str(port)], port, home) as url:
+        yield url
+
+
+@contextmanager
+def started(command: list[str], port: int, home: Path) -> Iterator[str]:
+    """A server's address, while it runs."""
+    env = {**os.environ, "PREFECT_HOME": str(home)}
+    process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
 
     def answers() -> bool:
@@ -116,3 +126,13 @@ def test_it_refuses_a_websocket_of_a_foreign_page(server, path):
 def test_no_page_may_show_it_inside_of_itself(server):
     headers = httpx.get(f"{server}/api/health").headers
     assert headers["Content-Security-Policy"] == "frame-ancestors 'none'"
+
+
+def test_a_server_that_prefect_starts_in_this_folder_answers_no_foreign_page(tmp_path):
+    port = free_port()
+    prefect = [sys.executable, "-m", "prefect", "server", "start", "--no-ui", "--port", str(port)]
+    with started(prefect, port, tmp_path) as url:
+        foreign = [("Origin", "http://foreign.example")]
+        asked = httpx.get(f"{url}/api/health", headers=foreign)
+        assert "access-control-allow-origin" not in asked.headers
+        assert status(url, foreign) == 403

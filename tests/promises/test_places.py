@@ -49,6 +49,14 @@ def test_dvcs_state_is_private_and_in_the_project_also_when_that_is_moved(worksp
     assert not states(site) & states(Path("/var/tmp/dvc"))  # DVC's name of a project's state
 
 
+def test_git_changes_no_byte_of_a_clone_where_it_is_told_to_end_lines_as_windows_does(workspaces):
+    made = workspaces("lines", **DVC_CHOOSES)
+    theirs = made.path.with_name("theirs")
+    made.run("git", "clone", "-q", "-c", "core.autocrlf=true", str(made.path), str(theirs))
+    for name in made.run("git", "ls-files").splitlines():
+        assert (theirs / name).read_bytes() == (made.path / name).read_bytes(), name
+
+
 def test_without_git_both_drivers_work_and_an_experiment_says_what_to_type(workspaces):
     made = workspaces("no-git", GIT_CEILING_DIRECTORIES="/")
     shutil.rmtree(made.path / ".git")
