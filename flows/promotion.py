@@ -58,7 +58,7 @@ def promote(project: Project, pipeline: str) -> Outcome:
             way. No tag was made.
     """
     with _alone(project, pipeline):
-        rule, commit = _ready(project, pipeline)
+        rule, commit = ready(project, pipeline)
         known = champions.read(project, pipeline)
         version = known.version_of(commit, _model(project, pipeline))
         if version and known.champion and known.champion.version == version:
@@ -71,8 +71,12 @@ def promote(project: Project, pipeline: str) -> Outcome:
         return Outcome(version, better, says)
 
 
-def _ready(project: Project, pipeline: str) -> tuple[Rule, str]:
-    """The rule and the commit of a promotion, if nothing is in its way."""
+def ready(project: Project, pipeline: str) -> tuple[Rule, str]:
+    """The rule and the commit of a promotion, if nothing is in its way.
+
+    Raises:
+        UserError: all that is.
+    """
     found: list[Any] = []
     ways: list[str] = []
     for look in (_rule, _commit, _check_fit_to_leave):

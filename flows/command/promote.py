@@ -7,6 +7,7 @@ import logging
 
 from rich.text import Text
 
+from flows import promotion
 from flows.command.help import Help
 from flows.command.terminal import GRAY, GREEN, RED, Lines, plain_errors, say
 from flows.engine.copies import call
@@ -49,6 +50,9 @@ def promote(project: Project, pipeline: str, back: bool) -> int:
     for name in ("flows", "tasks"):
         logging.getLogger(name).addHandler(Lines())
         logging.getLogger(name).setLevel(logging.INFO)
+
+    if not back:  # while the server starts
+        promotion.ready(project, pipeline)
 
     from flows.promote import PROMOTED, promote_model  # here: Prefect takes seconds to import
     from flows.server import runs

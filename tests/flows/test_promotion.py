@@ -402,6 +402,18 @@ def test_a_second_promotion_at_once_is_refused(project):
         promotion.promote(project, NAME)
 
 
+def test_two_promotions_in_two_processes_make_one_champion(story, project, prefect_server):
+    begin(project, story[1])
+    workspace = Workspace(project.root, {"PREFECT_API_URL": prefect_server})
+    command = ("python", "-m", "flows", "promote", NAME)
+    both = [workspace.start(*command) for _ in range(2)]
+    said = [each.communicate(timeout=200)[0] for each in both]
+    assert 0 in [each.returncode for each in both], said
+    assert champion(project) == "v0.0.2"
+    assert len(git(project, "tag", "-l", "votes#*").split()) == 2
+    assert "Traceback" not in "".join(said)
+
+
 def test_a_name_that_git_tags_cannot_have_is_refused(project):
     with pytest.raises(UserError, match="A git tag cannot be made from `wähler`: only English"):
         promotion.promote(project, "wähler")
