@@ -102,9 +102,7 @@ def answers(
         raise UserError(f"{damaged} Run `python -m flows train {pipeline}`.") from None
 
     watch = watch or Watch()
-    watch.begin(folder, schema, ask)
-    if exported:
-        watch.unable = "the exported model takes rows before scaling"
+    watch.begin(folder, schema, ask, scales=exported)
     for x, part in _all(first, rows):
         output = ask(x)
         watch.add(x, output)

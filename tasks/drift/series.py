@@ -41,12 +41,17 @@ def values(x: np.ndarray, output: np.ndarray, schema: dict[str, Any]) -> np.ndar
         output: of the model, for these rows.
         schema: the content of `schema.json`.
     """
-    scaling = Scaling.from_json(schema["scaling"])
-    x = x * scaling.divide + scaling.subtract  # as the data have it
+    x = unscaled(x, schema)
     of_rows = _of_images(x) if x.ndim > 2 else x
     output = output.reshape(len(x), -1)
     # Of two classes one probability says all.
     return np.column_stack([of_rows, output[:, 1:] if output.shape[1] == 2 else output])
+
+
+def unscaled(x: np.ndarray, schema: dict[str, Any]) -> np.ndarray:
+    """Scaled rows as the data have them, float64, but for rounding."""
+    scaling = Scaling.from_json(schema["scaling"])
+    return x * scaling.divide + scaling.subtract
 
 
 def _of_images(x: np.ndarray) -> np.ndarray:

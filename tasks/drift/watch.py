@@ -13,7 +13,8 @@ from tasks.core.folder import Folder
 from tasks.core.step import log
 from tasks.drift import findings
 from tasks.drift.findings import Finding
-from tasks.drift.series import names, values
+from tasks.drift.series import names, unscaled, values
+from tasks.rows.scaling import Scaling
 
 ROWS = 10_000  # of each sample, at most
 FEWEST = 30  # rows that say something of their distribution
@@ -53,16 +54,21 @@ class Watch:
         self.unable = ""  # why nothing was compared
 
     def begin(
-        self, folder: Folder, schema: dict[str, Any], ask: Callable[[np.ndarray], np.ndarray]
+        self,
+        folder: Folder,
+        schema: dict[str, Any],
+        ask: Callable[[np.ndarray], np.ndarray],
+        scales: bool = False,
     ) -> None:
         """Before the first rows.
 
         Args:
             folder: the pipeline's folder.
             schema: the content of `schema.json`.
-            ask: the model's output for scaled rows.
+            ask: the model's output for some rows.
+            scales: whether the model takes rows before scaling, and so are those of `add`.
         """
-        self.folder, self.schema, self.ask = folder, schema, ask
+        self.folder, self.schema, self.ask, self.scales = folder, schema, ask, scales
         self.series = names(schema)
         self.before = np.empty((0, len(self.series)))
 
@@ -73,7 +79,7 @@ class Watch:
             return
         some = self.sample.enters(len(x))
         if len(some):
-            self.sample.add(values(x[some], output[some], self.schema))
+            self.sample.add(values(self._scaled(x[some]), output[some], self.schema))
 
     def end(self) -> None:
         """Compare, and warn of what differs."""
@@ -105,8 +111,18 @@ class Watch:
 
         some = np.sort(np.random.default_rng(0).permutation(len(x))[:ROWS])
         rows = np.ascontiguousarray(x[some])
-        parts = [values(rows[p], self.ask(rows[p]), self.schema) for p in blocks(rows)]
+        asked = self._as_data(rows) if self.scales else rows
+        parts = [values(rows[p], self.ask(asked[p]), self.schema) for p in blocks(rows)]
         self.before = np.concatenate(parts)
+
+    def _scaled(self, rows: np.ndarray) -> np.ndarray:
+        """As the validation rows are: a bit more or less would be a difference."""
+        return Scaling.from_json(self.schema["scaling"]).apply(rows) if self.scales else rows
+
+    def _as_data(self, rows: np.ndarray) -> np.ndarray:
+        found = unscaled(rows, self.schema)
+        whole = np.dtype(self.schema["load"].get("type", float)).kind in "iu"
+        return np.rint(found) if whole else found
 
     @property
     def sure(self) -> list[str]:
@@ -119,24 +135,26 @@ class Watch:
         return findings.alarm(self.found)
 
     def write(self, answers: Path) -> str:
-        """Write `NAME.drift.json` and `NAME.drift.png` beside a file of answers.
+        """Write `NAME.drift.json` beside a file of answers; and a picture, if the rows differ.
 
         Returns:
-            Whether there is drift, or why that was not looked for, and where the files are.
+            Whether there is drift, or why that was not looked for, and where the file is.
         """
-        from tasks.drift import picture  # here: Matplotlib takes a second to import
-
         place, stem = _Beside(answers.absolute().parent), answers.stem
+        data, picture = (f"{stem}.drift.{ending}" for ending in ("json", "png"))
         content = findings.as_json(self.found, self.rows, len(self.before))
-        place.write_json(f"{stem}.drift.json", content | {"unable": self.unable})
-        if self.found:
-            assert self.sample.values is not None
-            drawn = picture.Samples(self.series, self.sample.values, self.before)
-            picture.draw(place, f"{stem}.drift.png", drawn, self.found)
+        place.write_json(data, content | {"unable": self.unable})
+        (place.path / picture).unlink(missing_ok=True)  # of other rows
         if self.unable:
             return f"not looked for, as {self.unable}"
-        said = "the rows differ" if self.alarm else "none found"
-        return f"{said}: {answers.with_name(f'{stem}.drift.png')}"
+        if not self.alarm:
+            return f"none found: {answers.with_name(data)}"
+
+        from tasks.drift.picture import Samples, draw  # here: Matplotlib takes a second to import
+
+        assert self.sample.values is not None
+        draw(place, picture, Samples(self.series, self.sample.values, self.before), self.found)
+        return f"the rows differ: {answers.with_name(picture)}"
 
 
 class _Beside(Folder):

@@ -16,6 +16,7 @@ from tasks.drift.findings import LEVEL, alarm, compare
 from tasks.drift.series import Series, names, values
 from tasks.drift.statistics import fisher, kolmogorov_smirnov
 from tasks.drift.watch import Sample, Watch
+from tasks.rows.scaling import Scaling
 
 ROWS = 1_000
 TABLE = {
@@ -24,6 +25,7 @@ TABLE = {
     "input_shape": [3],
     "feature_names": ["age", "income", "color = red"],
     "scaling": {"subtract": [40.0, 0.0, 0.0], "divide": [10.0, 1.0, 1.0]},
+    "load": {},
 }
 IMAGES = {
     "labels": "regression",
@@ -163,6 +165,29 @@ def test_what_differs_is_warned_of_and_written_beside_the_answers(folder, tmp_pa
     said = json.loads(contents[0][0])
     assert said["alarm"]
     assert (said["rows"], said["validation_rows"]) == (ROWS, 2_000)
+
+
+def test_a_model_that_scales_by_itself_finds_the_same(folder):
+    """The data have whole numbers, so a difference of rounding would be one of all rows."""
+    scaling = Scaling(np.array([40.0, 0.0, 0.0]), np.array([9.7, 1.3, 1.0]))
+    schema = TABLE | {"scaling": scaling.to_json()}
+
+    def as_data(rows: int, seed: int) -> np.ndarray:
+        return np.rint(table(rows, seed) * 10)
+
+    write_arrays(folder, "normalized.npz", x_val=scaling.apply(as_data(2_000, 6)))
+    new, found = as_data(ROWS, 7), []
+    for scales, x in ((False, scaling.apply(new)), (True, new)):
+
+        def asked(rows: np.ndarray, scales=scales) -> np.ndarray:
+            return ask(scaling.apply(rows) if scales else rows)
+
+        watched = Watch()
+        watched.begin(folder, schema, asked, scales)
+        watched.add(x, asked(x))
+        watched.end()
+        found.append({(each.name, each.test): each.p for each in watched.found})
+    assert found[1] == pytest.approx(found[0])
 
 
 @pytest.mark.parametrize(
