@@ -6,7 +6,9 @@ answers = predict("fashion", "photos")
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 def predict(
     pipeline: str,
-    data: str | Path,
+    data: str | Path | pd.DataFrame | np.ndarray,
     project: Project | None = None,
     exported: bool = False,
 ) -> pd.DataFrame:
@@ -37,7 +39,8 @@ def predict(
 
     Args:
         pipeline: its name in `params.yaml`; it must have been trained.
-        data: a file or a folder of the kind that the pipeline was trained on, or one image.
+        data: a file or a folder of the kind that the pipeline was trained on, or one image; of a
+            table also a data frame with its columns, of images or NumPy files an array of rows.
         project: this one, unless told otherwise.
         exported: whether the exported model is asked, which needs no TensorFlow. Its answers are
             those of the trained model but for the last digits.
@@ -51,8 +54,36 @@ def predict(
     """
     import pandas as pd  # here: it takes a second to import
 
-    parts = answers(project or Project.here(), pipeline, place_of(Path(data)), exported=exported)
-    return pd.concat([part.told for part in parts], ignore_index=True)
+    with _in_a_file(data) as place:
+        parts = answers(project or Project.here(), pipeline, place, exported=exported)
+        return pd.concat([part.told for part in parts], ignore_index=True)
+
+
+@contextmanager
+def _in_a_file(data: Any) -> Iterator[Place]:
+    """The data; rows in memory as a file, so that one reader reads them all."""
+    if isinstance(data, str | Path):
+        yield place_of(Path(data))
+        return
+
+    import numpy as np
+    import pandas as pd
+
+    with tempfile.TemporaryDirectory() as folder:
+        if isinstance(data, pd.DataFrame):
+            file = Path(folder, "rows.parquet")
+            try:
+                data.to_parquet(file, index=False)
+            except (ValueError, TypeError) as error:  # such as numbers and words in one column
+                raise UserError(f"The data frame cannot be read: {error}") from None
+        elif isinstance(data, np.ndarray):
+            file = Path(folder, "rows.npz")
+            np.savez(file, x=data)
+        else:
+            raise UserError(
+                f"The data are a {type(data).__name__}. Expected a path, a data frame or an array."
+            )
+        yield Place(file, "the data")
 
 
 def place_of(data: Path) -> Place:

@@ -160,7 +160,9 @@ def _rule(project: Project, pipeline: str) -> Rule:
 
 def _commit(project: Project, pipeline: str) -> str:
     """The last commit, which must be all that is here, and on a branch."""
-    changed = call(project.root, "git", "status", "--porcelain", "--", ".").splitlines()
+    # Whatever the user's configuration shows.
+    asked = ("git", "status", "--porcelain", "--untracked-files=normal", "--", ".")
+    changed = call(project.root, *asked).splitlines()
     if changed:
         names = ", ".join(line[3:] for line in changed[:3])
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""

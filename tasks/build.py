@@ -48,5 +48,5 @@ def build(folder: Folder, params: Family) -> str:
     folder.write_json("architecture.json", json.loads(model.to_json()))
     folder.write_text("summary.txt", describe.summary(model))
     diagram.save(folder, model)
-    layers = len(model.layers)
+    layers = sum(type(layer).__name__ != "InputLayer" for layer in model.layers)
     return f"{layers} layer{'s' * (layers > 1)}, {model.count_params():,} parameters"

@@ -218,7 +218,7 @@ def _scale(
         finite(f"The scaled {name}", done[-1], raw.feature_names, advice, rows)
     x_train, x_val, x_test = done
 
-    min_max = _min_max(raw, [part for part in (x_train, x_val) if len(part)])
+    min_max = _min_max(raw, [part for part in (x_train, x_val) if len(part)], encoding)
     y_val, numbers = raw.y_train[row_val], {"row_train": row_train, "row_val": row_val}
     if params.validation == "test":
         x_val, y_val, numbers = x_test, raw.y_test, {"row_train": row_train}
@@ -242,11 +242,17 @@ def _scaled_rows(scaling: Scaling, x: np.ndarray, rows: np.ndarray, place: Path)
     return scaled
 
 
-def _min_max(raw: Raw, scaled: list[np.ndarray]) -> dict[str, list[float]]:
+def _min_max(
+    raw: Raw, scaled: list[np.ndarray], encoding: Encoding | None
+) -> dict[str, list[float]]:
     """The range of the training rows before and after, which is reported too."""
     before = [float(raw.x_train.min()), float(raw.x_train.max())]
     after = [float(min(part.min() for part in scaled)), float(max(part.max() for part in scaled))]
-    log.info("min %g, max %g before; min %g, max %g after", *before, *after)
+    if encoding:  # each column has a unit of its own
+        counts = len(encoding.columns), len(encoding.features)
+        log.info("%d columns became %d features; min %g, max %g after scaling", *counts, *after)
+    else:
+        log.info("min %g, max %g before; min %g, max %g after", *before, *after)
     return {"before": before, "after": after}
 
 

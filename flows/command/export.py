@@ -71,14 +71,20 @@ def export(project: Project, pipeline: str, format: str | None) -> None:
     from flows import release  # here: DVC takes half a second to import
 
     project.read(pipeline)
+    first = pipeline not in project.releases()
     with Console(stderr=True).status("exporting"):
         release.check_current(project, pipeline)
         with _entry(project, pipeline, format):
             outcome, said = release.bring_up_to_date(project, "export", pipeline)
-        if project.release(pipeline).card is not None:
+        card = project.release(pipeline).card is not None
+        if card:
             release.bring_up_to_date(project, "card", pipeline)
     words = {"unchanged": "nothing has changed: ", "restored": "restored from DVC's cache: "}
     say(Text(words.get(outcome, "") + (said or there(project, pipeline))))
+    if card:
+        say(Text(f"card: data/{pipeline}/card.md"))
+    if first:
+        say(Text(f"params.yaml has a new entry for it, release.{pipeline}: fill in the card there"))
 
 
 @contextmanager

@@ -8,9 +8,11 @@ import re
 import sys
 from pathlib import Path
 
+from rich.text import Text
 from ruamel.yaml import YAML
 
 from flows.command.help import Help
+from flows.command.terminal import say
 from flows.guess import guess
 from flows.guess.section import Proposal, Question
 from flows.project import edit
@@ -59,7 +61,8 @@ def main(arguments: list[str]) -> int:
     except (EOFError, KeyboardInterrupt):
         print("\nstopped", file=sys.stderr)
         return 130
-    print(told(name, found))
+    for line in told(name, found):
+        say(Text(line), len("  - ") if line.startswith("  - ") else 0)
     return 0
 
 
@@ -153,9 +156,9 @@ def check_place(project: Project, name: str, data: Path) -> None:
         )
 
 
-def told(name: str, found: Proposal) -> str:
+def told(name: str, found: Proposal) -> list[str]:
     """What a person sees: what was found, what to check, what to type next."""
-    lines = [
+    return [
         f"{name}: {found.about}",
         f"{edit.FILE} has a new section for it, the last one. Check these guesses there:",
         *(f"  - {readable(note)}" for note in [*found.notes, *_outside(found.load["path"])]),
@@ -163,7 +166,6 @@ def told(name: str, found: Proposal) -> str:
         f"python -m flows train {name}    # run it",
         f"python -m flows sweep {name}    # then look for better parameters",
     ]
-    return "\n".join(lines)
 
 
 def _separator(typed: str) -> str:

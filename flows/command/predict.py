@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from flows.command.help import Help
 from flows.command.terminal import plain_errors
@@ -59,10 +60,20 @@ def main(arguments: list[str]) -> int:
     )
     options = parser.parse_args(arguments)
 
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[_Warnings()])
     with plain_errors() as end, _place(options.data) as place:
         show(Project.here(), options.pipeline, place, options.to, options.exported)
     return end.code
+
+
+BESIDE = Console(stderr=True)  # the answers: progress and warnings
+
+
+class _Warnings(logging.Handler):
+    """Prints above the progress, which a line of its own would break."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        BESIDE.print(Text(self.format(record)), soft_wrap=not BESIDE.is_terminal)
 
 
 @contextmanager
@@ -96,8 +107,9 @@ def show(
     from tasks.drift.watch import Watch
 
     summary, file, watch = Summary(), AnswersFile(to, place) if to else None, Watch()
-    console = Console(stderr=to == "-")
-    with file.open() if file else nullcontext(), _progress(place) as tell:
+    console = BESIDE if to == "-" else Console()
+    quiet = to == "-"  # the answers may go to the same terminal
+    with file.open() if file else nullcontext(), _progress(place, quiet) as tell:
         for part in answers(project, pipeline, place, watch, exported):
             if file:
                 file.add(part.told)
@@ -118,15 +130,18 @@ def show(
 
 
 @contextmanager
-def _progress(place: Place) -> Iterator[Callable[[int], None]]:
+def _progress(place: Place, quiet: bool) -> Iterator[Callable[[int], None]]:
     """Shows how many rows are answered, and their share where the number of all is known."""
+    if quiet:
+        yield lambda rows: None
+        return
     total = _rows(place.path)
 
     def tell(rows: int) -> None:
         share = f", {min(rows / total, 1):.0%}" if total else ""
         status.update(f"{rows:,} rows{share}")
 
-    with Console(stderr=True).status("reading") as status:
+    with BESIDE.status("reading") as status:
         yield tell
 
 

@@ -34,7 +34,8 @@ def clone(project: Project, name: str) -> Iterator[Project]:
     top = repository(project)
     with _place(project, name) as place:
         copy = Project(_in(place, project.root))
-        call(project.root, "git", "clone", "-q", "--shared", str(top), str(_in(place, top)))
+        how = ("-q", "--shared", "--origin", "origin")  # a user's git may call it otherwise
+        call(project.root, "git", "clone", *how, str(top), str(_in(place, top)))
         for key, value in author(project).items():
             call(copy.root, "git", "config", key, value)
         settle(copy)

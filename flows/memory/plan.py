@@ -25,7 +25,7 @@ from flows.project.params import NONE
 from flows.project.steps import STEPS
 from tasks.core.step import UserError
 
-AWAY = "its results are not here"
+AWAY = "not made here yet"
 IF_CHANGED = "if changed"  # run, if a step before it writes something else than last time
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,7 +26,7 @@ from flows.memory.repository import repository
 from flows.project.folder import Project
 from tasks.core.step import UserError
 
-HASH = "[0-9a-f]{32}(\\.dir)?"  # as dvc.lock has it
+HASH = r"[0-9a-f]{32}(\.dir)?"  # as dvc.lock has it
 COMMITS = 1000  # in one command
 
 
@@ -112,7 +113,7 @@ def _used(repo: Repo, experiments: list[ExpRefInfo], since: float, tips: bool) -
     if not isinstance(repo.scm, NoSCM):
         revisions = [repo.scm.get_ref(str(ref)) for ref in experiments] + _commits(repo, tips)
         found[None] = found[None] | _named_in(repo, revisions)
-    used = set().union(*found.values())
+    used = set().union(*found.values()) | _late_objects(repo, since)
     return used | _inside(repo, used)
 
 
@@ -132,7 +133,9 @@ def _named_in(repo: Repo, revisions: list[str]) -> set[HashInfo]:
     found: set[str] = set()
     for first in range(0, len(revisions), COMMITS):
         some = revisions[first : first + COMMITS]
-        found |= {*_git(repo, "grep", "-ohE", HASH, *some, "--", "*dvc.lock", "*.dvc")}
+        words = _git(repo, "grep", "-ohE", HASH, *some, "--", "*dvc.lock", "*.dvc")
+        # The user's configuration of git may put colors, or the number of the line, before them.
+        found |= {each.group() for word in words for each in re.finditer(HASH, word)}
     return {HashInfo("md5", name) for name in found}
 
 
@@ -154,6 +157,13 @@ def _late_runs(repo: Repo, since: float) -> list[tuple[str, str]]:
     """The entries of the run cache that were made later: a key and a value of each."""
     entries = Path(repo.stage_cache.cache_dir).glob("*/*/*")
     return [(file.parent.name, file.name) for file in entries if file.stat().st_mtime >= since]
+
+
+def _late_objects(repo: Repo, since: float) -> set[HashInfo]:
+    """Those that were made later, such as data of a `dvc add` that was done again."""
+    store = repo.cache.local
+    late = (name for name in store.all() if os.path.getmtime(store.oid_to_path(name)) >= since)
+    return {HashInfo("md5", name) for name in late}
 
 
 def _sizes(repo: Repo) -> dict[str, int]:

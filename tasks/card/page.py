@@ -64,10 +64,13 @@ def _head(facts: Facts, license: str) -> str:
     kind = "regression" if facts.regression else "classification"
     task = f"image-{kind}" if facts.image and not facts.regression else f"tabular-{kind}"
     metric = {"type": facts.score, "value": facts.metrics[f"test_{facts.score}"]}
-    data = facts.sections["load"]["source"]
+    load = facts.sections["load"]
+    given = PurePath(load["path"]).stem
+    name = load["source"] if given == "built-in" else given
+    data = {"name": name, "type": load["source"], "split": "test"}
     result = {
         "task": {"type": task},
-        "dataset": {"name": data, "type": data, "split": "test"},
+        "dataset": data,
         "metrics": [metric],
     }
     head: dict[str, Any] = {"license": license.strip()} if license.strip() else {}
@@ -101,7 +104,9 @@ def _summary(facts: Facts) -> str:
 def _rows(facts: Facts) -> str:
     shape = facts.schema["input_shape"]
     if not facts.image:
-        return f"rows of {shape[0]} feature{'s' * (shape[0] != 1)}"
+        columns = len(facts.schema.get("columns", ()))
+        what, count = ("column", columns) if columns else ("feature", shape[0])
+        return f"rows of {count} {what}{'s' * (count != 1)}"
     color = "color " if len(shape) > 2 and shape[2] > 1 else "gray "
     return f"{color}images of {shape[0]} x {shape[1]} pixels"
 
@@ -185,10 +190,10 @@ def _data(facts: Facts) -> str:
 def _training(facts: Facts) -> str:
     metrics = facts.metrics
     chosen = f"Of {facts.epochs} epochs the weights of epoch {metrics['best_epoch']} were kept"
+    rows = "training" if facts.sections["fit"]["monitor"] == "loss" else "validation"
+    chosen += f": its loss on the {rows} rows was the lowest"
     if "val_loss" in metrics:
-        chosen += (
-            f": its loss on the validation rows, {digits(metrics['val_loss'])}, was the lowest"
-        )
+        chosen += f". On the validation rows it was {digits(metrics['val_loss'])}"
     settings = {
         f"`{step}.{key}`": f"`{json.dumps(value)}`"
         for step in ("normalize", "build", "compile", "fit")
@@ -206,8 +211,9 @@ def _commands(facts: Facts) -> str:
 From the project's folder, at this commit:
 
 ```sh
-dvc pull -d evaluate@{name}                         # the files, if a remote has them
-python -m flows train {name}                        # or make them again: the same bytes
+dvc pull -d release/dvc.yaml:export@{name}     # the files, if a remote has them
+python -m flows train {name}                   # or make them again: the same bytes
+python -m flows export {name}
 python -m flows predict {name} FILE --to answers.csv
 python -m flows serve {name}
 ```

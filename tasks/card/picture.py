@@ -7,7 +7,8 @@ from PIL import Image
 from tasks.core.folder import Folder
 
 SHOWN = ("learning_curve.png", "predictions.png")
-HEIGHT, GAP, COLORS = 480, 24, 32  # pixels, pixels; a picture of all colors is four times as large
+HEIGHT, GAP, COLORS = 480, 24, 64  # pixels, pixels; a picture of all colors is four times as large
+RARE = Image.Quantize.MAXCOVERAGE  # the color of a thin line is one of the 64
 
 
 def draw(folder: Folder) -> None:
@@ -24,4 +25,5 @@ def draw(folder: Folder) -> None:
         drawn.paste(part, (left, 0))
         left += part.width + GAP
     with folder.write("card.png") as path:
-        drawn.quantize(COLORS, dither=Image.Dither.NONE).save(path, format="png", optimize=True)
+        few = drawn.quantize(COLORS, RARE, kmeans=2, dither=Image.Dither.NONE)
+        few.save(path, format="png", optimize=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 
 import pytest
@@ -22,7 +23,7 @@ EVALUATE = evaluate.Params(min_accuracy=1.0, max_mse=None, baselines=False, pred
 CHECKS = [{"check": "labels", "result": "warning", "says": "few rows of `a|b`"}]
 SECTIONS = {
     "load": {"source": "npz", "path": "/somewhere/private/rows.npz"},
-    "fit": {"epochs": 4, "patience": None},
+    "fit": {"epochs": 4, "patience": None, "monitor": "val_loss"},
 }
 
 
@@ -92,6 +93,26 @@ def test_what_speaks_against_the_model_is_said(classes):
     classes.write_json("metrics.json", metrics)
     assert "- It did NOT reach what was asked of it." in said
     assert r"- labels: few rows of \`a\|b\`" in said
+
+
+@pytest.mark.parametrize("monitor", ["val_loss", "loss"])
+def test_the_checkpoint_is_told_by_what_it_was_chosen_by(classes, tmp_path, monitor):
+    place = tmp_path / "data" / "tiny"
+    shutil.copytree(classes.path, place)
+    sections = SECTIONS | {"fit": {**SECTIONS["fit"], "monitor": monitor}}
+    with open(tmp_path / "params.yaml", "w") as file:
+        YAML().dump({"pipelines": {"tiny": sections}}, file)
+    rows = {"val_loss": "validation", "loss": "training"}[monitor]
+    assert f"its loss on the {rows} rows was the lowest. On the validation" in text(Folder(place))
+
+
+def test_a_table_is_told_by_its_columns(classes, tmp_path):
+    place = Folder(tmp_path / "data" / "tiny")
+    shutil.copytree(classes.path, place.path)
+    shutil.copy(classes.path.parents[1] / "params.yaml", tmp_path)
+    told = {"columns": [{}, {}], "input_shape": [5]}
+    place.write_json("schema.json", place.read_json("schema.json") | told)
+    assert "of rows of 2 columns apart" in text(place)
 
 
 def test_rows_that_were_trained_on_are_not_called_new(classes):

@@ -161,7 +161,7 @@ FOUND = {
 @pytest.mark.parametrize("kind", FOUND)
 def test_what_is_proposed_can_be_run(project, kind):
     put, keys, scale, note = FOUND[kind]
-    said = told("mine", new(project, "mine", str(put(project.root / "own"))))
+    said = "\n".join(told("mine", new(project, "mine", str(put(project.root / "own")))))
     assert note in said
 
     found = project.read("mine")
@@ -357,7 +357,7 @@ def test_words_and_dates_become_features_and_the_person_is_told(project):
         "name": lambda row: f"name {row}",
     }
     file = put_csv(project.root / "own/in.csv", *table(40, **more))
-    said = told("mine", new(project, "mine", str(file)))
+    said = "\n".join(told("mine", new(project, "mine", str(file))))
     assert "load.columns: sex: words" in said
     assert "load.columns: born: date %d.%m.%Y" in said
     assert "load.ignore: name; a word of its own in nearly every row" in said

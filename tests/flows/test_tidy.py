@@ -81,9 +81,9 @@ def results(project: Project) -> set[str]:
 
 
 def age(project: Project, days: float) -> None:
-    """Let the entries of the run cache be that old."""
+    """Let all that is in the cache be that old."""
     then = time.time() - days * DAY
-    for file in (project.root / ".dvc/cache/runs").rglob("*"):
+    for file in (project.root / ".dvc/cache").rglob("*"):
         os.utime(file, (then, then))
 
 
@@ -104,6 +104,26 @@ def test_results_of_commits_and_late_runs_stay_and_others_go(project, capsys):
     tidy(project, MONTH, tips=False, plan=False)
     assert results(project) == {"first", "second"}
     assert capsys.readouterr().out.endswith("Deleted.\n")
+
+
+@pytest.mark.parametrize("key", ["grep.lineNumber", "grep.column", "color.grep=always"])
+def test_what_a_users_git_shows_costs_no_result(project, key):
+    name, _, value = key.partition("=")
+    call(project.root, f"git config {name} {value or 'true'}")
+    age(project, 31)
+    tidy(project, MONTH, tips=False, plan=False)
+    assert results(project) == {"first", "second"}
+
+
+def test_data_that_were_added_again_today_stay(project):
+    data = project.root / "data.csv"
+    for text in ("added", "added again"):
+        data.write_text(text)
+        call(project.root, "dvc add -q data.csv")
+    for file in (project.root / ".dvc/cache/runs").rglob("*"):
+        os.utime(file, (0, 0))
+    tidy(project, MONTH, tips=False, plan=False)
+    assert {"added", "added again"} <= results(project)
 
 
 @pytest.mark.parametrize("age", ["0d", "7", "-1d", "1.5d", "a week", "123456d", ""])
