@@ -37,7 +37,12 @@ def _promote(project: Project, pipeline: str, back: bool) -> State[Any]:
     try:
         decide = promotion.back if back else promotion.promote
         outcome = decide(project, pipeline)
-    except (UserError, OSError) as error:
+    except Exception as error:
+        if not isinstance(error, UserError | OSError):
+            log.exception(
+                "promote: this is a bug in keras-flows, not in your input. No tag was made."
+            )
+            raise
         log.error("%s", error)
         return Failed(message=str(error))
 

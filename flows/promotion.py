@@ -90,9 +90,11 @@ def ready(project: Project, pipeline: str) -> tuple[Rule, str]:
     return rule, commit
 
 
-def _model(project: Project, pipeline: str) -> str | None:
-    """DVC's hash of the model."""
-    return outputs(project).get(f"data/{pipeline}/model.keras")
+def _model(project: Project, pipeline: str) -> str:
+    """A digest of all that decides an answer: the model, and how rows are read and scaled."""
+    recorded = outputs(project)
+    parts = [recorded.get(f"data/{pipeline}/{name}", "") for name in OF_A_MODEL]
+    return hashlib.md5("".join(parts).encode()).hexdigest()
 
 
 def _judge(
@@ -162,9 +164,10 @@ def _commit(project: Project, pipeline: str) -> str:
     """The last commit, which must be all that is here, and on a branch."""
     # Whatever the user's configuration shows.
     asked = ("git", "status", "--porcelain", "--untracked-files=normal", "--", ".")
-    changed = call(project.root, *asked).splitlines()
+    changed = [line[3:] for line in call(project.root, *asked).splitlines()]
+    changed += [name for name in _unwatched(project) if name not in changed]
     if changed:
-        names = ", ".join(line[3:] for line in changed[:3])
+        names = ", ".join(changed[:3])
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         raise UserError(
             f"Not committed: {names}{more}. A champion is a commit: `git add` and `git commit` "
@@ -177,6 +180,19 @@ def _commit(project: Project, pipeline: str) -> str:
             "This commit is on no branch, so nobody would find it. Make one: `git switch -c NAME`."
         )
     return commit
+
+
+def _unwatched(project: Project) -> list[str]:
+    """Files that git is told not to look at, and that are not what the last commit has."""
+    listed = call(project.root, "git", "ls-files", "-v", "-z").split("\0")
+    hidden = [line[2:] for line in listed if line and (line[0].islower() or line[0] == "S")]
+    found = []
+    for name in hidden:
+        if (project.root / name).is_file():  # else it is of a part that is not checked out
+            now = call(project.root, "git", "hash-object", "--", name)
+            then = call(project.root, "git", "rev-parse", f"HEAD:./{name}")
+            found += [name] * (now != then)
+    return found
 
 
 def _check_fit_to_leave(project: Project, pipeline: str) -> None:

@@ -16,10 +16,12 @@ from dvc.repo import Repo
 from dvc_data.hashfile.hash_info import HashInfo
 from ruamel.yaml import YAML
 
-from flows.memory import champions
+from flows.memory import champions, lock
+from flows.memory.lock import digest
 from flows.memory.outputs import members
 from flows.memory.repository import repository
 from flows.project.folder import Project
+from tasks.core.folder import md5
 from tasks.core.step import UserError, log
 
 LOCKS = ("dvc.lock", "release/dvc.lock")
@@ -58,12 +60,12 @@ def bring(project: Project, commit: str, path: str, place: Path) -> None:
     Raises:
         UserError: neither has it.
     """
-    digest = outputs(project, commit).get(path)
+    recorded = outputs(project, commit).get(path)
     with repository(project) as repo:
-        kept = _kept(repo, digest) if digest else None
+        kept = _kept(repo, recorded) if recorded else None
         files = {"": kept}
-        if kept and digest and digest.endswith(".dir"):
-            inside = members(repo, digest)
+        if kept and recorded and recorded.endswith(".dir"):
+            inside = members(repo, recorded)
             files = {name: _kept(repo, each) for name, each in inside.items()}
 
     if not all(files.values()):
@@ -78,8 +80,11 @@ def bring(project: Project, commit: str, path: str, place: Path) -> None:
 
 
 def _kept(repo: Repo, digest: str) -> Path | None:
-    """A file of DVC's cache, fetched if it was not there; None if nobody has it."""
+    """A file of DVC's cache, fetched if it was not there or damaged; None if nobody has it."""
     path = Path(repo.cache.local.oid_to_path(digest))
+    if path.is_file() and md5(path) != digest.removesuffix(".dir"):
+        log.warning("%s was damaged in DVC's cache", digest)
+        path.unlink()
     if not path.is_file() and repo.config["core"].get("remote"):
         try:
             repo.cloud.pull([HashInfo("md5", digest)])
@@ -101,8 +106,10 @@ def champion(project: Project, pipeline: str) -> Project:
         )
     name = f"{pipeline}-{now.commit}"
     there = Project(project.root / ".dvc" / "tmp" / "champions" / name)
-    if there.root.is_dir():
+    export = f"data/{pipeline}/export"
+    if there.root.is_dir() and digest(there.root / export) == lock.outputs(there).get(export):
         return there
+    shutil.rmtree(there.root, ignore_errors=True)  # if it is there, it is damaged
 
     part = Project(there.root.with_name(f".part.{name}.{os.getpid()}"))
     try:

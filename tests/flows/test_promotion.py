@@ -145,6 +145,18 @@ def test_a_model_that_lost_is_one_version_though_it_is_judged_again(story, proje
     assert champion(project) == "v0.0.1"
 
 
+def test_the_same_weights_with_another_scaling_are_another_model(story, project):
+    """Numbers in another unit, by a power of two: to the model they are the same."""
+    begin(project, story[1], model=promotion._model(project, NAME))
+    rows = [line.split(",") for line in (project.root / "votes.csv").read_text().splitlines()]
+    lines = [f"{1024 * float(a)},{b},{y}" for a, b, y in rows[1:]]
+    put_csv(project.root / "votes.csv", "a,b,y", *lines)
+    before = of(project, "model.keras").read_bytes()
+    trained(project)
+    assert of(project, "model.keras").read_bytes() == before
+    assert promotion.promote(project, NAME).says != promotion.ALREADY
+
+
 def test_a_regression_is_promoted_by_a_paired_test_of_its_errors(project):
     target = {"target": "b", "task": "regression", "ignore": ["y"]}
     trained(
@@ -266,6 +278,16 @@ def edit(project: Project) -> None:
         file.write("\n")
 
 
+def hidden_edit(project: Project) -> None:
+    git(project, "update-index", "--assume-unchanged", "params.yaml")
+    edit(project)
+
+
+def hidden_file(project: Project) -> None:
+    git(project, "config", "status.showUntrackedFiles", "no")
+    note(project)
+
+
 def no_branch(project: Project) -> None:
     git(project, "switch", "-q", "--detach")
     git(project, "commit", "-q", "--allow-empty", "-m", "Nowhere")
@@ -335,6 +357,15 @@ def champion_is_gone(project: Project) -> None:
     (project.root / ".dvc/cache/files/md5" / recorded[:2] / recorded[2:]).unlink()
 
 
+def champion_is_damaged(project: Project) -> None:
+    recorded = past.outputs(project, "HEAD^")[f"data/{NAME}/predictions.csv"]
+    kept = project.root / ".dvc/cache/files/md5" / recorded[:2] / recorded[2:]
+    rewrite(kept, of(project, "predictions.csv").read_bytes())
+    known = promotion._test_rows(promotion.folder_of(project, NAME))
+    git(project, "tag", "-d", "votes#champion#1")
+    git(project, "tag", "-a", "votes#champion#1", "-m", f"first\n\ntest_rows: {known}", "HEAD^")
+
+
 def from_the_future(project: Project) -> None:
     known = promotion._test_rows(promotion.folder_of(project, NAME))
     git(project, "tag", "-d", "votes#champion#1")
@@ -347,6 +378,8 @@ def from_the_future(project: Project) -> None:
 REFUSED = {
     "an edit": (edit, r"Not committed: params\.yaml\. A champion is a commit: `git add`"),
     "a new file": (note, r"Not committed: note\.txt\."),
+    "an edit that git is told not to see": (hidden_edit, r"Not committed: params\.yaml\."),
+    "a new file that git does not show": (hidden_file, r"Not committed: note\.txt\."),
     "no branch": (no_branch, r"on no branch, so nobody would find it\. Make one: `git switch -c"),
     "no git": (no_git, r"the project is in none\. Type: git init"),
     "model by hand": (changed_model, r"reload_best would run|reload_best is not what dvc\.lock"),
@@ -368,6 +401,7 @@ REFUSED = {
     "key": (rule("{level: 0.05, margins: 0, must: better}"), r"margins: unknown key\. Did you"),
     "a tag is there": (tag_there, r"git could not make the tag: .*votes@v0\.0\.2"),
     "champion is gone": (champion_is_gone, r"model\.keras of the commit .* is not in DVC's cache"),
+    "champion is damaged": (champion_is_damaged, r"predictions\.csv of the commit .* is not in"),
     "tomorrow": (from_the_future, r"votes#champion#1 is from the future: the clock of this"),
 }
 
@@ -458,6 +492,9 @@ def test_the_champions_export_is_brought_to_serve_from_and_is_what_was_recorded(
     recorded = stages(there)[f"export@{NAME}"]["outs"]
     (made,) = (out["md5"] for out in recorded if out["path"].endswith("/export"))
     assert digest(there.data(NAME) / "export") == made
+
+    rewrite(there.data(NAME) / "export" / "model.tflite", b"half")
+    assert digest(past.champion(project, NAME).data(NAME) / "export") == made
 
     shutil.rmtree(there.root)
     for kept in (project.root / ".dvc/cache/files/md5").rglob("*"):
