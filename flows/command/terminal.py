@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
@@ -40,6 +41,11 @@ def plain_errors() -> Iterator[End]:
         end.code = 130
     except UserError as error:
         _say_error(str(error))
+        end.code = 1
+    except OSError as error:  # a full disk, or a folder that is read-only
+        if error.errno not in (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EFBIG, errno.EACCES):
+            raise
+        _say_error(f"{error.strerror}: {error.filename or 'a file'}. Fix this and run again.")
         end.code = 1
     except ValidationError as error:
         if not error.title.endswith("Settings"):

@@ -30,13 +30,17 @@ def settle(project: Project) -> None:
     folder = project.root / ".dvc"
     if not folder.is_dir():
         return
-    site = folder / "tmp" / "site"
-    _make_private(site)
+    _make_private(site(project))
 
     in_git = any((place / ".git").exists() for place in (project.root, *project.root.parents))
-    wanted = {"site_cache_dir": str(site), "no_scm": None if in_git else "true"}
+    wanted = {"site_cache_dir": str(site(project)), "no_scm": None if in_git else "true"}
     with suppress(ConfigObjError):  # DVC says what is wrong with the file
         _write(folder / "config.local", "core", wanted)
+
+
+def site(project: Project) -> Path:
+    """Where DVC's state is."""
+    return project.root / ".dvc" / "tmp" / "site"
 
 
 def share(project: Project, copy: Project) -> None:
@@ -90,12 +94,15 @@ def _write(file: Path, section: str, wanted: dict[str, str | None]) -> None:
         keys[key] = value
         if value is None:
             del keys[key]
-    part = file.with_name(f"{file.name}.{os.getpid()}")
-    with open(part, "wb") as opened:
-        config.write(opened)
-    if file.is_file():  # it may hold the password of a remote
-        shutil.copymode(file, part)
-    os.replace(part, file)
+    part = file.parent / "tmp" / f"{file.name}.{os.getpid()}"  # which git ignores: it has secrets
+    try:
+        with open(part, "wb") as opened:
+            config.write(opened)
+        if file.is_file():  # it may hold the password of a remote
+            shutil.copymode(file, part)
+        os.replace(part, file)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -19,10 +19,15 @@ from dvc.utils.strictyaml import YAMLValidationError
 from dvc_data.hashfile.build import IgnoreInCollectedDirError
 
 from flows.memory import patches  # noqa: F401  # before DVC is used
-from flows.memory.local import settle
+from flows.memory.local import settle, site
 from flows.project.folder import Project
 from flows.project.steps import graph
 from tasks.core.step import UserError
+
+
+class Busy(UserError):
+    """Another process is at work on the same files."""
+
 
 _one_at_a_time = threading.Lock()  # DVC operations in this process
 
@@ -35,8 +40,10 @@ def repository(project: Project) -> Iterator[Repo]:
             settle(project)
             with closing(Repo(str(project.root), _wait_for_lock=True)) as repo:
                 yield repo
+        except sqlite3.OperationalError as error:  # as a full disk is told
+            raise UserError(f"DVC's database cannot be used: {error}. Is the disk full?") from None
         except sqlite3.DatabaseError as error:  # of files that DVC knows: a cache
-            shutil.rmtree(repo.site_cache_dir, ignore_errors=True)
+            shutil.rmtree(site(project), ignore_errors=True)
             raise UserError(f"DVC's database was damaged ({error}). Run again.") from None
         except (DvcException, OSError, IgnoreInCollectedDirError) as error:
             raise _plain(error, project) from None
@@ -82,15 +89,15 @@ def _plain(error: Exception, project: Project) -> Exception:
         )
     if isinstance(error, OSError):
         return UserError(f"{error}. Nothing was recorded. Fix this and run again.")
+    if isinstance(error, LockError):
+        says = f"Another run is at work here. {error}".partition("\n\nIf there are no")[0]
+        return Busy(says)
     if isinstance(error, DvcException):
         return UserError(_advice(error))
     return error
 
 
 def _advice(error: DvcException) -> str:
-    if isinstance(error, LockError):
-        return f"Another run is at work here. {error}".partition("\n\nIf there are no")[0]
-
     unreadable = isinstance(error, ParseError | YAMLValidationError | YAMLFileCorruptedError)
     if unreadable and "dvc.lock" in str(error):
         return (

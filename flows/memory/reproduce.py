@@ -14,7 +14,7 @@ from flows.memory.lock import Used
 from flows.memory.outputs import drop_damaged, put_back
 from flows.memory.patches import restored, steps_run_here
 from flows.memory.records import check_record, check_restored
-from flows.memory.repository import others_may, repository, stage_of, target
+from flows.memory.repository import Busy, others_may, repository, stage_of, target
 from flows.project.folder import Project
 from flows.project.steps import RELEASE, STEPS, SWEEP
 
@@ -42,6 +42,8 @@ def reproduce(
     """
     try:
         return _brought(project, address, function, force)
+    except Busy:  # the outputs are those of the other run
+        raise
     except BaseException:
         put_back(project, address)
         raise

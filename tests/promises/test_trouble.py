@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -18,8 +19,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from flows.engine import step
-from flows.memory.repository import repository, target
-from flows.memory.reproduce import _by_dvc
+from flows.memory.repository import Busy, repository, target
+from flows.memory.reproduce import _by_dvc, reproduce
 from flows.project import steps
 from flows.project.folder import Project
 from tasks import build, fit, normalize
@@ -281,6 +282,24 @@ def test_a_clock_that_was_set_back_changes_nothing(workspace, whole, driver):
     assert workspace.bytes("linear") != whole
     workspace.set(linear__fit__epochs=3)
     workspace.run(*DRIVERS[driver])
+    assert workspace.bytes("linear") == whole
+
+
+def test_what_another_run_writes_is_not_put_back_by_one_that_has_to_wait(workspace, whole):
+    project = Project(workspace.path)
+    holder = {"pid": os.getpid(), "cmd": "dvc repro"}
+    file = workspace.path / "data/linear/history.csv"
+    (workspace.path / ".dvc/tmp/rwlock").write_text(json.dumps({"write": {str(file): holder}}))
+    workspace.set(linear__fit__epochs=4)
+    file.unlink()
+    file.write_text("what the other run has written")
+    with pytest.raises(Busy, match="Another run is at work here"):
+        reproduce(project, "fit@linear", lambda: pytest.fail("it ran"))
+    assert file.read_text() == "what the other run has written"
+
+    (workspace.path / ".dvc/tmp/rwlock").unlink()
+    workspace.set(linear__fit__epochs=3)
+    workspace.run(*DRIVERS["flow"])
     assert workspace.bytes("linear") == whole
 
 
