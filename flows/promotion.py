@@ -20,6 +20,7 @@ from flows.engine.step import folder_of
 from flows.memory import champions, past
 from flows.memory.champions import Event, Register
 from flows.memory.lock import as_recorded, outputs
+from flows.memory.outputs import drop_changed
 from flows.project.folder import Project
 from tasks.core.arrays import read_arrays
 from tasks.core.folder import Folder
@@ -65,6 +66,8 @@ def promote(project: Project, pipeline: str) -> Outcome:
             return Outcome(version, False, ALREADY)
 
         says, better, facts = _judge(project, pipeline, known, version, rule)
+        if _commit(project, pipeline) != commit:
+            raise UserError("Another commit was checked out meanwhile. Run again.")
         version = version or champions.register(project, pipeline, commit, says, facts)
         if better:
             champions.assign(project, pipeline, version, says, facts)
@@ -79,14 +82,14 @@ def ready(project: Project, pipeline: str) -> tuple[Rule, str]:
     """
     found: list[Any] = []
     ways: list[str] = []
-    for look in (_rule, _commit, _check_fit_to_leave):
+    for look in (_rule, _commit, _check_recorded, _check_passed, release.check_exported):
         try:
             found.append(look(project, pipeline))
         except UserError as error:
             ways.append(str(error))
     if ways:
         raise UserError("\n".join(dict.fromkeys(ways)))
-    rule, commit, _ = found
+    rule, commit, *_ = found
     return rule, commit
 
 
@@ -126,13 +129,23 @@ def back(project: Project, pipeline: str) -> Outcome:
         UserError: there is none.
     """
     with _alone(project, pipeline):
-        known = champions.read(project, pipeline)
-        if known.before is None or known.champion is None:
-            there = f"only {known.champion.version}" if known.champion else "no champion"
-            raise UserError(f"{pipeline} has no champion to go back to: there is {there}.")
-        says = f"back from {known.champion.version}"
-        champions.step_back(project, pipeline, known.champion, known.before, says)
-        return Outcome(known.before.version, True, says)
+        now, before = the_last_two(project, pipeline)
+        says = f"back from {now.version}"
+        champions.step_back(project, pipeline, now, before, says)
+        return Outcome(before.version, True, says)
+
+
+def the_last_two(project: Project, pipeline: str) -> tuple[Event, Event]:
+    """The champion and the one before it.
+
+    Raises:
+        UserError: there are no two.
+    """
+    known = champions.read(project, pipeline)
+    if known.before is None or known.champion is None:
+        there = f"{known.champion.version} is the first" if known.champion else "there is none yet"
+        raise UserError(f"{pipeline} has no champion before the present one: {there}.")
+    return known.champion, known.before
 
 
 @contextmanager
@@ -195,25 +208,28 @@ def _unwatched(project: Project) -> list[str]:
     return found
 
 
-def _check_fit_to_leave(project: Project, pipeline: str) -> None:
-    """The model is made from what is committed, passed, and its export is proved."""
+def _check_recorded(project: Project, pipeline: str) -> None:
+    """The model is made from what is here, and is what was recorded."""
     release.check_current(project, pipeline)
     for step in ("normalize", "reload_best", "evaluate"):
         if not as_recorded(project, f"{step}@{pipeline}"):
+            drop_changed(project, f"{step}@{pipeline}")
             raise UserError(
                 f"An output of {step} is not what dvc.lock records. Run `python -m flows train "
                 f"{pipeline}`: it brings it back."
             )
 
+
+def _check_passed(project: Project, pipeline: str) -> None:
     passed = folder_of(project, pipeline).read_json("metrics.json").get("passed")
     if passed is None:
         raise UserError(
             f"params.yaml asks nothing of {pipeline}: set evaluate.min_accuracy, or "
-            "evaluate.max_mse for a regression, to what a model must reach."
+            "evaluate.max_mse for a regression, to what a model must reach, such as "
+            "`min_accuracy: 0.8`, and train again."
         )
     if not passed:
         raise UserError(f"The model of {pipeline} did NOT pass, so it cannot become the champion.")
-    release.check_exported(project, pipeline)
 
 
 def _against(

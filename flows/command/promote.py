@@ -20,7 +20,7 @@ examples:
   python -m flows promote fashion          judge the last commit against the champion
   python -m flows promote fashion --back   return to the champion before
 
-The champions are git tags. To let others see them: git push --follow-tags"""
+The champions are git tags. To let others see them: git push --tags"""
 
 
 def main(arguments: list[str]) -> int:
@@ -51,8 +51,8 @@ def promote(project: Project, pipeline: str, back: bool) -> int:
         logging.getLogger(name).addHandler(Lines())
         logging.getLogger(name).setLevel(logging.INFO)
 
-    if not back:  # while the server starts
-        promotion.ready(project, pipeline)
+    check = promotion.the_last_two if back else promotion.ready
+    check(project, pipeline)  # while the server starts
 
     from flows.promote import PROMOTED, promote_model  # here: Prefect takes seconds to import
     from flows.server import runs
@@ -75,5 +75,5 @@ def promote(project: Project, pipeline: str, back: bool) -> int:
 
 def _next(project: Project) -> str:
     if call(project.root, "git", "remote").strip():
-        return "The tag is only here yet: git push --follow-tags"
+        return "The tag is only here yet: git push && git push --tags"
     return "There is no git remote, so the tag is only here."

@@ -7,6 +7,7 @@ the champion. Both are annotated: the message of a tag is the verdict.
 from __future__ import annotations
 
 import re
+import secrets
 import subprocess
 import time
 from pathlib import Path
@@ -101,15 +102,16 @@ def read(project: Project, pipeline: str) -> Register:
 
 def _tags(project: Project) -> list[tuple[re.Match, Event]]:
     """GTO's tags; a lightweight one says neither when nor who, and GTO passes over it."""
-    shown = "%00".join(f"%({field})" for field in FIELDS) + "%01"
+    end = secrets.token_hex(16)  # nobody's message has it
+    shown = "%00".join(f"%({field})" for field in FIELDS) + end
     listed = _git(project, "for-each-ref", "refs/tags", f"--format={shown}")
     found = []
-    for line in filter(str.strip, listed.split("\x01")):
+    for line in filter(str.strip, listed.split(end)):
         tag, kind, when, who, commit, message = line.lstrip("\n").split("\0")
         match = NAME.fullmatch(tag)
         if match and kind == "tag":
             says, _, rest = message.partition("\n")
-            found.append((match, Event("", commit, int(when), who, says, _parsed(rest), tag)))
+            found.append((match, Event("", commit, int(when or 0), who, says, _parsed(rest), tag)))
     return found
 
 
@@ -167,7 +169,7 @@ def step_back(project: Project, pipeline: str, now: Event, before: Event, says: 
     _wait_for_the_clock(project, pipeline)
     how = {"version": now.version, "message": f"{says}\n", "stage": STAGE}
     _gto(project, "unassign", _artifact(project, pipeline), **how)
-    assign(project, pipeline, before.version, says, {})
+    assign(project, pipeline, before.version, says, before.verdict)
 
 
 def _artifact(project: Project, pipeline: str) -> str:
@@ -183,7 +185,10 @@ def _gto(project: Project, function: str, name: str, **how: Any) -> Any:
     try:
         return getattr(api, function)(top, name, **how)
     except (GTOException, SCMError) as error:
-        raise UserError(f"git could not make the tag: {error}") from None
+        raise UserError(
+            f"git could not make the tag: {error}. `git show TAG` says what that one is; if it is "
+            "nobody's, `git tag -d TAG` takes it away."
+        ) from None
 
 
 def _message(says: str, verdict: dict[str, Any]) -> str:
@@ -212,7 +217,10 @@ def _wait_for_the_clock(project: Project, pipeline: str) -> None:
 
 
 def _git(project: Project, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=project.root, capture_output=True, text=True)
+    command = ["git", *arguments]  # a message may be of any encoding
+    done = subprocess.run(
+        command, cwd=project.root, capture_output=True, text=True, errors="replace"
+    )
     if done.returncode:
         raise UserError(f"git {arguments[0]} failed: {done.stderr.strip()}")
     return done.stdout

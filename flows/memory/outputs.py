@@ -48,6 +48,14 @@ def drop(project: Project, file: Path) -> str:
     return "It was deleted, here and in DVC's cache, and is made again."
 
 
+def drop_changed(project: Project, address: str) -> None:
+    """See to it that the next run restores what a stage wrote, or makes it again."""
+    for out in lock.stages(project)[address]["outs"]:
+        file = project.root / out["path"]
+        if file.is_file() and md5(file) != out["md5"]:
+            drop(project, file)
+
+
 def fetch(project: Project, address: str) -> bool:
     """Get a stage's recorded outputs from DVC's default remote, if they fit the inputs of now.
 

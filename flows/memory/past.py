@@ -33,7 +33,8 @@ def outputs(project: Project, commit: str) -> dict[str, str]:
     for name in LOCKS:
         text = _shown(project, commit, name)
         stages = (YAML(typ="safe").load(text) or {}).get("stages", {})
-        found |= {out["path"]: out["md5"] for each in stages.values() for out in each["outs"]}
+        outs = (out for each in stages.values() for out in each.get("outs", []))
+        found |= {out["path"]: out["md5"] for out in outs}
     return found
 
 
@@ -82,15 +83,20 @@ def bring(project: Project, commit: str, path: str, place: Path) -> None:
 def _kept(repo: Repo, digest: str) -> Path | None:
     """A file of DVC's cache, fetched if it was not there or damaged; None if nobody has it."""
     path = Path(repo.cache.local.oid_to_path(digest))
-    if path.is_file() and md5(path) != digest.removesuffix(".dir"):
-        log.warning("%s was damaged in DVC's cache", digest)
-        path.unlink()
-    if not path.is_file() and repo.config["core"].get("remote"):
+    if not _is_whole(path, digest) and repo.config["core"].get("remote"):
         try:
             repo.cloud.pull([HashInfo("md5", digest)])
         except (DvcException, OSError) as error:
             log.warning("DVC's remote is away: %s", error)
-    return path if path.is_file() else None
+    return path if _is_whole(path, digest) else None
+
+
+def _is_whole(path: Path, digest: str) -> bool:
+    """Whether an object is there; a damaged one is deleted."""
+    if path.is_file() and md5(path) != digest.removesuffix(".dir"):
+        log.warning("%s was damaged in DVC's cache", digest)
+        path.unlink()
+    return path.is_file()
 
 
 def champion(project: Project, pipeline: str) -> Project:

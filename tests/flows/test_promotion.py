@@ -99,7 +99,9 @@ def test_the_first_a_better_one_back_and_an_equal_one(story, project):
 
     assert promotion.back(project, NAME) == ("v0.0.1", True, "back from v0.0.2")
     assert champion(project) == "v0.0.1"
-    with pytest.raises(UserError, match=r"no champion to go back to: there is only v0\.0\.1"):
+    with pytest.raises(
+        UserError, match=r"no champion before the present one: v0\.0\.1 is the first"
+    ):
         promotion.back(project, NAME)
 
     found = history.lines(project, NAME)
@@ -446,6 +448,46 @@ def test_two_promotions_in_two_processes_make_one_champion(story, project, prefe
     assert champion(project) == "v0.0.2"
     assert len(git(project, "tag", "-l", "votes#*").split()) == 2
     assert "Traceback" not in "".join(said)
+
+
+def test_tags_of_other_programs_are_passed_over(story, project):
+    begin(project, story[1])
+    odd = git(project, "rev-parse", "HEAD").strip()
+    for name, message in (("release-1", "one\x01two"), ("release-2", "gr\xfc\xdfe")):
+        head = f"object {odd}\ntype commit\ntag {name}\ntagger M <m@n> 1 +0000\n\n"
+        put_tag(project, name, f"{head}{message}\n".encode("latin-1"))
+    put_tag(project, "votes#old#1", f"object {odd}\ntype commit\ntag x\n\nno tagger\n".encode())
+    assert champions.read(project, NAME).champion.version == "v0.0.1"
+    assert len(history.lines(project, NAME)) == 1
+
+
+def put_tag(project: Project, name: str, content: bytes) -> None:
+    command = ["git", "hash-object", "-t", "tag", "-w", "--stdin", "--literally"]
+    made = subprocess.run(command, cwd=project.root, input=content, stdout=-1, check=True)
+    git(project, "update-ref", f"refs/tags/{name}", made.stdout.decode().strip())
+
+
+def test_another_commit_meanwhile_is_not_judged_by_this_one(story, project, monkeypatch):
+    begin(project, story[1])
+    judge = promotion._judge
+
+    def and_switch(*arguments):
+        found = judge(*arguments)
+        git(project, "checkout", "-q", story[1])
+        return found
+
+    monkeypatch.setattr(promotion, "_judge", and_switch)
+    with pytest.raises(UserError, match=r"Another commit was checked out meanwhile\. Run again\."):
+        promotion.promote(project, NAME)
+    assert champion(project) == "v0.0.1"
+
+
+def test_after_a_step_back_the_same_test_rows_are_the_same(story, project, caplog):
+    begin(project, story[1], test_rows=promotion._test_rows(promotion.folder_of(project, NAME)))
+    begin(project, story[2], model="another")
+    promotion.back(project, NAME)
+    promotion.promote(project, NAME)
+    assert "other test rows" not in caplog.text
 
 
 def test_a_name_that_git_tags_cannot_have_is_refused(project):
