@@ -17,6 +17,7 @@ from dvc.exceptions import DvcException
 from dvc.fs import HTTPFileSystem, localfs
 from dvc.output import Output
 from dvc.repo import Repo
+from dvc_data.hashfile.db import get_index
 from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.transfer import TransferResult
 from dvc_objects.fs import generic
@@ -30,6 +31,12 @@ from tasks.core.step import UserError, log
 NO_REMOTE = (
     "There is no DVC remote. Name one: dvc remote add -d shared PLACE. PLACE is a folder, "
     "ssh://USER@HOST/PATH or s3://BUCKET/PATH."
+)
+
+
+AGAIN = (
+    "The others are in their places. What is damaged at the remote must be deleted there; then who "
+    "has it can `push` it again."
 )
 
 
@@ -52,8 +59,10 @@ def push(project: Project) -> Moved:
         entries = _whole(repo, lacking)
         sent = _here(repo, _with_members(repo, {*_recorded(repo), *_objects(entries.values())}))
         folders = {each for each in sent if each.isdir}
+        remote.look_again()
         # A folder goes last: for DVC, a remote that has it has all of its files.
-        files = _all(repo.cloud.push(sent - folders)) + _all(repo.cloud.push(folders))
+        moved = [repo.cloud.push(sent - folders), repo.cloud.push(folders)]
+        files = _all(moved, "Run again: what has arrived stays.")
         remote.send(entries)
         _tell_what_is_nowhere(repo, remote)
     return Moved(files, len(entries))
@@ -73,14 +82,16 @@ def pull(project: Project) -> Moved:
         names = remote.fetch(notes)
         lacking = {name: read(notes / name) for name in names}
         wanted = {*_recorded(repo), *_objects(entry for entry in lacking.values() if entry)}
-        files = _all(repo.cloud.pull(wanted - _here(repo, wanted)))
+        remote.look_again()
+        moved = [repo.cloud.pull(wanted - _here(repo, wanted), odb=remote.objects)]
         inside = _with_members(repo, wanted)
-        files += _all(repo.cloud.pull(inside - _here(repo, inside)))
+        moved.append(repo.cloud.pull(inside - _here(repo, inside), odb=remote.objects))
         entries = _whole(repo, lacking)
         for name in entries:
             (remote.here / name).parent.mkdir(parents=True, exist_ok=True)
             (notes / name).replace(remote.here / name)
         repo.checkout(allow_missing=True)
+        files = _all(moved, AGAIN)
         _tell_what_is_nowhere(repo, remote)
     return Moved(files, len(entries))
 
@@ -92,6 +103,8 @@ class _Remote:
         self.here = Path(repo.stage_cache.cache_dir)
         try:
             place = repo.cloud.get_remote_odb(None, "push", hash_name="md5-dos2unix")
+            self.objects = repo.cloud.get_remote_odb(None, "push", hash_name="md5")
+            self.objects.verify = True  # what comes is what was asked for
         except NoRemoteError:
             raise UserError(NO_REMOTE) from None
         except ImportError as error:  # the kind's package
@@ -126,7 +139,11 @@ class _Remote:
         """Those of the objects that are at the remote."""
         names = {each.value: each for each in objects}
         with self._plain_errors():
-            return {names[found] for found in self.place.oids_exist(list(names))}
+            return {names[found] for found in self.objects.oids_exist(list(names))}
+
+    def look_again(self) -> None:
+        """DVC remembers which folders a remote has, and then looks for none of their files."""
+        get_index(self.objects).clear()
 
     def known(self, there: bool) -> list[str]:
         """The names of notes that one side has, and the other not, or not whole."""
@@ -197,10 +214,14 @@ def _whole(repo: Repo, entries: dict[str, Entry | None]) -> dict[str, Entry]:
     }
 
 
-def _all(moved: TransferResult) -> int:
-    if moved.failed:
-        raise UserError(
-            f"{len(moved.failed)} files did not get through; the log above says why. Run again: "
-            "what has arrived stays."
-        )
-    return len(moved.transferred)
+def _all(moved: list[TransferResult], advice: str) -> int:
+    """How many files went over.
+
+    Raises:
+        UserError: not all did.
+    """
+    failed = {str(each.value) for part in moved for each in part.failed}
+    if failed:
+        names = ", ".join(sorted(failed)[:3])
+        raise UserError(f"{len(failed)} files did not get through: {names}. {advice}")
+    return sum(len(part.transferred) for part in moved)

@@ -112,6 +112,32 @@ def test_a_note_whose_files_have_left_the_remote_keeps_no_other_away(ours, tmp_p
     assert theirs.bytes("linear") == ours.bytes("linear")
 
 
+def test_a_file_of_a_folder_that_the_remote_has_lost_is_sent_again(ours, tmp_path):
+    folder = ours.path / "datasets/parts"
+    folder.mkdir(parents=True)
+    for name in "ab":
+        (folder / name).write_text(f"part {name}")
+    ours.dvc("add", "datasets/parts")
+    use(ours, str(tmp_path / "remote"), {})
+    ours.run(*PUSH)
+    theirs = clone(ours, "lost")
+    (theirs.path / "datasets").mkdir()
+    shutil.copy(folder.with_suffix(".dvc"), theirs.path / "datasets")
+    use(theirs, str(tmp_path / "remote"), {})
+    assert "linear" not in theirs.run(*PUSH), "it is at the remote"
+    (lost,) = (
+        file for file in (tmp_path / "remote/files").rglob("*/*") if file.read_bytes() == b"part a"
+    )
+
+    lost.unlink()
+    said = theirs.run(*PULL, code=1)
+    assert f"1 files did not get through: {lost.parent.name}{lost.name}. The others" in said
+    assert theirs.bytes("linear").items() <= ours.bytes("linear").items()
+    assert "sent 1 files" in ours.run(*PUSH)
+    theirs.run(*PULL)
+    assert (theirs.path / "datasets/parts/a").read_text() == "part a"
+
+
 @pytest.mark.parametrize(
     ("address", "says"),
     [
