@@ -121,7 +121,9 @@ def _commits(repo: Repo, tips: bool) -> list[str]:
     if tips:
         places = ("refs/heads", "refs/tags", "refs/remotes", "refs/stash")
         return ["HEAD", *_git(repo, "for-each-ref", "--format=%(objectname)", *places)]
-    return _git(repo, "rev-list", "--exclude=refs/exps/*", "--all", "HEAD")
+    stashes = _git(repo, "for-each-ref", "--format=%(refname)", "refs/stash")
+    older = _git(repo, "rev-list", "--walk-reflogs", *stashes) if stashes else []
+    return [*_git(repo, "rev-list", "--exclude=refs/exps/*", "--all", "HEAD"), *older]
 
 
 def _named_in(repo: Repo, revisions: list[str]) -> set[HashInfo]:

@@ -115,6 +115,15 @@ def test_what_a_users_git_shows_costs_no_result(project, key):
     assert results(project) == {"first", "second"}
 
 
+def test_results_of_older_stashes_stay(project):
+    for text in ("stashed", "stashed later"):
+        make(project.root, text)
+        call(project.root, "git stash -q")
+    age(project, 31)
+    tidy(project, MONTH, tips=False, plan=False)
+    assert {"stashed", "stashed later"} <= results(project)
+
+
 def test_data_that_were_added_again_today_stay(project):
     data = project.root / "data.csv"
     for text in ("added", "added again"):
