@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import time
 
+import rich
 from rich.text import Text
 
 from flows.command.help import Help
 from flows.command.terminal import (
     GRAY,
+    ORANGE,
     plain_errors,
     say,
     stop_when_nobody_reads,
@@ -73,14 +75,18 @@ def read_or_propose(project: Project, pipeline: str, plan: bool) -> Sweep | None
 
     values = space.propose(project.read(pipeline))
     lines = space.lines(pipeline, values)
-    longer = edit.with_sweep(edit.text_of(project.params_file), pipeline, lines, values)
+
+    def longer(text: str) -> str:
+        return edit.with_sweep(text, pipeline, lines, values)
+
+    longer(edit.text_of(project.params_file))  # what is in the way is said first
     done = "would be" if plan else "is"
     say(Text(f"params.yaml has no sweep of {pipeline}. This one {done} written there:", "bold"))
-    for line in lines:
-        say(Text(line))
+    for line in lines:  # as they stand in the file: to be copied
+        rich.get_console().print(Text(line), soft_wrap=True)
     if plan:
         return None
-    edit.write(project.params_file, longer)
+    edit.change(project.params_file, longer)
     say(Text())
     return sweeps.read(project, pipeline)
 
@@ -145,17 +151,23 @@ def sweep(project: Project, chosen: Sweep, options: argparse.Namespace) -> int:
     seconds = time.monotonic() - started
     if not state.is_completed():
         return fail(state, seconds)
-    _show(tables[0], options.apply)
+    _show(project, tables[0], options.apply)
     say(Text(f"done in {seconds:.1f} s"))
     return 0
 
 
-def _show(table: Table, apply: bool) -> None:
+def _show(project: Project, table: Table, apply: bool) -> None:
     """The best trial as a difference of parameters, and where everything is."""
+    from flows.engine.experiment import result_here  # here: DVC takes half a second to import
+
+    objective = table.sweep.params.objective
+    here = result_here(project, table.sweep.name).metrics.get(objective)
     name, gains = table.sweep.name, table.gains
     say(Text(f"\n{table.so_far()}: trial {table.ranked[0]}", "bold"))
     for line in gains:
         say(Text(f"  {line}"), 2)
+    if gains and not apply and here is not None and table.is_worse_than(here):
+        say(Text(f"  params.yaml has better ones: {objective} {here:.4g}", ORANGE))
     if not gains:
         say(Text("  params.yaml has its parameters already"))
     elif apply:

@@ -43,6 +43,7 @@ class Apart:
     def __init__(self, log: Path, held: IO | None) -> None:
         self.log, self.held = log, held
         self.process: subprocess.Popen | None = None
+        self.stopped = False  # whether the step was asked to stop
 
     def run(self, project: Project, step: str, pipeline: str) -> Used:
         """Run a step there, as `flows.engine.step.run` does here.
@@ -51,6 +52,7 @@ class Apart:
             UserError, Outside, Stopped: as there.
             Died: the process was killed.
         """
+        self.stopped = False
         if self.process is None or self.process.poll() is not None:
             self.process = self._started()
         request = {"root": str(project.root), "step": step, "pipeline": pipeline}
@@ -91,6 +93,7 @@ class Apart:
 
     def stop(self) -> None:
         """Let a step that runs there stop where it can resume."""
+        self.stopped = True
         if self.process and self.process.poll() is None:
             self.process.terminate()
 

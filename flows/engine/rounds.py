@@ -58,8 +58,14 @@ class Table:
     def apply(self, project: Project) -> None:
         """Write the parameters of the best trial into params.yaml."""
         assert self.best is not None  # a sweep without one has failed
-        text, values = edit.text_of(project.params_file), changes(self.best[0].all_values)
-        edit.write(project.params_file, text_with(text, self.sweep.name, values))
+        values = changes(self.best[0].all_values)
+        edit.change(project.params_file, lambda text: text_with(text, self.sweep.name, values))
+
+    def is_worse_than(self, value: float) -> bool:
+        """Whether the best trial is."""
+        assert self.best is not None  # a sweep without one has failed
+        found = _value(self.best[1])
+        return found < value if self.sweep.maximize else found > value
 
     def so_far(self) -> str:
         """How far the sweep is, such as `9 of 24 trials, best val_loss 0.21`."""

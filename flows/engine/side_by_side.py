@@ -105,7 +105,8 @@ class Lines:
         self.turn = threading.Lock()  # trials end in threads of their own
 
     def ended(self, trial: Trial, result: Result, seconds: float) -> None:
-        self.count += not trial.goes_on
+        with self.turn:
+            self.count += not trial.goes_on
         word = "failed" if result.state != DONE else "cached" if result.found else "ran"
         width = len(str(self.sweep.params.trials))
         said = result.says or self._value(trial, result)

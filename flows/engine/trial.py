@@ -26,7 +26,7 @@ from flows.memory.reproduce import reproduce
 from flows.project.folder import Project
 from flows.project.sweeps import STEPS, Sweep
 from tasks.core.folder import md5
-from tasks.core.step import TimedOut, UserError, log
+from tasks.core.step import Stopped, TimedOut, UserError, log, stopping
 from tasks.families.own_code import FOLDER
 
 DONE, FAILED = "done", "failed"
@@ -261,9 +261,13 @@ def _line(error: Exception) -> str:
 def _run(apart: Apart, place: Project, step: str, pipeline: str) -> lock.Used:
     """Run a step, again if its process was killed: it then resumes."""
     for _ in range(DEATHS):
+        if stopping.is_set():
+            raise Stopped(f"stopped before {step}")
         try:
             return apart.run(place, step, pipeline)
         except Died as died:
+            if apart.stopped:  # as it began, when nothing told it to end well
+                raise Stopped(f"stopped before {step}") from None
             log.warning("the process of a trial ended (%s): it is started again", died)
     raise engine.ShortOfMemory(f"its process ended {DEATHS} times: memory is short, or {apart.log}")
 

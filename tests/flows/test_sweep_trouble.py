@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import shutil
+import threading
 
 import pytest
 
-from flows.engine import step
+from flows.engine import step, trial
+from flows.engine.apart import Apart
 from flows.engine.side_by_side import SideBySide
 from flows.engine.sweep import sweep
 from flows.project.folder import Project
-from tasks.core.step import UserError
+from tasks.core.step import Stopped, UserError
 from tests.promises.test_trouble import small_disk
 from tests.support.swept import put_sweep, trained
 
@@ -88,6 +90,14 @@ def test_a_full_disk_stops_the_sweep_and_is_named_and_then_it_goes_on(project):
     ):
         sweep(project, "linear")
     assert sweep(project, "linear").best
+
+
+def test_a_stop_while_the_process_of_a_trial_begins_is_a_stop(project, tmp_path):
+    apart = Apart(tmp_path / "log", None)
+    threading.Timer(0.2, apart.stop).start()  # it imports Python's own modules by then
+    with pytest.raises(Stopped, match="stopped before build"):
+        trial._run(apart, project, "build", "linear")
+    apart.close()
 
 
 def test_a_trial_whose_process_dies_again_and_again_is_a_row(project):
