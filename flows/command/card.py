@@ -48,8 +48,10 @@ def card(project: Project, pipeline: str) -> None:
         release.check_exported(project, pipeline)
         if project.release(pipeline).card is None:
             empty = dict.fromkeys(Params.model_fields, "")
-            text = edit.text_of(project.params_file)
-            edit.write(project.params_file, edit.with_release(text, pipeline, "card", empty))
+            edit.change(
+                project.params_file,
+                lambda text: edit.with_release(text, pipeline, "card", empty),
+            )
         outcome, said = release.bring_up_to_date(project, "card", pipeline)
     words = {"unchanged": "nothing has changed: ", "restored": "restored: "}
     say(Text(words.get(outcome, "") + (said or f"data/{pipeline}/card.md")))

@@ -90,22 +90,27 @@ def export(project: Project, pipeline: str, format: str | None) -> None:
 @contextmanager
 def _entry(project: Project, pipeline: str, format: str | None) -> Iterator[None]:
     """The entry in params.yaml; one that is new stays if the export succeeds."""
-    file = project.params_file
-    before = edit.text_of(file)
-    if format is None and pipeline in project.releases():
+    first = pipeline not in project.releases()
+    if format is None and not first:
         yield
         return
 
-    after = edit.with_release(before, pipeline, "export", {"format": format or CHOICES[0]})
-    if pipeline not in project.releases():
-        after = edit.with_release(after, pipeline, "card", dict.fromkeys(Card.model_fields, ""))
-        after = edit.with_release(after, pipeline, "promote", GATE)
-    edit.write(file, after)
+    texts: list[str] = []
+
+    def after(text: str) -> str:
+        other = edit.with_release(text, pipeline, "export", {"format": format or CHOICES[0]})
+        if first:
+            other = edit.with_release(other, pipeline, "card", dict.fromkeys(Card.model_fields, ""))
+            other = edit.with_release(other, pipeline, "promote", GATE)
+        texts.extend([text, other])
+        return other
+
+    edit.change(project.params_file, after)
     try:
         yield
     except BaseException:
-        if edit.text_of(file) == after:  # else somebody else has edited it
-            edit.write(file, before)
+        # If somebody else has edited it since, it stays.
+        edit.change(project.params_file, lambda text: texts[0] if text == texts[1] else text)
         raise
 
 

@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
     chosen = {key: value for key, value in options.items() if value}
     try:
         found = asking(Project.here(), name, data, chosen)
-    except UserError as error:
+    except (UserError, OSError) as error:
         print(f"error {error}", file=sys.stderr)
         return 1
     except (EOFError, KeyboardInterrupt):
@@ -107,26 +107,29 @@ def new(project: Project, name: str, data: str, **chosen: str) -> Proposal:
     Raises:
         UserError: the name or the data cannot be used. Nothing was written.
     """
-    text = edit.text_of(project.params_file)
-    content = edit.content(text)
     typed = Path(os.path.expanduser(data))
     place = Path(os.path.abspath(typed))  # not resolve: a link stays one
-    check_name(name, [str(other) for other in content["pipelines"] or {}])
+    check_name(name, edit.text_of(project.params_file))
     check_place(project, name, place)
 
     stays = typed.is_absolute() and not place.is_relative_to(project.root)
     path = place if stays else Path(os.path.relpath(place, project.root))
     found = guess(Folder(project.data(name)), path.as_posix(), **chosen)
 
-    defaults = content.get("defaults") or {}
-    anchors = re.findall(r": &([\w-]+)", text)
-    lines, values = found.lines(name, defaults, anchors), found.values(defaults)
-    edit.write(project.params_file, edit.with_section(text, name, lines, values))
+    def longer(text: str) -> str:  # of now: to look at the data may have taken a while
+        check_name(name, text)
+        defaults = edit.content(text).get("defaults") or {}
+        anchors = re.findall(r": &([\w-]+)", text)
+        lines, values = found.lines(name, defaults, anchors), found.values(defaults)
+        return edit.with_section(text, name, lines, values)
+
+    edit.change(project.params_file, longer)
     return found
 
 
-def check_name(name: str, pipelines: list[str]) -> None:
-    """Refuse a name that is taken or cannot be one."""
+def check_name(name: str, text: str) -> None:
+    """Refuse a name that is taken in the text of params.yaml, or cannot be one."""
+    pipelines = [str(other) for other in edit.content(text)["pipelines"] or {}]
     if not NAME.fullmatch(name) or name in RESERVED or YAML(typ="safe").load(name) != name:
         raise UserError(
             f"`{name}` cannot be a pipeline's name. Expected a small letter, then at most 39 small "

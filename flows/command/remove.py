@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
     project = Project.here()
     try:
         remove(project, options.name)
-    except UserError as error:
+    except (UserError, OSError) as error:
         print(f"error {error}", file=sys.stderr)
         return 1
     print(told(project, options.name))
@@ -52,11 +52,14 @@ def remove(project: Project, name: str) -> None:
         UserError: there is no such pipeline, or it cannot be taken out by itself. Nothing was
             written.
     """
-    text = edit.text_of(project.params_file)
-    for part in PARTS:
-        if name in (edit.content(text).get(part) or {}):
-            text = edit.without(text, name, part)
-    edit.write(project.params_file, edit.without(text, name))
+
+    def shorter(text: str) -> str:
+        for part in PARTS:
+            if name in (edit.content(text).get(part) or {}):
+                text = edit.without(text, name, part)
+        return edit.without(text, name)
+
+    edit.change(project.params_file, shorter)
 
 
 def told(project: Project, name: str) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import re
 import shutil
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +189,21 @@ def with_release(text: str, name: str, part: str, values: dict[str, Any]) -> str
     if not _same(other, expected):
         raise by_hand
     return other
+
+
+def change(file: Path, changed: Callable[[str], str]) -> None:
+    """Make another text of a file's text. Of two processes the second gets the text of the first.
+
+    Raises:
+        UserError: whatever `changed` raises. The file is what it was.
+    """
+    folder = os.open(file.resolve().parent, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a drive that has no locks
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        write(file, changed(text_of(file)))
+    finally:
+        os.close(folder)
 
 
 def write(file: Path, text: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -61,6 +63,33 @@ def test_data_outside_the_project_are_told_as_a_clone_will_not_have_them(
     assert command.main(["other", "own/in.csv"]) == 0
     assert "a clone" not in capsys.readouterr().out
     assert project.sections("other")["load"]["path"] == "own/in.csv"
+
+
+def test_what_is_edited_while_the_data_are_looked_at_stays(project, monkeypatch):
+    look = command.guess
+
+    def slowly(*arguments, **chosen):
+        text = project.params_file.read_text()
+        project.params_file.write_text(text.replace("epochs: 20", "epochs: 77"))
+        return look(*arguments, **chosen)
+
+    monkeypatch.setattr(command, "guess", slowly)
+    command.new(project, "mine", str(put_csv(project.root / "in.csv", *table(40))), target="y")
+    assert "mine" in project.pipelines()
+    assert "epochs: 77" in project.params_file.read_text()
+
+
+def test_of_several_at_once_all_are_there(project):
+    file = put_csv(project.root / "in.csv", *table(40))
+    code = (
+        "import pathlib, sys; from flows.command.new import new; "
+        "from flows.project.folder import Project; root, *more = sys.argv[1:]; "
+        "new(Project(pathlib.Path(root)), *more, target='y')"
+    )
+    start = [sys.executable, "-c", code, str(project.root)]
+    at_once = [subprocess.Popen([*start, name, str(file)]) for name in ("one", "two", "three")]
+    assert [each.wait(timeout=200) for each in at_once] == [0, 0, 0]
+    assert {"one", "two", "three"} <= set(project.pipelines())
 
 
 def test_a_section_says_only_what_differs_from_the_defaults(project):
