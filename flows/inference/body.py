@@ -77,7 +77,10 @@ def parsed(content: bytes) -> Any:
     if content.count(b"[") + content.count(b"{") > LISTS:  # an empty one takes 20 times its text
         raise UserError(f"The JSON has more than {LISTS:,} lists and objects. Send it in parts.")
     try:
-        return json.loads(content, parse_constant=_no_number)
+        found = json.loads(content, parse_constant=_no_number)
+        if b"\\ud" in content.lower():
+            json.dumps(found, ensure_ascii=False).encode()  # half a character is none
+        return found
     except RecursionError:
         raise UserError("The JSON is nested too deeply. Expected a list of rows.") from None
     except ValueError as error:  # UnicodeDecodeError is one, too

@@ -51,7 +51,10 @@ def _first_row(file: zipfile.ZipFile, name: str) -> np.ndarray:
     with file.open(name) as array:
         version = npy.read_magic(array)
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, _, kind = read(array)
+        shape, by_columns, kind = read(array)
+        if by_columns:
+            rows = np.frombuffer(array.read(), kind).reshape(shape, order="F")
+            return rows[0]
         size = kind.itemsize * int(np.prod(shape[1:]))
         return np.frombuffer(array.read(size), kind).reshape(shape[1:])
 

@@ -31,7 +31,7 @@ def metadata(model: Model) -> dict[str, Any]:
     return {
         "name": model.name,
         "versions": [model.version],
-        "platform": "litert",
+        "platform": type(model.asked).__module__.rpartition(".")[2],  # litert or onnx
         "inputs": inputs,
         "outputs": outputs,
     }
@@ -49,19 +49,21 @@ class Inference:
     """
 
     def __init__(self, body: bytes, length: str | None) -> None:
-        if length is not None and not (length.isdigit() and int(length) <= len(body)):
-            raise UserError(f"{LENGTH} is {length[:20]}. Expected the length of the JSON.")
-        end = len(body) if length is None else int(length)
+        told = length or str(len(body))
+        if not (told.isascii() and told.isdecimal()) or int(told) > len(body):
+            raise UserError(f"{LENGTH} is {told[:20]}. Expected the length of the JSON.")
+        end = int(told)
         self.said, self.behind = parsed(body[:end]), memoryview(body)[end:]
         if not isinstance(self.said, dict) or not isinstance(self.said.get("inputs"), list):
             raise UserError("The request has no `inputs`. Expected a list of tensors.")
 
     def read(self, reader: Reader, model: Model, most: int) -> Rows:
         """The rows: of a table an input a column, else one input of the shape of the rows."""
-        found = dict(self._tensors())
-        wanted = [each["name"] for each in tensors(model)[0]]
-        if sorted(found) != sorted(wanted):
-            raise UserError(f"The inputs are {', '.join(found)}. Expected {', '.join(wanted)}.")
+        sent = list(self._tensors())
+        wanted, names = [each["name"] for each in tensors(model)[0]], [name for name, _ in sent]
+        if sorted(names) != sorted(wanted):
+            raise UserError(f"The inputs are {', '.join(names)}. Expected {', '.join(wanted)}.")
+        found = dict(sent)
         lengths = {len(tensor) if tensor.ndim else -1 for tensor in found.values()}
         if len(lengths) > 1 or not min(lengths) > 0:
             raise UserError("Expected as many rows in each input, and one at least.")
@@ -69,7 +71,12 @@ class Inference:
             raise UserError(f"There are more than {most:,} rows. Expected fewer: send parts.")
         if takes(model) != "table":
             return reader.array(found["input"])
-        columns = [found[name].reshape(max(lengths), -1)[:, 0].tolist() for name in wanted]
+        for name, tensor in found.items():
+            if tensor.size != len(tensor):
+                raise UserError(
+                    f"{name} has the shape {list(tensor.shape)}. Expected one value a row."
+                )
+        columns = [found[name].reshape(-1).tolist() for name in wanted]
         rows = zip(*columns, strict=True)
         return reader.values([dict(zip(wanted, row, strict=True)) for row in rows], most)
 
@@ -92,8 +99,10 @@ class Inference:
         asked = self.said.get("outputs") or [{"name": name} for name in there]
         usual = _parameters(self.said).get("binary_data_output", False)
         listed, behind = [], []
+        if not isinstance(asked, list) or len(asked) > len(there):
+            raise UserError(f"`outputs` must name each output once: {', '.join(there)}.")
         for each in asked:
-            if not isinstance(each, dict) or each.get("name") not in there:
+            if not isinstance(each, dict) or each.get("name") not in [*there]:
                 raise UserError(f"There is no output {each}. There are: {', '.join(there)}.")
             told = {"name": each["name"], **there[each["name"]]}
             if _parameters(each).get("binary_data", usual):
@@ -136,7 +145,7 @@ def _head(tensor: Any) -> tuple[str, list[int], str]:
     sizes = shape if isinstance(shape, list) else [-1]
     if not all(isinstance(size, int) and 0 <= size < 2**31 for size in sizes):
         raise UserError(f"{name}: the shape is {shape}. Expected a list of whole numbers.")
-    if not isinstance(name, str) or (kind != "BYTES" and kind not in NUMPY):
+    if not isinstance(name, str) or kind not in ["BYTES", *NUMPY]:
         known = ", ".join([*NUMPY, "BYTES"])
         raise UserError(f"{name}: the datatype is {kind}. Expected one of {known}.")
     return name, sizes, kind

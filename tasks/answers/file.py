@@ -33,7 +33,7 @@ class AnswersFile:
         Raises:
             UserError: it cannot be written there.
         """
-        if self.path.name == "-":
+        if str(self.path) == "-":
             self.file: IO = sys.stdout
             yield self
             return

@@ -11,7 +11,7 @@ import numpy as np
 from tasks.core.arrays import batch_of
 from tasks.core.folder import Folder
 from tasks.core.step import UserError, log
-from tasks.rows.encoding import Encoding
+from tasks.rows.encoding import Encoding, Missing
 from tasks.rows.scaling import Scaling
 from tasks.sources import csv, idx, images, npz, parquet
 from tasks.sources.base import New, Place
@@ -86,7 +86,14 @@ def encoded(encoding: Encoding, part: New) -> tuple[np.ndarray, dict[str, int]]:
         if column.kind == "words" and not column.buckets:
             there = part.words[codes[~np.isnan(codes)].astype(int)]
             unknown[column.name] = int((~np.isin(there, column.words)).sum())
-    features = encoding.apply(part.x, part.words)
+    try:
+        features = encoding.apply(part.x, part.words)
+    except Missing as missing:
+        row = part.places[missing.row]
+        raise UserError(
+            f"{row} has no value in the column {missing.column}, and every row of the training has "
+            "one: fill it."
+        ) from None
     return features, {name: count for name, count in unknown.items() if count}
 
 

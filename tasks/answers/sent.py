@@ -65,7 +65,8 @@ class Reader:
         """The rows of a CSV file, at most so many."""
         if not self.takes_text:
             raise UserError(f"This model takes no CSV. Expected {self.expected}.")
-        if b"\n" not in content.strip() and self.encoding is not None and content.strip():
+        named = self.schema.get("load", {}).get("header", True) and self.encoding is not None
+        if named and b"\n" not in content.strip() and content.strip():
             raise UserError(
                 "There is one line. Expected the names of the columns, and a line for each row. "
                 "`curl -d` takes line ends out: use `curl --data-binary @FILE`."

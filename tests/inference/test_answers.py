@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from flows.inference.example import example
 from flows.inference.model import load
 from flows.project.folder import Project
 from tests.support.answering import CITIES, PERSON
@@ -152,3 +153,8 @@ def test_a_server_imports_no_tensorflow_dvc_or_prefect_and_pandas_for_tables_alo
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_example_of_an_array_in_fortrans_order_is_its_first_row(tmp_path):
+    np.savez(tmp_path / "raw.npz", x_test=np.asfortranarray(np.arange(12).reshape(3, 4)))
+    assert example(tmp_path / "raw.npz", {"input_shape": [4]}) == [0, 1, 2, 3]

@@ -85,7 +85,7 @@ BODIES = {
     "a PDF": ("people", "application/pdf", b"%PDF-1.7", 415, "application/pdf. Expected an image"),
     "a pickle": ("points", "application/x-pickle", b"\x80\x04N.", 415, "Expected an image"),
     "an .npz file": ("points", "", b"PK\x03\x04" + bytes(40), 422, "the request"),
-    "CSV without a column": ("people", CSV, b"a,b\n1,2\n", 422, "no column city, member, joined"),
+    "CSV without a column": ("people", CSV, b"a,b\n1,2\n", 422, "no columns city, member, joined"),
     "two columns of one name": ("people", CSV, f"a,{HEAD}1,{ROW}".encode(), 422, "named a"),
     "CSV without rows": ("people", CSV, HEAD.encode(), 422, "There is one line"),
     "CSV whose line ends curl took out": (

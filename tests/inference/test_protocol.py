@@ -121,12 +121,29 @@ def test_the_client_is_told_what_is_wrong(client, what):
         client("points").infer("points", inputs, **how)
 
 
+def test_a_column_of_a_table_has_one_value_a_row(client):
+    wide = tensor("a", np.ones((2, 3)), "FP64", True)
+    others = [tensor(name, np.ones(2), "FP64", True) for name in ("b", "rooms")]
+    words = np.array(["Oslo"] * 2, dtype=object), "BYTES", True
+    others += [tensor(name, *words) for name in ("city", "joined")]
+    member = tensor("member", np.array([True] * 2), "BOOL", True)
+    with pytest.raises(Exception_, match=r"a has the shape \[2, 3\]\. Expected one value a row"):
+        client("people").infer("people", [wide, *others, member])
+
+
 NAMED = {"name": "input", "shape": [1, 2], "datatype": "FP64"}
 BODIES = {
     "no inputs": (b"{}", "has no `inputs`"),
     "a list": (b"[]", "has no `inputs`"),
     "an input that is none": ({"inputs": [3]}, "An input is no object"),
     "no datatype": ({"inputs": [{"name": "input", "shape": [1, 2]}]}, "datatype is None. Expected"),
+    "half a character": (
+        b'{"id": "\\ud800", "inputs": []}', "is no JSON: 'utf-8' codec can't encode"
+    ),
+    "one output again and again": (
+        {"inputs": [NAMED | {"data": [1, 2]}], "outputs": [{"name": "predicted"}] * 9},
+        "must name each output once: predicted",
+    ),
     "no data": ({"inputs": [NAMED]}, "is no list of values"),
     "too few values": ({"inputs": [NAMED | {"data": [1]}]}, "has 1 values. Expected as many as"),
     "lists of several lengths": ({"inputs": [NAMED | {"data": [[1], [1, 2]]}]}, "differ in length"),
