@@ -68,8 +68,7 @@ def apply(project: Project, pipeline: str, name: str) -> None:
     if not changes:
         say(Text(f"params.yaml has the parameters of {name} already."))
         return
-    text = edit.text_of(project.params_file)
-    edit.write(project.params_file, text_with(text, pipeline, changes))
+    edit.change(project.params_file, lambda text: text_with(text, pipeline, changes))
     for line in _changes(here, found[name]):
         say(Text(line))
     say(
@@ -134,6 +133,8 @@ def _row(name: str, result: Result, here: Result, columns: list[str], width: int
     cells = ["" if score is None else f"{score:#.4g}" for score in scores]
     places = [cell.rjust(max(10, len(column))) for cell, column in zip(cells, columns, strict=True)]
     changes = [] if name == HERE else _changes(here, result)
+    if not result.metrics:
+        changes = ["not trained with the parameters of now"]
     if result.data != here.data:
         changes.insert(0, OTHER_DATA)
     return Text(f"{name:{width}}{'  '.join(places)}  {', '.join(changes)}")

@@ -33,6 +33,7 @@ from flows.server import settings
 from flows.server.process import Server
 from tasks.core.code import code
 from tasks.core.folder import Folder
+from tasks.core.step import UserError
 from tasks.sources.base import Place
 
 log = logging.getLogger("flows")
@@ -66,6 +67,11 @@ def main(arguments: list[str]) -> int:
 
     project = Project.here()
     with plain_errors() as end:
+        if options.plan and options.changes:
+            raise UserError(
+                "--plan shows what params.yaml would run. An experiment has no plan: leave out "
+                f"{' '.join(options.changes)}, or --plan."
+            )
         if options.plan:
             plan_command.show(project, options.pipeline, options.force)
         else:

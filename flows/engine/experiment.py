@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 
 from flows.engine.copies import Bringing, call, clone, dvc
 from flows.memory.local import share
+from flows.memory.lock import Used, stages, wrong
 from flows.project import edit, params
 from flows.project.changes import Changes, text_with
 from flows.project.folder import Project
@@ -22,6 +23,8 @@ from tasks.core.step import UserError
 from tasks.families.own_code import FOLDER
 
 REF = re.compile(r"refs/exps/../[0-9a-f]{38}/(.+)")  # of a DVC experiment, below its commit's hash
+
+UNTRIED = ("evaluate", "run")  # sections that change no score: what is asked of a model stays
 
 
 @contextmanager
@@ -104,7 +107,7 @@ def results(project: Project, pipeline: str) -> dict[str, Result]:
 
 
 def result_here(project: Project, pipeline: str) -> Result:
-    """The same of the project's folder as it is now."""
+    """The same of the project's folder as it is now; no scores if they are of other parameters."""
     files = [project.data(pipeline) / name for name in ("metrics.json", "history.csv")]
     metrics, history = (
         file.read_text(encoding="utf-8") if file.is_file() else "" for file in files
@@ -112,7 +115,18 @@ def result_here(project: Project, pipeline: str) -> Result:
     text = project.params_file.read_text(encoding="utf-8")
     lock = project.root / "dvc.lock"
     recorded = lock.read_text(encoding="utf-8") if lock.is_file() else ""
-    return _parsed(text, metrics or "{}", history, recorded, pipeline)
+    found = _parsed(text, metrics or "{}", history, recorded, pipeline)
+    return found._replace(metrics={}) if _were_edited(project, pipeline) else found
+
+
+def _were_edited(project: Project, pipeline: str) -> bool:
+    """Whether params.yaml says something else than what the steps have used."""
+    used = Used(project.sections(pipeline), {})
+    return any(
+        wrong(project, address, recorded, used)
+        for address, recorded in stages(project).items()
+        if address in {f"{step}@{pipeline}" for step in STEPS}
+    )
 
 
 def _result(project: Project, commit: str, pipeline: str) -> Result:
@@ -129,6 +143,6 @@ def _result(project: Project, commit: str, pipeline: str) -> Result:
 
 def _parsed(text: str, metrics: str, history: str, recorded: str, pipeline: str) -> Result:
     sections = params.pipelines(text).get(pipeline) or {}
-    others = {key: sections[key] for key in sections if key != "run"}
+    others = {key: sections[key] for key in sections if key not in UNTRIED}
     raw = re.search(rf"path: data/{pipeline}/raw\.npz\n\s+hash: md5\n\s+md5: (\w+)", recorded)
     return Result(others, json.loads(metrics), history, raw[1] if raw else "")

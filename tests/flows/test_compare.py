@@ -9,6 +9,9 @@ import shlex
 import pytest
 from PIL import Image
 
+from flows.engine.experiment import result_here
+from flows.project.folder import Project
+
 COMPARE = ("python", "-m", "flows", "compare", "linear")
 
 
@@ -16,6 +19,7 @@ COMPARE = ("python", "-m", "flows", "compare", "linear")
 def workspace(workspaces):
     """A commit with a score, and three experiments as DVC keeps them: a git reference each."""
     made = workspaces("compared")
+    (made.path / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")  # no run of other parameters
     score(made, 0.5)
     made.run("git", "commit", "-qam", "Run")
     base = made.run("git", "rev-parse", "HEAD").strip()
@@ -50,6 +54,14 @@ def test_the_lowest_val_loss_is_first_with_the_changed_parameters_and_no_test_sc
         "(here) 0.5000 0.2500",
         "worse 0.7500 0.3750 compile.learning_rate: 0.01 -> 0.5",
     ]
+
+
+def test_scores_of_other_parameters_than_those_here_are_not_told(workspaces):
+    made = workspaces("edited", trained=True)
+    project = Project(made.path)
+    assert result_here(project, "linear").metrics
+    made.set(linear__fit__epochs=7)
+    assert not result_here(project, "linear").metrics
 
 
 def test_the_learning_curves_are_drawn(workspace):
