@@ -24,6 +24,10 @@ loader.install()
 # a fifth of the time that TensorFlow takes to import.
 gc.set_threshold(10_000)
 
+# Of a hook that starts a run: git would take a copy of the project for the project itself.
+for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY"):
+    os.environ.pop(name, None)
+
 # In a container the user may be a number alone. DVC asks for a name, and packages for a home.
 try:
     getpass.getuser()

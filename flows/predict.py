@@ -130,6 +130,9 @@ def answers(
         first = next(rows)  # what is wrong with the data is said at once
         ask = _exported(folder, chosen) if exported else _trained(folder, chosen)
     except Damaged as damaged:
+        from flows.memory.outputs import drop  # here: DVC takes half a second to import
+
+        drop(project, damaged.path)
         raise UserError(f"{damaged} Run `python -m flows train {pipeline}`.") from None
 
     watch = watch or Watch()
@@ -167,7 +170,7 @@ def check_trained(project: Project, pipeline: str) -> None:
     if f"evaluate@{pipeline}" not in stages(project) or not file.is_file():
         raise UserError(
             f"{pipeline} has no trained model here. Run `python -m flows train {pipeline}`, or "
-            f"`dvc pull evaluate@{pipeline}` if a colleague has shared it."
+            f"`dvc pull -d evaluate@{pipeline}` if a colleague has shared it."
         )
 
     if newer := outdated(project, f"evaluate@{pipeline}"):

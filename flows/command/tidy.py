@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
         "--older",
         type=_days,
         default="30d",
-        metavar="DAYS",
+        metavar="AGE",
         help="age, such as 7d (without it 30d)",
     )
     parser.add_argument("--tips", action="store_true", help="older commits keep no results")

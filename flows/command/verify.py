@@ -105,7 +105,7 @@ def _bring_data(project: Project, copy: Project, path: str) -> None:
 
     # The project's cache, if it has the data, else its remote. The clone's own cache is empty, so
     # that nothing else comes from there.
-    dvc(copy, "remote", "add", "--local", "the-project", str(cache(project)))
+    dvc(copy, "remote", "add", "--local", "--force", "the-project", str(cache(project)))
     try:
         dvc(copy, "pull", "--remote", "the-project", path)
     except UserError:

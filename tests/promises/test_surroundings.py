@@ -103,3 +103,10 @@ def test_tensorflow_that_runs_already_with_its_own_threads_is_refused():
     code = "import tensorflow as tf; tf.constant(0); import tasks.network.backend"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert "fit.threads is 2, but TensorFlow runs in this process already" in done.stderr
+
+
+def test_the_repository_of_a_hook_that_starts_a_run_is_not_taken_for_its_copy():
+    hook = {"GIT_DIR": "/nowhere", "GIT_WORK_TREE": "/nowhere", "GIT_INDEX_FILE": "/nowhere"}
+    code = f"import flows, os; print([name for name in {list(hook)} if name in os.environ])"
+    command = [sys.executable, "-c", code]
+    assert subprocess.check_output(command, cwd=ROOT, env={**os.environ, **hook}) == b"[]\n"
