@@ -47,6 +47,6 @@ def _labels(file: Path) -> tuple[list[str], np.ndarray]:
 
 def _are_classes(y: np.ndarray) -> bool:
     whole = y.dtype.kind in "iub" or (y.dtype.kind == "f" and (y == np.floor(y)).all())
-    if y.ndim > 1:  # one-hot rows
+    if y.ndim > 1 and y.shape[1] > 1:  # one-hot rows
         return True
     return bool(whole) and len(np.unique(y)) <= max(FEW, len(y) // 10)

@@ -20,6 +20,18 @@ WEEKDAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 PARTS = ("time", "season", "weekday", "hour")  # of a date
 
 
+class Missing(UserError):
+    """A column misses values, and no training row does."""
+
+    def __init__(self, column: str, count: int, row: int) -> None:
+        super().__init__(
+            f"The column {column} has {count:,} missing values, the first in row {row:,}, counted "
+            "from 0, and the training rows have none. Fill them, or set `load.missing: median` and "
+            "train again."
+        )
+        self.column, self.row = column, row
+
+
 class Column(NamedTuple):
     """How one column becomes features."""
 
@@ -57,11 +69,7 @@ class Column(NamedTuple):
         """
         empty = np.isnan(x)
         if empty.any() and self.fill is None:
-            raise UserError(
-                f"The column {self.name} has {empty.sum():,} missing values, the first in row "
-                f"{int(empty.argmax()):,}, counted from 0, and the training rows have none. "
-                "Fill them, or set `load.missing: median` and train again."
-            )
+            raise Missing(self.name, int(empty.sum()), int(empty.argmax()))
 
         if self.kind == "words":
             found = self._of_words(x, words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -52,13 +53,25 @@ def held_out(
 
     lost = np.setdiff1d(labels, labels[~mask])
     if len(lost):
-        name = names[lost[0]] if len(names) else lost[0]
+        rare = [str(names[k]) if len(names) else str(k) for k in lost]
         few = "rows" if groups is None else "groups"
         raise UserError(
-            f"{key} is {amount:g}, which leaves no training row of the class `{name}`: "
-            f"it has too few {few}. Add some, remove the class, or set fewer."
+            f"{key} is {amount:g}, which leaves no training row of the class {_named(rare)}: too "
+            f"few {few}. Add some, remove what is rare, or set fewer.{_or_a_number(names)}"
         )
     return mask
+
+
+def _named(lost: list[str]) -> str:
+    more = f" and {len(lost) - 3:,} more" if len(lost) > 3 else ""
+    return ", ".join(f"`{name}`" for name in lost[:3]) + more
+
+
+def _or_a_number(names: Sequence[str]) -> str:
+    """Advice, if the classes may be numbers, such as counts."""
+    if len(names) < 3 or not all(re.fullmatch(r"-?\d+(\.\d+)?", name) for name in names):
+        return ""
+    return " A number, such as a count, is no class: `new --task regression`, or set load.task."
 
 
 def _rows(labels: np.ndarray, count: int, seed: int) -> np.ndarray:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import os
 import re
+import shlex
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -83,7 +85,8 @@ def _conversion(path: Path) -> str:
         begin.decode(encoding, "ignore" if encoding == "UTF-16" else "strict")
     except UnicodeDecodeError:
         return ""
-    command = f"iconv -f {encoding} -t UTF-8 {path.name} > new.csv"
+    name = os.path.relpath(path) if isinstance(path, Path) else path.name  # of a request
+    command = f"iconv -f {encoding} -t UTF-8 {shlex.quote(name)} > new.csv"
     return f" If it is {encoding}: `{command}`."
 
 

@@ -179,8 +179,9 @@ def check_columns(
     """
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
+        called = f"are named {twice[0]}" if twice[0].strip() else "have no name"
         raise UserError(
-            f"{file}: two columns are named {twice[0]}. Expected each name once: rename one."
+            f"{file}: two columns {called}. Expected each name once: rename one, or take it out."
         )
 
     named = [("target", params.target), ("group", params.group)]
@@ -239,8 +240,8 @@ def _new_rows(
     absent = [name for name in of_kind if name not in there]
     if absent:
         raise UserError(
-            f"{place}: no column {some(absent)}. The model was trained with the columns "
-            f"{some(list(of_kind))}. This file has {some(there)}."
+            f"{place}: no column{'s' * (len(absent) > 1)} {some(absent)}. The model was trained "
+            f"with the columns {some(list(of_kind))}. This file has {some(there)}."
         )
 
     labelled = params.target in there

@@ -83,6 +83,12 @@ FOUND = {
         "standard",
         "features, a regression target",
     ),
+    "npz of a regression in a column": (
+        lambda p: npz(p, FEATURES * 1.5, np.arange(40)[:, None] / 3),
+        {"source": "npz", "task": "regression", "test": 0.2},
+        "standard",
+        "task: regression",
+    ),
     "npz between 0 and 1": (
         lambda p: npz(p, X / 255, np.eye(3)[Y]),
         {"task": "classes"},

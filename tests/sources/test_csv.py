@@ -175,6 +175,16 @@ WRONG = {
         lines("a,a,y", "1,2,0", "3,4,1"),
         r"two columns are named a\. Expected each name once",
     ),
+    "two columns without a name": (
+        lines("a,y,,", "1,0,,", "3,1,,"),
+        r"two columns have no name\. Expected each name once: rename one, or take it out\.",
+    ),
+    "a count for classes": (
+        lines(
+            "a,y", *(f"{row},{row % 12 if row < 30 else 3 + row}" for row in range(40)), test=0.5
+        ),
+        r"of the class `3\d`, .* and 2 more: too few rows\. .* `new --task regression`, or set",
+    ),
     "column without a name": (
         lines(",a,y", "0,1,0", "1,2,1"),
         r"no name, .* `ignore: \['Unnamed: 0'\]`",
@@ -220,7 +230,7 @@ WRONG = {
     ),
     "class in one group": (
         lines(*table(g=lambda row: row // 4, target=lambda row: row // 4), group="g", test=0.34),
-        r"leaves no training row of the class `\d`: it has too few groups",
+        r"leaves no training row of the class `\d`: too few groups",
     ),
     "group on both sides": (
         pair(table(**GROUPS), table(4, **GROUPS), group="g"),

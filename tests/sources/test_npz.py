@@ -180,7 +180,7 @@ WRONG = {
     ),
     "class with one row": (
         arrays({"test": 0.5}, y_train=with_value(Y * 0, 1, np.uint8), x_train=X),
-        r"load\.test is 0\.5, which leaves no training row of the class `1`: it has too few rows",
+        r"load\.test is 0\.5, which leaves no training row of the class `1`: too few rows",
     ),
     "numbers beyond float32": (
         arrays({**SHARE, "task": "regression"}, y_train=with_value(Y, 1e300)),
