@@ -32,8 +32,6 @@ NO_REMOTE = (
     "There is no DVC remote. Name one: dvc remote add -d shared PLACE. PLACE is a folder, "
     "ssh://USER@HOST/PATH or s3://BUCKET/PATH."
 )
-
-
 AGAIN = (
     "The others are in their places. What is damaged at the remote must be deleted there; then who "
     "has it can `push` it again."
