@@ -138,7 +138,7 @@ def roles(table: Table, chosen: dict[str, str]) -> Columns:
     task = chosen.get("task", "classes" if _are_classes(y) else "regression")
     special = {name: kind for name, kind in kinds.items() if kind != "number"}
     special = {name: kind for name, kind in special.items() if name not in ignore}
-    features = others.drop(columns=list(ignore))
+    features = others.drop(columns=list(ignore))[y.notna()]  # `load` drops the other rows
     missing = "median" if features.isna().any(axis=None) else "refuse"
     return Columns(target, task, ignore, special, missing)
 
@@ -158,8 +158,12 @@ def notes(table: Table, columns: Columns, layout_notes: list[str]) -> list[str]:
     for odd in nearly_numbers(table.rows[list(columns.ignore)], table.decimal):
         found.append(f"load.ignore: {odd}; correct that to use the column")
 
+    there = table.rows[columns.target].notna()
+    if not there.all():
+        rows = f"{(~there).sum():,} of {len(there):,} rows"
+        found.append(f"{rows} have no {columns.target}: they are left out")
     if columns.missing != "refuse":
-        used = table.rows.drop(columns=list(columns.ignore))
+        used = table.rows[there].drop(columns=list(columns.ignore))
         holes = used.isna().any(axis=1).sum()
         rows = f"{holes:,} of {len(used):,} rows"
         found.append(f"load.missing: {columns.missing}, as {rows} have missing values")

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from ruamel.yaml import YAML, YAMLError
 
 from flows.project.folder import Project
-from tasks.core.step import UserError
+from tasks.core.step import UserError, log
 
 STAGE = "champion"
 # In GTO's grammar `!` takes a tag back.
@@ -213,6 +213,8 @@ def _wait_for_the_clock(project: Project, pipeline: str) -> None:
             f"The tag {last.tag} is from the future: the clock of this machine, or of the one that "
             "made it, is wrong. Set it right, and run again."
         )
+    if early > 2:
+        log.info("waiting %.0f s: by the clock of another machine, the last tag is of then", early)
     time.sleep(max(0, early))
 
 

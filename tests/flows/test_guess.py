@@ -83,6 +83,15 @@ FOUND = {
         "standard",
         "features, a regression target",
     ),
+    "csv files with holes in the target": (
+        lambda p: put_csv(
+            p / "in.csv",
+            *table(40, lambda row: "" if row < 3 else row % 2, c=lambda row: row or ""),
+        ),
+        {"missing": "refuse"},
+        "standard",
+        "3 of 40 rows have no y: they are left out",
+    ),
     "npz of a regression in a column": (
         lambda p: npz(p, FEATURES * 1.5, np.arange(40)[:, None] / 3),
         {"source": "npz", "task": "regression", "test": 0.2},
