@@ -207,7 +207,7 @@ def _run(
     """Run the steps; how each ended is noted in `steps`."""
     try:
         project.read(pipeline)  # refuses a mistake before anything is made
-        copies.sweep(project)
+        copies.remove_left(project)
         if changes:
             return _run_experiment(project, pipeline, force, changes, steps)
         with runs.only_run(project, pipeline):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from flows import release
-from flows.engine.copies import call, repository
+from flows.engine.copies import call, top_of_git
 from flows.engine.environment import pin
 from flows.engine.processes import lock
 from flows.engine.step import folder_of
@@ -151,7 +151,7 @@ def the_last_two(project: Project, pipeline: str) -> tuple[Event, Event]:
 @contextmanager
 def _alone(project: Project, pipeline: str) -> Iterator[None]:
     """One promotion of a pipeline at a time."""
-    repository(project)
+    top_of_git(project)
     champions.check_name(pipeline)
     project.read(pipeline)
     place = project.data(pipeline) / ".resume"

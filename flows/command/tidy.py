@@ -118,7 +118,7 @@ def nothing_runs(project: Project) -> Iterator[None]:
             file = held.enter_context(open(place, "a+", encoding="utf-8"))
             if not lock(file):
                 raise UserError(f"{what} is at work. Wait until it has ended.")
-        copies.sweep(project)
+        copies.remove_left(project)
         at_work = copies.at_work(project)
         if at_work:
             raise UserError(f"The experiment {at_work[0]} is at work. Wait until it has ended.")

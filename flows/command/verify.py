@@ -15,7 +15,7 @@ from zipfile import ZipFile
 
 from flows.command.help import Help
 from flows.command.terminal import plain_errors
-from flows.engine.copies import Bringing, clone, dvc, sweep
+from flows.engine.copies import Bringing, clone, dvc, remove_left
 from flows.engine.processes import die_with_parent
 from flows.memory import lock
 from flows.memory.local import cache
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
 
 def verify(project: Project, pipelines: list[str]) -> int:
     """Returns the exit code: 0 if every output has the recorded hash, else 1."""
-    sweep(project)
+    remove_left(project)
     with clone(project, f"verify-{os.getpid()}") as copy:
         pipelines = pipelines or _known(copy)
         _check_known(copy, pipelines)

@@ -31,7 +31,7 @@ def clone(project: Project, name: str) -> Iterator[Project]:
     Raises:
         UserError: there is no git repository, or the project is not in its last commit.
     """
-    top = repository(project)
+    top = top_of_git(project)
     with _place(project, name) as place:
         copy = Project(_in(place, project.root))
         how = ("-q", "--shared", "--origin", "origin")  # a user's git may call it otherwise
@@ -50,7 +50,7 @@ def author(project: Project) -> dict[str, str]:
     }
 
 
-def repository(project: Project) -> Path:
+def top_of_git(project: Project) -> Path:
     """The top folder of the git repository, which may be larger than the project."""
     try:
         top = call(project.root, "git", "rev-parse", "--show-toplevel")
@@ -85,7 +85,7 @@ def _place(project: Project, name: str) -> Iterator[Path]:
             _remove(place, mark)
 
 
-def sweep(project: Project) -> None:
+def remove_left(project: Project) -> None:
     """Remove the copies whose process was killed."""
     trials = _trials(project)
     if not trials.is_dir():
@@ -98,7 +98,7 @@ def sweep(project: Project) -> None:
 
 
 def at_work(project: Project) -> list[str]:
-    """The names of the copies that are in use, after a `sweep`."""
+    """The names of the copies that are in use, after `remove_left`."""
     return sorted(mark.stem for mark in _trials(project).glob("*.lock"))
 
 
@@ -142,7 +142,7 @@ class Bringing:
 
     def __init__(self, project: Project, copy: Project, only_outside: bool = False) -> None:
         self.project, self.copy, self.only_outside = project, copy, only_outside
-        self.top = repository(project)
+        self.top = top_of_git(project)
         self.links: set[Path] = set()  # that were followed: they may lead in a circle
 
     def bring(self, path: str) -> None:

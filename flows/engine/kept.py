@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from flows.engine.copies import author, call, repository
+from flows.engine.copies import author, call, top_of_git
 from flows.engine.rounds import Table
 from flows.engine.trial import Trial, Trials
 from flows.project import edit
@@ -41,7 +41,7 @@ def keep(trials: Trials, table: Table) -> list[str]:
     """
     project, pipeline = trials.project, trials.sweep.name
     try:
-        repository(project)
+        top_of_git(project)
     except UserError:  # no git, or no commit that an experiment could start from
         return []
 
