@@ -9,6 +9,7 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from tasks.rows.encoding import RARE
+from tasks.rows.leaks import counts
 from tasks.sources import numbers
 from tasks.sources.kinds import BOOLEANS, parsed
 
@@ -65,18 +66,19 @@ def left_out(column: pd.Series, kind: str, decimal: str = ".") -> str:
     if name.lower() in COUNTERS or name.startswith(NAMELESS):
         return "numbers of the rows"
     if kind == "number":
-        numbered = _rises(column) and not TIMES.search(name)
+        counted = len(column) > 1 and counts(column.to_numpy(np.float64))
+        numbered = counted and not TIMES.search(name)
         named = IDENTIFIER.search(name) and values.nunique() == len(column)
         return "numbers of the rows" if numbered or named else ""
     if kind != "words":
         return ""
 
-    counts = values.value_counts()
-    if nearly_numbers(values, decimal) and len(counts) > FEW:
+    words = values.value_counts()
+    if nearly_numbers(values, decimal) and len(words) > FEW:
         return "nearly numbers"
-    if len(counts) < 2:
+    if len(words) < 2:
         return "the same word in every row"
-    if len(counts) > MANY * len(values) or counts.iloc[0] < RARE:
+    if len(words) > MANY * len(values) or words.iloc[0] < RARE:
         return "a word of its own in nearly every row"
     return ""
 
@@ -89,12 +91,3 @@ def nearly_numbers(values: pd.Series, decimal: str = ".") -> str:
         return ""
     first = int(np.flatnonzero(wrong)[0])
     return f"'{values.iloc[first][:20]}' in row {values.index[first] + 1:,}"
-
-
-def _rises(column: pd.Series) -> bool:
-    """Whether whole numbers rise, or fall, from each row to the next."""
-    values = column.to_numpy(np.float64)
-    if len(values) < 2 or not (values == np.round(values)).all():
-        return False
-    steps = np.diff(values)
-    return bool((steps > 0).all() or (steps < 0).all())
