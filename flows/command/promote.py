@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import logging
 
 from rich.text import Text
 
 from flows import promotion
 from flows.command.help import Help
-from flows.command.terminal import GRAY, GREEN, RED, Lines, plain_errors, say
+from flows.command.terminal import GRAY, GREEN, RED, plain_errors, say
+from flows.command.train import begin
 from flows.engine.copies import call
 from flows.project.folder import Project
-from flows.server import settings
-from flows.server.process import Server
 
 EXAMPLE = """\
 examples:
@@ -45,11 +43,7 @@ def promote(project: Project, pipeline: str, back: bool) -> int:
         0 if the model is the champion now.
     """
     project.read(pipeline)
-    settings.configure(project)
-    server = Server(project)
-    for name in ("flows", "tasks"):
-        logging.getLogger(name).addHandler(Lines())
-        logging.getLogger(name).setLevel(logging.INFO)
+    server = begin(project, verbose=False)
 
     check = promotion.the_last_two if back else promotion.ready
     check(project, pipeline)  # while the server starts

@@ -137,6 +137,7 @@ def begin(project: Project, verbose: bool) -> Server:
     if not verbose:  # else Prefect shows the lines
         for name in ("flows", "tasks"):
             logging.getLogger(name).addHandler(Lines())
+            logging.getLogger(name).setLevel(logging.INFO)
     return server
 
 
