@@ -23,7 +23,6 @@ from tasks.core.step import UserError
 
 LENGTH = "Inference-Header-Content-Length"  # bytes of the JSON in front of the tensors
 NUMPY = {name: np.dtype(kind) for kind, name in OIP.items()}
-Tensors = dict[str, np.ndarray]
 
 
 def metadata(model: Model) -> dict[str, Any]:

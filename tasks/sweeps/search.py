@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import optuna
 from optuna.study import StudyDirection
@@ -20,13 +20,6 @@ FEW = 8  # trials: of fewer nobody can say what mattered
 DIGITS = 4  # of a proposed number: more say nothing, and read badly
 
 
-class Bounds(Protocol):
-    low: float
-    high: float
-    log: bool
-
-
-Domain = Bounds | list[Any]
 Values = dict[str, Any]
 
 
