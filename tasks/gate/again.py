@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tasks.answers import asking
+from tasks.answers.choices import probabilities
 from tasks.core.arrays import blocks, read_arrays
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
@@ -36,8 +37,8 @@ def answers(model: Folder, data: Folder) -> np.ndarray:
     output = np.concatenate([asking.ask(asked, scaling.apply(x[some])) for some in blocks(x)])
     if schema["labels"] == "regression":
         return output.reshape(-1)
-    chances = np.hstack([1 - output, output]) if output.shape[1] == 1 else output
-    return np.array(_names(schema, data.read_json("schema.json")))[chances.argmax(axis=1)]
+    names = np.array(_names(schema, data.read_json("schema.json")))
+    return names[probabilities(output).argmax(axis=1)]
 
 
 def _names(schema: dict, now: dict) -> list[str]:
