@@ -15,7 +15,7 @@ import numpy as np
 from flows import release
 from flows.engine.copies import call, top_of_git
 from flows.engine.environment import pin
-from flows.engine.processes import lock
+from flows.engine.processes import hold
 from flows.engine.step import folder_of
 from flows.memory import champions, past
 from flows.memory.champions import Event, Register
@@ -157,7 +157,7 @@ def _alone(project: Project, pipeline: str) -> Iterator[None]:
     place = project.data(pipeline) / ".resume"
     place.mkdir(parents=True, exist_ok=True)
     with open(place / "promote.lock", "w") as file:
-        if not lock(file):
+        if not hold(file):
             raise UserError(f"Another promotion of {pipeline} is at work. Wait until it has ended.")
         yield
 

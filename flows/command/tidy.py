@@ -18,7 +18,7 @@ from rich.table import Table
 from flows.command.help import Help
 from flows.command.terminal import plain_errors
 from flows.engine import copies
-from flows.engine.processes import lock
+from flows.engine.processes import hold
 from flows.project.folder import Project
 from flows.server.settings import configure
 from tasks.core.step import UserError
@@ -116,7 +116,7 @@ def nothing_runs(project: Project) -> Iterator[None]:
         places |= {place / "lock": f"A sweep of {place.name}" for place in sweeps}
         for place, what in places.items():
             file = held.enter_context(open(place, "a+", encoding="utf-8"))
-            if not lock(file):
+            if not hold(file):
                 raise UserError(f"{what} is at work. Wait until it has ended.")
         copies.remove_left(project)
         at_work = copies.at_work(project)

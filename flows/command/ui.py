@@ -7,7 +7,7 @@ import os
 import signal
 
 from flows.command.terminal import plain_errors
-from flows.engine.processes import lock
+from flows.engine.processes import hold
 from flows.project.folder import Project
 from flows.server import guard
 from flows.server.process import address_file, check_database, free_port
@@ -35,7 +35,7 @@ def serve() -> None:
     os.environ["PREFECT_SERVER_UI_API_URL"] = os.environ["PREFECT_API_URL"] = f"{url}/api"
 
     with open(address_file(), "a+", encoding="utf-8") as file:
-        if not lock(file):
+        if not hold(file):
             running = address_file().read_text()[:-4]
             raise UserError(f"The UI of this project runs already: {running}")
         check_database()

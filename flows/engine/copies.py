@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flows.engine.processes import lock
+from flows.engine.processes import hold
 from flows.memory.local import settle
 from flows.project.folder import Project
 from tasks.core.step import UserError
@@ -76,7 +76,7 @@ def _place(project: Project, name: str) -> Iterator[Path]:
     trials.mkdir(parents=True, exist_ok=True)
     with _turn(trials):
         held = open(mark, "w")  # noqa: SIM115 # until the copy is gone
-        lock(held)
+        hold(held)
 
     with held:
         try:
@@ -93,7 +93,7 @@ def remove_left(project: Project) -> None:
     with _turn(trials):
         for mark in trials.glob("*.lock"):
             with open(mark) as held:
-                if lock(held, without=False):  # else it may be in use
+                if hold(held, without=False):  # else it may be in use
                     _remove(mark.with_suffix(""), mark)
 
 
@@ -119,7 +119,7 @@ def _remove(place: Path, mark: Path) -> None:
 def _turn(trials: Path) -> Iterator[None]:
     """One process at a time: a mark that is not locked yet looks like that of a killed one."""
     with open(trials / "turn", "w") as file:
-        lock(file, wait=True)
+        hold(file, wait=True)
         yield
 
 

@@ -21,7 +21,7 @@ from distributed.core import Status
 from distributed.scheduler import KilledWorker
 
 from flows.engine.apart import Apart
-from flows.engine.processes import lock
+from flows.engine.processes import hold
 from flows.engine.step import Outside
 from flows.engine.trial import DEATHS, FAILED, Result, Trial, Trials, folder, prepare
 from flows.memory.recall import Entry
@@ -208,7 +208,7 @@ def run_there(order: Order) -> Parcel:
     with _turn:
         trials, apart = _of(order)
     with open(folder(trials.project, order.name) / f"{order.trial.digest}.lock", "a") as held:
-        lock(held, wait=True)  # Dask may give a trial to a second worker of this clone
+        hold(held, wait=True)  # Dask may give a trial to a second worker of this clone
         ended = threading.Event()
         about = apart, worker, worker.get_current_task(), ended
         threading.Thread(target=_stop_if_cancelled, args=about, daemon=True).start()

@@ -41,7 +41,7 @@ def _is_dvc(process: psutil.Process) -> bool:
     return False
 
 
-def lock(file: IO, wait: bool = False, without: bool = True) -> bool:
+def hold(file: IO, wait: bool = False, without: bool = True) -> bool:
     """Hold a file for this process until it ends, however it ends; or say that another one does.
 
     Args:

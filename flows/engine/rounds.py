@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from flows.engine.processes import lock
+from flows.engine.processes import hold
 from flows.engine.trial import DONE, Result, Trial, folder
 from flows.project import edit
 from flows.project.changes import text_with
@@ -200,7 +200,7 @@ def alone(project: Project, name: str) -> Iterator[Any]:
     place.mkdir(parents=True, exist_ok=True)
     with open(place / "lock", "a", encoding="utf-8") as held:
         told = False
-        while not lock(held):
+        while not hold(held):
             if not told:
                 log.info("another sweep of %s is at work here: this one waits for it", name)
                 told = True

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from flows.engine import step as engine
 from flows.engine.apart import Apart, Died
-from flows.engine.processes import lock as hold
+from flows.engine.processes import hold
 from flows.memory import lock
 from flows.memory.recall import Entry, Recall
 from flows.memory.reproduce import reproduce

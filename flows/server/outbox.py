@@ -18,7 +18,7 @@ from typing import IO
 
 import psutil
 
-from flows.engine.processes import lives, lock, repro_process
+from flows.engine.processes import hold, lives, repro_process
 from flows.project.folder import Project
 from flows.server.process import answers
 from tasks.core.step import stopping
@@ -75,7 +75,7 @@ def claimed(file: Path) -> IO | None:
     """A file for one reader, until all that have it have closed it; None if it has one already."""
     with suppress(FileNotFoundError):
         lines = open(file, encoding="utf-8")  # noqa: SIM115
-        if lock(lines) and file.exists():
+        if hold(lines) and file.exists():
             return lines
         lines.close()
     return None

@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener, getproxies
 
-from flows.engine.processes import die_with_parent, lock
+from flows.engine.processes import die_with_parent, hold
 from flows.project.folder import Project
 from flows.server.settings import configure, is_here
 from tasks.core.step import UserError
@@ -193,7 +193,7 @@ def ui_address() -> str | None:
     """Where the server that `python -m flows ui` started listens; None if it does not run."""
     try:
         with open(address_file(), encoding="utf-8") as file:
-            return None if lock(file) else file.read()
+            return None if hold(file) else file.read()
     except FileNotFoundError:
         return None
 

@@ -31,7 +31,7 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Crashed
 
-from flows.engine.processes import lives, lock
+from flows.engine.processes import hold, lives
 from flows.project.folder import Project
 from tasks.core.step import Stopped, stopping
 
@@ -223,7 +223,7 @@ def only_run(project: Project, pipeline: str) -> Iterator[None]:
     file.parent.mkdir(parents=True, exist_ok=True)
     with open(file, "a+", encoding="utf-8") as held:  # its lock ends with the process
         told = False
-        while not lock(held):
+        while not hold(held):
             if not told:
                 other = file.read_text()
                 log.info("another run is at work here (process %s): this one waits for it", other)

@@ -10,21 +10,21 @@ import time
 
 import psutil
 
-from flows.engine.processes import lives, lock
+from flows.engine.processes import hold, lives
 
 
 def test_a_held_file_is_held_until_its_process_ends(tmp_path):
-    hold = "f = open(sys.argv[1], 'w'); fcntl.flock(f, 2); print(flush=True); input()"
-    code = f"import fcntl, sys; {hold}"
+    holder = "f = open(sys.argv[1], 'w'); fcntl.flock(f, 2); print(flush=True); input()"
+    code = f"import fcntl, sys; {holder}"
     with subprocess.Popen(
         ["python", "-c", code, tmp_path / "held"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as other:
         other.stdout.readline()
         with open(tmp_path / "held") as file:
-            assert not lock(file)
+            assert not hold(file)
             other.kill()
             other.wait()
-            assert lock(file)
+            assert hold(file)
 
 
 def test_a_drive_without_locks_is_said_and_does_not_stop_a_run(tmp_path, monkeypatch, caplog):
@@ -33,8 +33,8 @@ def test_a_drive_without_locks_is_said_and_does_not_stop_a_run(tmp_path, monkeyp
 
     monkeypatch.setattr(fcntl, "flock", flock)
     with open(tmp_path / "held", "w") as file:
-        assert lock(file)
-        assert not lock(file, without=False)
+        assert hold(file)
+        assert not hold(file, without=False)
     assert "is on a drive without locks: start one run at a time" in caplog.text
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from flows.command.tidy import main, nothing_runs, tidy
-from flows.engine.processes import lock
+from flows.engine.processes import hold
 from flows.memory import unneeded
 from flows.project.folder import Project
 from flows.server import database
@@ -205,18 +205,18 @@ def test_nothing_is_deleted_while_a_run_is_at_work(project):
     resume = project.root / "data" / "mine" / ".resume"
     resume.mkdir(parents=True)
     with open(resume / "run.lock", "w") as held:
-        lock(held)
+        hold(held)
         with pytest.raises(UserError, match="A run of mine is at work"):
             tidy(project, MONTH, tips=False, plan=False)
 
     trials = project.root / ".dvc" / "tmp" / "trials"
     trials.mkdir(parents=True, exist_ok=True)
     with open(trials / "mine-1.lock", "w") as held:
-        lock(held)
+        hold(held)
         with pytest.raises(UserError, match="The experiment mine-1 is at work"):
             tidy(project, MONTH, tips=False, plan=False)
     with nothing_runs(project), open(resume / "run.lock") as other:
-        assert not lock(other)  # a run that is started now waits
+        assert not hold(other)  # a run that is started now waits
 
 
 def test_nothing_is_deleted_while_a_step_of_dvc_repro_is_at_work(project):
