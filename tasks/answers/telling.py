@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,9 @@ import pandas as pd
 
 from tasks.answers.choices import PLACES, best, probabilities
 from tasks.sources.base import New
+
+WHOLE = re.compile("-?[0-9]+")
+DIGITS = 20  # of a whole number, at most
 
 
 def told(output: np.ndarray, rows: New, schema: dict[str, Any]) -> pd.DataFrame:
@@ -42,20 +47,23 @@ def _known(labels: np.ndarray, schema: dict[str, Any]) -> np.ndarray:
     """The labels by the names that the training gave them; None for one that it did not see."""
     if schema["labels"] == "regression":
         return labels.astype(np.float64)
-    known = schema["load"]["labels"]
-    if not any(map(str.isdigit, known)):  # words: numbers are their places, as in Keras's datasets
-        labels = np.array([_word(label, known) for label in labels])
-    names = dict(zip(known, schema["class_names"], strict=True))
-    return np.array([names.get(_plain(label)) for label in labels], dtype=object)
+    known, names = schema["load"]["labels"], schema["class_names"]
+    whole = all(WHOLE.fullmatch(each) for each in known)
+    found = dict(zip(known, names, strict=True))
+    if not whole and labels.dtype.kind in "iu":  # places of words, as in Keras's datasets
+        found = {str(place): name for place, name in enumerate(names)}
+    texts = (str(label) for label in labels)
+    told = [found.get(text) or (found.get(_plain(text)) if whole else None) for text in texts]
+    return np.array(told, dtype=object)
 
 
-def _word(label: Any, known: list[str]) -> str:
-    """The label at a place, if it is one."""
-    text = _plain(label)
-    return known[int(text)] if text.isdigit() and int(text) < len(known) else text
-
-
-def _plain(label: Any) -> str:
-    """A label as the training names it: `1` for 1.0."""
-    text = str(label)
-    return text.removesuffix(".0") if text.removesuffix(".0").lstrip("-").isdigit() else text
+def _plain(text: str) -> str:
+    """A whole number as the training names it: `1` for 1.0, +1 and 1e0."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:  # it is none
+        return text
+    is_whole = (
+        value.is_finite() and value.adjusted() < DIGITS and value == value.to_integral_value()
+    )
+    return str(int(value)) if is_whole else text

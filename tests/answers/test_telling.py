@@ -46,6 +46,24 @@ def test_known_labels_have_the_names_of_the_training(labels):
     assert (score.right, score.rows, score.unknown) == (2, 4, 2)
 
 
+@pytest.mark.parametrize(
+    ("known", "sent", "named"),
+    [
+        (["1.0", "2.0", "A"], ["2.0", "1.0", "A", "1"], ["2.0", "1.0", "A", "?"]),
+        (["1", "1.0", "A"], ["1.0", "1", "B"], ["1.0", "1", "?"]),
+        (["-2", "-1"], ["1", "-1", "-2.0"], ["?", "-1", "-2"]),
+        (["007", "012"], ["007", "7", "12"], ["007", "?", "?"]),
+        (["1", "2"], ["1.00", "1e0", "+1", "1.5", "\xb2", "1e999"], ["1", "1", "1", "?", "?", "?"]),
+        (["no", "yes"], ["\xb2", "1", "yes"], ["?", "?", "yes"]),
+    ],
+)
+def test_labels_are_those_of_the_training_as_it_took_them(known, sent, named):
+    schema = {"labels": "classes", "class_names": known, "load": {"labels": known}}
+    output = np.zeros((len(sent), len(known)))
+    answers = told(output, new(len(sent), np.array(sent, dtype=object)), schema)
+    assert answers["actual"].fillna("?").tolist() == named
+
+
 def test_a_number_is_the_place_of_a_word():
     names = ["cat", "dog", "cow", "hen"]
     schema = {**CLASSES, "load": {"labels": names}}
