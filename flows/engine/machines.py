@@ -40,6 +40,7 @@ ELSEWHERE = (
     "flows.engine.dask_scheduler tcp://127.0.0.1:8786."
 )
 SAME = ("requirements.lock", "dvc.yaml")  # files that a worker must have, beside all of tasks
+CODE = ("flows", "tasks", "models")  # folders: what runs a trial, and what it runs
 
 
 class Order(NamedTuple):
@@ -182,7 +183,7 @@ def code() -> dict[str, str]:
     """The MD5 of each file that decides what a trial writes, by its path from the root."""
     root = Project.here().root
     files = [root / name for name in SAME]
-    files += [file for place in ("tasks", "models") for file in (root / place).rglob("*.py")]
+    files += [file for place in CODE for file in (root / place).rglob("*.py")]
     return {file.relative_to(root).as_posix(): md5(file) for file in sorted(files)}
 
 

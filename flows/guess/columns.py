@@ -63,6 +63,8 @@ def _all_dates(values: pd.Series, form: str) -> bool:
 def left_out(column: pd.Series, kind: str, decimal: str = ".") -> str:
     """Why a column is no feature; empty if it may be one."""
     name, values = str(column.name), column.dropna()
+    if not len(values):
+        return "no value in any row"
     if name.lower() in COUNTERS or name.startswith(NAMELESS):
         return "numbers of the rows"
     if kind == "number":

@@ -64,7 +64,8 @@ def look(folder: Folder, path: Path, chosen: dict[str, str]) -> Proposal | None:
     files = [*arrays["from_train"].tolist(), *arrays["from_test"].tolist()]
     seen = _seen(place, files)
     if seen.broken and (load["broken"] == "refuse" or not seen.sizes):
-        raise images.refusal(place, seen.broken, len(files), "add `--broken skip`")
+        otherwise = ", or add `--broken skip` to leave them out"
+        raise images.refusal(place, seen.broken, len(files), otherwise)
 
     medians = np.median(seen.sizes, axis=0).astype(int).tolist()
     load["size"] = [min(LARGEST, side) for side in medians]

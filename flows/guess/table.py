@@ -155,7 +155,8 @@ def notes(table: Table, columns: Columns, layout_notes: list[str]) -> list[str]:
     for why, names in _by_value(columns.ignore):
         if why != "nearly numbers":
             found.append(f"load.ignore: {some(names)}; {why}")
-    for odd in nearly_numbers(table.rows[list(columns.ignore)], table.decimal):
+    nearly = [name for name, why in columns.ignore.items() if why == "nearly numbers"]
+    for odd in nearly_numbers(table.rows[nearly], table.decimal):
         found.append(f"load.ignore: {odd}; correct that to use the column")
 
     there = table.rows[columns.target].notna()

@@ -12,11 +12,12 @@ class Score:
     def __init__(self) -> None:
         self.rows, self.right, self.squares, self.unknown = 0, 0, 0.0, 0
 
-    def add(self, answers: pd.DataFrame) -> None:
+    def add(self, answers: pd.DataFrame, missing: int = 0) -> None:
+        """Some answers, of which `missing` rows have no label."""
         if "actual" not in answers:
             return
         known = answers[answers["actual"].notna()]
-        self.unknown += len(answers) - len(known)
+        self.unknown += len(answers) - len(known) - missing
         self.rows += len(known)
         if pd.api.types.is_numeric_dtype(known["predicted"]):
             errors = known["actual"].astype(np.float64) - known["predicted"].astype(np.float64)

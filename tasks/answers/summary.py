@@ -38,7 +38,8 @@ class Summary:
             self.classes.update(told["predicted"].tolist())
         else:
             self.numbers.append(told["predicted"].to_numpy())
-        self.score.add(told)
+        labels = part.rows.labels
+        self.score.add(told, 0 if labels is None else int(pd.isna(labels).sum()))
 
     def lines(self) -> list[str]:
         """How many rows of each class, then the score if there are labels."""

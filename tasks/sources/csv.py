@@ -59,5 +59,8 @@ def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:
     usual = {"separator": ",", "header": True, "decimal": "."}
     load = table.as_trained(schema, place, Params.model_fields, **usual) | {"source": "csv"}
     params = Params(**load)
-    text.check_separator(place, params, {column["name"] for column in schema["columns"]})
+    features = {column["name"] for column in schema["columns"]}
+    text.check_separator(place, params, features)
+    others = {params.target, *([params.group] if params.group else [])}
+    text.check_width(place, params, {*features, *params.ignore, *others})
     return table.new(place, schema, params, text)

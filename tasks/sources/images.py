@@ -91,7 +91,7 @@ def find(params: Params, folder: Folder) -> Dataset:
         arrays[f"x_{split}"] = _pixels(place, files, params, folder, broken)
     if broken and params.broken == "refuse":
         count = len(arrays["y_train"]) + len(arrays["y_test"])
-        raise refusal(place, broken, count, "set `broken: skip`")
+        raise refusal(place, broken, count, ", or set `broken: skip` to leave them out")
     return Dataset(arrays, params.path, names)
 
 
@@ -102,20 +102,19 @@ def refusal(place: Place, broken: dict[str, str], count: int, otherwise: str) ->
         place: the data's folder.
         broken: why, by file.
         count: of all images.
-        otherwise: how to leave them out.
+        otherwise: how to leave them out, such as ", or set KEY to leave them out".
     """
     if len(broken) == 1:
         ((file, why),) = broken.items()
         return UserError(
-            f"{place / file} cannot be read as an image: {why}. Replace or remove it, or "
-            f"{otherwise} to leave it out."
+            f"{place / file} cannot be read as an image: {why}. Replace or remove it"
+            f"{otherwise.replace('them', 'it')}."
         )
     named = [f"{file} ({why})" for file, why in broken.items()]
     more = f" and {len(named) - LISTED:,} more" if len(named) > LISTED else ""
     return UserError(
         f"{place}: {len(broken):,} of {count:,} images cannot be read: "
-        f"{', '.join(named[:LISTED])}{more}. Replace or remove them, or {otherwise} to leave "
-        "them out."
+        f"{', '.join(named[:LISTED])}{more}. Replace or remove them{otherwise}."
     )
 
 
@@ -400,7 +399,7 @@ def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:
         at_once = slice(begin, begin + FILES)
         x = _pixels(inside, files[at_once], params, folder, broken)
         if broken:
-            raise refusal(inside, broken, len(files), "take them out")
+            raise refusal(inside, broken, len(files), "")
         yield New(x, files[at_once], np.array(names[at_once]) if labelled else None)
 
 

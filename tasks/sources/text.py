@@ -34,11 +34,24 @@ def check_separator(file: Place, params: Params, expected: set[str]) -> None:
         return
     there = names(file, params)
     for other in dialect.SEPARATORS if len(there) == 1 else ():
-        if expected <= set(there[0].split(other)):
+        if other in there[0] and expected <= set(there[0].split(other)):
             raise UserError(
                 f"{file}: {_named(other)} stands between its values. Expected "
                 f"{_named(params.separator)}, as in the training rows: save it so."
             )
+
+
+def check_width(file: Place, params: Params, expected: set[str]) -> None:
+    """Without a row of names the columns go by their places, the target's too."""
+    if params.header or not file.path.is_file():
+        return
+    there = names(file, params)
+    if len(there) != len(expected):
+        raise UserError(
+            f"{file} has {len(there)} columns, and no row names them. Expected the "
+            f"{len(expected)} of the training rows: leave the place of the target, "
+            f"{params.target}, empty."
+        )
 
 
 def _named(separator: str) -> str:

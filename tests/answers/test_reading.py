@@ -31,6 +31,9 @@ from tests.support.own import (
 KINDS = {"sex": "words", "born": "date %d.%m.%Y", "smoker": "boolean"}
 
 
+ONE = [f"{row % 7},{row % 2}" for row in range(40)]
+
+
 def people(count: int = 60) -> list[str]:
     """A table with holes, words, dates and booleans."""
     random = np.random.default_rng(0)
@@ -98,6 +101,21 @@ def test_a_missing_column_and_an_unknown_word_are_named(tmp_path, caplog):
         x, _, labels = again(tmp_path, new, schema)
     assert "sex: 1 of 1 rows have a word that few or no training rows have" in caplog.messages
     assert (x.shape, labels) == ((1, schema["input_shape"][0]), None)
+
+
+def test_one_column_is_a_table(tmp_path):
+    *_, schema = made(tmp_path, of_csv(put_csv(tmp_path / "in.csv", "a,y", *ONE)), "standard")
+    x, *_ = again(tmp_path, put_csv(tmp_path / "new.csv", "a", "1", "2"), schema)
+    assert len(x) == 2
+
+
+def test_without_names_every_column_is_in_its_place(tmp_path):
+    data = of_csv(put_csv(tmp_path / "in.csv", *ONE), header=False, target="column_1")
+    *_, schema = made(tmp_path, data, "standard")
+    x, *_ = again(tmp_path, put_csv(tmp_path / "new.csv", ",1", ",0"), schema)
+    assert len(x) == 2
+    with pytest.raises(UserError, match=r"has 1 columns, and no row names them\. Expected the 2"):
+        again(tmp_path, put_csv(tmp_path / "new.csv", "1", "0"), schema)
 
 
 def test_a_value_that_no_training_row_misses_may_not_be_missing(tmp_path):

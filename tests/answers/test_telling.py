@@ -44,6 +44,8 @@ def test_known_labels_have_the_names_of_the_training(labels):
     score.add(answers)
     score.add(answers)
     assert (score.right, score.rows, score.unknown) == (2, 4, 2)
+    score.add(answers, missing=1)
+    assert score.unknown == 2, "a row without a label has none that is unknown"
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,12 @@ FOUND = {
         "standard",
         "3 of 40 rows have no y: they are left out",
     ),
+    "csv with an empty column": (
+        lambda p: put_csv(p / "in.csv", *table(40, note=lambda row: "")),
+        {"missing": "refuse", "ignore": ["a", "note"]},
+        "standard",
+        "ignore: note; no value in any row",
+    ),
     "npz of a regression in a column": (
         lambda p: npz(p, FEATURES * 1.5, np.arange(40)[:, None] / 3),
         {"source": "npz", "task": "regression", "test": 0.2},
