@@ -113,6 +113,8 @@ def answers(
         _check_exported(project, pipeline)
     if not place.path.exists():
         raise UserError(f"There is no {place}. Expected a file or a folder with new rows.")
+    if not (place.path.is_file() or place.path.is_dir()):
+        raise UserError(f"{place} is no file, which can be read twice. Save the rows in one.")
     if place.path.resolve() == (project.root / chosen.load.path).resolve():
         log.warning(
             "%s was trained on rows of %s: answers to them say little of new rows. The score of "

@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,15 +78,16 @@ class _Warnings(logging.Handler):
 
 @contextmanager
 def _place(data: str) -> Iterator[Place]:
-    """The data; standard input as a file that goes in the end."""
-    if data != "-":
+    """The data; a stream, which can be read once, as a file that goes in the end."""
+    if data != "-" and not Path(data).is_fifo():
         yield place_of(Path(data))
         return
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "stdin")
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        path = Path(folder, "stream")
+        stream = sys.stdin.buffer if data == "-" else stack.enter_context(open(data, "rb"))
         with open(path, "wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
-        yield Place(path, "standard input")
+            shutil.copyfileobj(stream, file)
+        yield Place(path, "standard input" if data == "-" else data)
 
 
 def show(

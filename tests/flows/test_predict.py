@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 
 import numpy as np
 import pytest
@@ -66,6 +67,21 @@ def test_rows_may_come_through_a_pipe_and_go_through_one(workspace):
     assert first == "from,predicted"
     assert second.startswith("row 1,")
     assert "1 row" in (workspace.path / "said.txt").read_text()
+
+
+def test_rows_may_come_from_another_command(workspace):
+    lines = "\n".join(map(str, range(20_000)))
+    (workspace.path / "long.csv").write_text(lines)
+    command = f"{' '.join(PREDICT)} <(cat long.csv) --to answers.csv"
+    assert "20,000 rows" in workspace.run("bash", "-c", command)
+    with open(workspace.path / "answers.csv") as file:
+        assert [row["from"] for row in csv.DictReader(file)][-1] == "row 20000"
+
+    os.mkfifo(workspace.path / "pipe")
+    with pytest.raises(
+        UserError, match=r"pipe is no file, which can be read twice\. Save the rows"
+    ):
+        predict("linear", workspace.path / "pipe", Project(workspace.path))
 
 
 def test_without_a_file_the_first_answers_are_shown(workspace):
