@@ -15,7 +15,7 @@ from flows.command.help import Help
 from flows.command.terminal import plain_errors, say
 from flows.engine.step import folder_of
 from flows.predict import check_trained
-from flows.project import edit
+from flows.project import artifacts, edit
 from flows.project.folder import Project
 from tasks.core.step import UserError
 from tasks.release import export as stage
@@ -79,6 +79,7 @@ def export(project: Project, pipeline: str, format: str | None) -> None:
         card = project.release(pipeline).card is not None
         if card:
             release.bring_up_to_date(project, "card", pipeline)
+    artifacts.add(project, pipeline)
     words = {"unchanged": "nothing has changed: ", "restored": "restored from DVC's cache: "}
     say(Text(words.get(outcome, "") + (said or there(project, pipeline))))
     if card:

@@ -7,7 +7,7 @@ import shlex
 import sys
 
 from flows.command.help import Help
-from flows.project import edit
+from flows.project import artifacts, edit
 from flows.project.folder import Project
 from tasks.core.step import UserError
 
@@ -60,6 +60,7 @@ def remove(project: Project, name: str) -> None:
         return edit.without(text, name)
 
     edit.change(project.params_file, shorter)
+    artifacts.remove(project, name)
 
 
 def told(project: Project, name: str) -> str:

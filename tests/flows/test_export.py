@@ -73,6 +73,8 @@ def test_the_proof_is_in_git_and_the_model_in_the_cache(workspace, folder):
     assert proof == {"format": "litert", "rows": 6, "differ": 0}
     new = workspace.run("git", "status", "--short", "-uall")
     assert "data/linear/proof.json" in new
+    with Repo(str(workspace.path)) as repo:  # what `dvc artifacts get` finds
+        assert repo.artifacts.read()["dvc.yaml"]["linear"].path == "data/linear/export"
     assert "model.tflite" not in new
 
     shutil.rmtree(folder)
