@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from flows.engine.copies import Bringing, call, clone
 from flows.memory.local import share
-from flows.memory.lock import Used, stages, wrong
+from flows.memory.lock import Used, digest, outputs, stages, wrong
 from flows.project import edit, params
 from flows.project.changes import Changes, text_with
 from flows.project.folder import Project
@@ -126,7 +126,10 @@ def result_here(project: Project, pipeline: str) -> Result:
 
 
 def _were_edited(project: Project, pipeline: str) -> bool:
-    """Whether params.yaml says something else than what the steps have used."""
+    """Whether params.yaml says something else than what the steps have used, or the scores do."""
+    scores = f"data/{pipeline}/metrics.json"
+    if outputs(project).get(scores) not in (None, digest(project.root / scores)):
+        return True
     used = Used(project.sections(pipeline), {})
     return any(
         wrong(project, address, recorded, used)

@@ -157,7 +157,8 @@ def _too_slow(request: _Request, seconds: float) -> Refused:
 def _has(headers: Headers, token: str) -> bool:
     """Whether the token is there; as long as it takes for every wrong one."""
     kind, _, given = headers.get("authorization", "").partition(" ")
-    return kind.lower() == "bearer" and hmac.compare_digest(given.encode(), token.encode())
+    sent = given.encode("latin-1")  # the bytes, as they came
+    return kind.lower() == "bearer" and hmac.compare_digest(sent, token.encode())
 
 
 class _Request:

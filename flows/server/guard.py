@@ -10,7 +10,7 @@ import os
 from collections.abc import Container
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
@@ -84,5 +84,11 @@ def is_own(headers: Headers, names: Container[str]) -> bool:
     with suppress(ValueError):  # no address, or more than one Host
         (host,) = (urlsplit(f"//{each}") for each in headers.getlist("host"))
         pages = [urlsplit(each) for each in headers.getlist("origin")]
-        return all(each.hostname in names and each.port == host.port for each in (host, *pages))
+        return host.hostname in names and all(_is_page_of(host, each) for each in pages)
     return False
+
+
+def _is_page_of(host: SplitResult, page: SplitResult) -> bool:
+    """Of two names of this machine, either may be that of the page."""
+    same = page.hostname == host.hostname or {page.hostname, host.hostname} <= {*HERE}
+    return same and page.port == host.port

@@ -63,6 +63,10 @@ def test_scores_of_other_parameters_than_those_here_are_not_told(workspaces):
     made.set(linear__fit__epochs=7)
     assert not result_here(project, "linear").metrics
 
+    made = workspaces("forged", trained=True)
+    (made.path / "data/linear/metrics.json").write_text('{"val_loss": 0}')
+    assert not result_here(Project(made.path), "linear").metrics
+
 
 def test_the_learning_curves_are_drawn(workspace):
     said = workspace.run(*COMPARE, "--picture", "curves.png")

@@ -12,8 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
+from starlette.datastructures import Headers
 
 from flows.inference.guard import Names
+from flows.server.guard import is_own
 from tests.support.answering import PIPELINES, Answering, record
 from tests.support.served import eventually
 
@@ -172,7 +174,7 @@ def test_who_is_slow_is_cut(exports, tmp_path):
 
 def test_a_token_is_needed_for_all_that_tells_something(exports, tmp_path):
     root = shutil.copytree(exports / "now", tmp_path / "project")
-    with Answering(root, "points", token="sesame") as server:
+    with Answering(root, "points", token="sésame") as server:
         for path in ("/", "/docs", "/v2/health/live", "/v2/health/ready"):
             assert server.client.get(path).status_code == 200
         for path in ("/about", "/metrics", "/openapi.json", "/v2", "/v2/models/points"):
@@ -182,7 +184,7 @@ def test_a_token_is_needed_for_all_that_tells_something(exports, tmp_path):
             answer = server.client.post("/predict", content=BODY, headers=headers)
             assert answer.status_code == 401
             assert answer.headers["www-authenticate"] == "Bearer"
-        headers = {"Authorization": "Bearer sesame", "Content-Type": CSV}
+        headers = {"Authorization": "Bearer sésame".encode(), "Content-Type": CSV}
         assert server.client.post("/predict", content=BODY, headers=headers).status_code == 200
 
 
@@ -205,6 +207,22 @@ def test_a_server_for_others_takes_any_address_and_the_names_that_it_was_told():
     assert "192.0.2.1" not in here
     assert all(name in there for name in ("192.0.2.1", "2001:db8::1", "model.example", "localhost"))
     assert "evil.example" not in there
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "own"),
+    [
+        ("192.0.2.2:8000", "http://192.0.2.2:8000", True),
+        ("192.0.2.2:8000", "http://192.0.2.2:8001", False),
+        ("192.0.2.2:8000", "http://192.0.2.3:8000", False),
+        ("192.0.2.2:8000", "http://localhost:8000", False),
+        ("127.0.0.1:8000", "http://localhost:8000", True),
+        ("model.example", "http://model.example", True),
+    ],
+)
+def test_a_page_is_of_this_server_only_if_its_address_is(host, origin, own):
+    headers = Headers({"host": host, "origin": origin})
+    assert is_own(headers, Names("0.0.0.0", ["model.example"])) is own
 
 
 def run(root: Path, *arguments: str) -> subprocess.CompletedProcess:
