@@ -179,6 +179,7 @@ def _commit(project: Project, pipeline: str) -> str:
     asked = ("git", "status", "--porcelain", "--untracked-files=normal", "--", ".")
     changed = [line[3:] for line in call(project.root, *asked).splitlines()]
     changed += [name for name in _unwatched(project) if name not in changed]
+    changed += _ignored(project)
     if changed:
         names = ", ".join(changed[:3])
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
@@ -206,6 +207,13 @@ def _unwatched(project: Project) -> list[str]:
             then = call(project.root, "git", "rev-parse", f"HEAD:./{name}")
             found += [name] * (now != then)
     return found
+
+
+def _ignored(project: Project) -> list[str]:
+    """Code that git has been told to ignore: no commit has it."""
+    asked = ("git", "ls-files", "--others", "--ignored", "--exclude-standard", "-z", "--")
+    names = call(project.root, *asked, "models", "tasks", "flows").split("\0")
+    return [name for name in names if name.endswith(".py")]
 
 
 def _check_recorded(project: Project, pipeline: str) -> None:

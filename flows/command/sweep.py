@@ -77,7 +77,8 @@ def read_or_propose(project: Project, pipeline: str, plan: bool) -> Sweep | None
     lines = space.lines(pipeline, values)
 
     def longer(text: str) -> str:
-        return edit.with_sweep(text, pipeline, lines, values)
+        there = pipeline in (edit.content(text).get("sweeps") or {})  # another sweep was faster
+        return text if there else edit.with_sweep(text, pipeline, lines, values)
 
     longer(edit.text_of(project.params_file))  # what is in the way is said first
     done = "would be" if plan else "is"

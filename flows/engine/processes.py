@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
+import os
 import signal
 import sys
 from contextlib import suppress
@@ -61,7 +62,13 @@ def hold(file: IO, wait: bool = False, without: bool = True) -> bool:
     return True
 
 
-def die_with_parent() -> None:
-    """When the process that started this one is killed, the kernel sends this one SIGTERM."""
+def die_with_parent(parent: int | None = None) -> None:
+    """When the process that started this one is killed, the kernel sends this one SIGTERM.
+
+    Args:
+        parent: its number; if it was killed already, this process ends.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    if parent not in (None, os.getppid()):
+        sys.exit("the process that started this one has ended")

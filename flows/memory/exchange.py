@@ -26,6 +26,7 @@ from flows.memory.outputs import members
 from flows.memory.recall import Entry, read
 from flows.memory.repository import repository
 from flows.project.folder import Project
+from tasks.core.folder import md5
 from tasks.core.step import UserError, log
 
 NO_REMOTE = (
@@ -77,6 +78,7 @@ def pull(project: Project) -> Moved:
         tempfile.TemporaryDirectory(dir=repo.tmp_dir) as folder,  # on the disk of the notes
     ):
         remote, notes = _Remote(repo), Path(folder)
+        _drop_damaged(repo)
         names = remote.fetch(notes)
         lacking = {name: read(notes / name) for name in names}
         wanted = {*_recorded(repo), *_objects(entry for entry in lacking.values() if entry)}
@@ -187,6 +189,14 @@ def _tell_what_is_nowhere(repo: Repo, remote: _Remote) -> None:
     if places:
         names = sorted(place.relative_to(repo.root_dir).as_posix() for place in places)
         log.warning("neither here nor at the remote: what dvc.lock records in %s", ", ".join(names))
+
+
+def _drop_damaged(repo: Repo) -> None:
+    """Delete those of this commit's results that are not what their names say."""
+    for each in _with_members(repo, _recorded(repo)):
+        kept = Path(repo.cache.local.oid_to_path(each.value))
+        if kept.is_file() and md5(kept) != each.value.removesuffix(".dir"):
+            kept.unlink()
 
 
 def _objects(entries: Iterable[Entry]) -> set[HashInfo]:

@@ -27,6 +27,7 @@ from flows.project.folder import Project
 from tasks.core.step import UserError
 
 HASH = r"[0-9a-f]{32}(\.dir)?"  # as dvc.lock has it
+NAMED = (":(top)*dvc.lock", ":(top)*.dvc")  # wherever the project was in its repository
 COMMITS = 1000  # in one command
 
 
@@ -135,7 +136,7 @@ def _named_in(repo: Repo, revisions: list[str]) -> set[HashInfo]:
     found: set[str] = set()
     for first in range(0, len(revisions), COMMITS):
         some = revisions[first : first + COMMITS]
-        words = _git(repo, "grep", "-ohE", HASH, *some, "--", "*dvc.lock", "*.dvc")
+        words = _git(repo, "grep", "-ohE", HASH, *some, "--", *NAMED)
         # The user's configuration of git may put colors, or the number of the line, before them.
         found |= {each.group() for word in words for each in re.finditer(HASH, word)}
     return {HashInfo("md5", name) for name in found}

@@ -46,7 +46,8 @@ class Server:
             self.first = not (_home() / "prefect.db").is_file()
             self.log = _home() / "server.log"
             with open(self.log, "w", encoding="utf-8") as log:
-                command = [sys.executable, "-m", "flows.server.process", str(port)]
+                command = [sys.executable, "-m", "flows.server.process"]
+                command += [str(port), str(os.getpid())]
                 # In a session of its own: Ctrl-C is for the run, which still reports its end.
                 self.process = subprocess.Popen(
                     command,
@@ -211,9 +212,14 @@ def free_port(wanted: int) -> int:
     raise UserError("no free port on 127.0.0.1")
 
 
-def temporary(port: int) -> None:
-    """A server for one run, without what only people and schedules need."""
-    die_with_parent()
+def temporary(port: int, parent: int | None = None) -> None:
+    """A server for one run, without what only people and schedules need.
+
+    Args:
+        port: to listen on.
+        parent: the number of the run's process.
+    """
+    die_with_parent(parent)
     for part in ("UI", "SERVICES_SCHEDULER", "SERVICES_LATE_RUNS"):
         os.environ[f"PREFECT_SERVER_{part}_ENABLED"] = "false"
     # No run uses blocks, and looking for them imports every installed extension, such as Dask's.
@@ -233,4 +239,4 @@ def prefect(*arguments: str) -> None:
 if __name__ == "__main__":
     configure(Project.here(), verbose=True)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    temporary(int(sys.argv[1]))
+    temporary(*map(int, sys.argv[1:]))

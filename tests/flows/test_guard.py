@@ -128,6 +128,12 @@ def test_no_page_may_show_it_inside_of_itself(server):
     assert headers["Content-Security-Policy"] == "frame-ancestors 'none'"
 
 
+def test_a_server_whose_run_was_killed_before_it_began_does_not_begin():
+    command = [sys.executable, "-m", "flows.server.process", str(free_port()), "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stderr.endswith("the process that started this one has ended\n")
+
+
 def test_a_server_that_prefect_starts_in_this_folder_answers_no_foreign_page(tmp_path):
     port = free_port()
     prefect = [sys.executable, "-m", "prefect", "server", "start", "--no-ui", "--port", str(port)]

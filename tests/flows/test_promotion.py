@@ -290,6 +290,12 @@ def hidden_file(project: Project) -> None:
     note(project)
 
 
+def ignored_code(project: Project) -> None:
+    (project.root / ".git/info/exclude").write_text("secret.py\n")
+    (project.root / "models/secret.py").write_text("def net(schema): ...\n")
+    promoted.train(project)
+
+
 def no_branch(project: Project) -> None:
     git(project, "switch", "-q", "--detach")
     git(project, "commit", "-q", "--allow-empty", "-m", "Nowhere")
@@ -382,6 +388,7 @@ REFUSED = {
     "a new file": (note, r"Not committed: note\.txt\."),
     "an edit that git is told not to see": (hidden_edit, r"Not committed: params\.yaml\."),
     "a new file that git does not show": (hidden_file, r"Not committed: note\.txt\."),
+    "code that git ignores": (ignored_code, r"Not committed: .*models/secret\.py"),
     "no branch": (no_branch, r"on no branch, so nobody would find it\. Make one: `git switch -c"),
     "no git": (no_git, r"the project is in none\. Type: git init"),
     "model by hand": (changed_model, r"reload_best would run|reload_best is not what dvc\.lock"),

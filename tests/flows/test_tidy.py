@@ -115,6 +115,17 @@ def test_what_a_users_git_shows_costs_no_result(project, key):
     assert results(project) == {"first", "second"}
 
 
+def test_results_of_before_the_project_moved_within_its_repository_stay(project):
+    root = project.root
+    (root / "sub").mkdir()
+    call(root, "git mv dvc.yaml dvc.lock in .dvc .dvcignore .gitignore sub")
+    call(root, "git commit -qm Move")
+    moved = Project(root / "sub")
+    age(moved, 31)
+    tidy(moved, MONTH, tips=False, plan=False)
+    assert {"first", "second"} <= results(moved)
+
+
 def test_results_of_older_stashes_stay(project):
     for text in ("stashed", "stashed later"):
         make(project.root, text)

@@ -112,6 +112,21 @@ def test_a_note_whose_files_have_left_the_remote_keeps_no_other_away(ours, tmp_p
     assert theirs.bytes("linear") == ours.bytes("linear")
 
 
+def test_a_damaged_file_of_ones_own_cache_is_taken_anew(ours, tmp_path):
+    use(ours, str(tmp_path / "remote"), {})
+    ours.run(*PUSH)
+    theirs = clone(ours, "rotten")
+    use(theirs, str(tmp_path / "remote"), {})
+    theirs.run(*PULL)
+    model = outputs(Project(theirs.path))["data/linear/model.keras"]
+    kept = theirs.path / ".dvc/cache/files/md5" / model[:2] / model[2:]
+    kept.chmod(0o600)
+    kept.write_bytes(kept.read_bytes()[:-1] + b"x")
+    (theirs.path / "data/linear/model.keras").unlink()
+    assert "took 1 files" in theirs.run(*PULL)
+    assert theirs.bytes("linear") == ours.bytes("linear")
+
+
 def test_a_file_of_a_folder_that_the_remote_has_lost_is_sent_again(ours, tmp_path):
     folder = ours.path / "datasets/parts"
     folder.mkdir(parents=True)
