@@ -43,7 +43,7 @@ class Apart:
     def __init__(self, log: Path, held: IO | None) -> None:
         self.log, self.held = log, held
         self.process: subprocess.Popen | None = None
-        self.stopped = False  # whether the step was asked to stop
+        self.stopped = False  # whether the trial was asked to stop
 
     def run(self, project: Project, step: str, pipeline: str) -> Used:
         """Run a step there, as `flows.engine.step.run` does here.
@@ -52,7 +52,6 @@ class Apart:
             UserError, Outside, Stopped: as there.
             Died: the process was killed.
         """
-        self.stopped = False
         if self.process is None or self.process.poll() is not None:
             self.process = self._started()
         request = {"root": str(project.root), "step": step, "pipeline": pipeline}
@@ -83,7 +82,7 @@ class Apart:
 
         told = False
         while not select.select([process.stdout], [], [], 0.1)[0]:
-            if stopping.is_set() and not told:
+            if not told and (stopping.is_set() or self.stopped):  # perhaps before it was there
                 self.stop()
                 told = True
         line = process.stdout.readline()

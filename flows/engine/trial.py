@@ -107,6 +107,7 @@ class Trials:
         """
         if found := self.find(trial):
             return found._replace(found=True)
+        apart.stopped = False  # by the trial before
         try:
             self._make(trial, apart)
         except engine.Outside:
@@ -261,7 +262,7 @@ def _line(error: Exception) -> str:
 def _run(apart: Apart, place: Project, step: str, pipeline: str) -> lock.Used:
     """Run a step, again if its process was killed: it then resumes."""
     for _ in range(DEATHS):
-        if stopping.is_set():
+        if stopping.is_set() or apart.stopped:
             raise Stopped(f"stopped before {step}")
         try:
             return apart.run(place, step, pipeline)
