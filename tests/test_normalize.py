@@ -194,7 +194,7 @@ def test_a_class_without_a_training_row_left_is_refused(tmp_path):
     folder = raw(tmp_path)
     with pytest.raises(
         UserError,
-        match=r"validation is 59, which leaves no training row of the class `shoe`: too few",
+        match=r"validation is 59, which leaves no training row of the class `shoe`, `bag`: too",
     ):
         normalize(folder, Params(scale="pixels", validation=59, seed=3))
 
