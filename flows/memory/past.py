@@ -113,9 +113,10 @@ def champion(project: Project, pipeline: str) -> Project:
     name = f"{pipeline}-{now.commit}"
     there = Project(project.root / ".dvc" / "tmp" / "champions" / name)
     export = f"data/{pipeline}/export"
-    if there.root.is_dir() and digest(there.root / export) == lock.outputs(there).get(export):
-        return there
-    shutil.rmtree(there.root, ignore_errors=True)  # if it is there, it is damaged
+    if there.root.is_dir():
+        if digest(there.root / export) == lock.outputs(there).get(export):
+            return there
+        shutil.rmtree(there.root, ignore_errors=True)  # it was damaged
 
     part = Project(there.root.with_name(f".part.{name}.{os.getpid()}"))
     try:
