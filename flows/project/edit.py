@@ -201,7 +201,9 @@ def change(file: Path, changed: Callable[[str], str]) -> None:
     try:
         with suppress(OSError):  # a drive that has no locks
             fcntl.flock(folder, fcntl.LOCK_EX)
-        write(file, changed(text_of(file)))
+        before = text_of(file)
+        if (after := changed(before)) != before:
+            write(file, after)
     finally:
         os.close(folder)
 
