@@ -151,7 +151,8 @@ def test_a_relative_path_starts_at_the_projects_root_wherever_one_is(tmp_path, m
 
 
 @pytest.mark.parametrize("source", ["idx", "npz", "images", "csv"])
-def test_messages_show_a_path_as_it_was_typed(tmp_path, source):
+def test_messages_show_a_path_as_it_was_typed(tmp_path, monkeypatch, source):
+    monkeypatch.chdir(tmp_path)  # the command that converts a file is for where one is
     put_all(tmp_path)
     spoilt = {
         "idx": tmp_path / "mine/idx/train-images-idx3-ubyte.gz",

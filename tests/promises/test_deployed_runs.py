@@ -8,7 +8,7 @@ import signal
 import psutil
 import pytest
 
-from tests.support.served import NEVER, Served, eventually
+from tests.support.served import FINAL, NEVER, Served, eventually
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +40,7 @@ def test_a_cancelled_run_stops_within_a_batch_with_all_its_processes(served):
     served.cancel(run)
     assert served.ended(run)["type"] == "CANCELLED"
     eventually(lambda: not worker.children(recursive=True))
-
-    def unfinished() -> set[str]:
-        return {"RUNNING", "PENDING"} & {step["type"] for step in served.steps(run).values()}
-
-    eventually(lambda: not unfinished())
+    assert {step["type"] for step in served.steps(run).values()} <= set(FINAL)
     assert any("stopped in epoch" in line for line in served.lines(run))
     assert not [line for line in served.lines(run) if "Traceback" in line]
     served.workspace.set(linear__fit__epochs=300)

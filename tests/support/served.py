@@ -167,7 +167,16 @@ class Served:
         return self.state(run)
 
     def steps(self, run: str) -> dict[str, dict]:
-        """The state of each step."""
+        """The state of each step of a run that has ended: they are sent behind the run."""
+
+        def ended() -> bool:
+            found = self._steps(run).values()
+            return len(found) > 0 and {step["type"] for step in found} <= set(FINAL)
+
+        eventually(ended)
+        return self._steps(run)
+
+    def _steps(self, run: str) -> dict[str, dict]:
         found = self.post("task_runs/filter", {"flow_runs": {"id": {"any_": [run]}}})
         return {step["name"]: step["state"] for step in found}
 
@@ -181,7 +190,11 @@ class Served:
         return self.artifacts(run)[key]
 
     def lines(self, run: str) -> list[str]:
-        """The log of a run."""
+        """The log of a run that has ended: it is sent behind the run."""
+        eventually(lambda: self._lines(run)[-1].startswith("Finished in state"))
+        return self._lines(run)
+
+    def _lines(self, run: str) -> list[str]:
         query = {"logs": {"flow_run_id": {"any_": [run]}}, "limit": 200}
         return [line["message"] for line in self.post("logs/filter", query)]
 
