@@ -30,10 +30,11 @@ IF_MEMORY_IS_SHORT = "Take fewer rows or features, or images of a smaller load.s
 def load(folder: Folder, params: BuiltIn | Own) -> str:
     """Write `raw.npz`: `x_train y_train x_test y_test`, as in `keras.datasets`, and `class_names`.
 
-    `load` has the parameters with which new rows are read, as JSON, and the labels as they are in
-    the data. Some data have more: `feature_names`, of a table's columns; `group_train`, a number
-    for each row's group; `given_train`, a mask of the training rows that are given for validation;
-    and `from_train` and `from_test`, where each row is from, in words.
+    `load` has the parameters with which new rows are read, as JSON, the labels as they are in the
+    data, and the unit of a regression's target. Some data have more: `feature_names`, of a table's
+    columns; `group_train`, a number for each row's group; `given_train`, a mask of the training
+    rows that are given for validation; and `from_train` and `from_test`, where each row is from,
+    in words.
 
     Args:
         folder: the pipeline's folder.
@@ -55,6 +56,8 @@ def load(folder: Folder, params: BuiltIn | Own) -> str:
     if found.feature_names:
         names["feature_names"] = np.array(found.feature_names, dtype=np.str_)
     reading = params.model_dump(exclude=ELSEWHERE) | {"labels": [*map(str, found.class_names)]}
+    if found.target_unit:
+        reading["target_unit"] = found.target_unit
     names["load"] = np.array(json.dumps(reading, sort_keys=True))
     write_arrays(folder, "raw.npz", **found.arrays, **names)
 

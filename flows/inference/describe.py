@@ -37,6 +37,7 @@ def about(model: Model) -> dict[str, Any]:
         "version": model.version,
         "score": model.score,
         "target": model.schema["load"].get("target"),
+        "unit": model.schema["load"].get("target_unit", ""),
         "takes": takes(model),
         "shape": model.schema["input_shape"],
         "classes": model.class_names,
@@ -54,11 +55,12 @@ def takes(model: Model) -> str:
 
 def column(of: dict[str, Any]) -> dict[str, Any]:
     """A column of a table, as a form needs it."""
-    kind, _, form = of["kind"].partition(" ")
+    kind, _, written = of["kind"].partition(" ")
     return {
         "name": of["name"],
         "kind": kind,
-        "format": form if kind == "date" else "",
+        "format": written if kind == "date" else "",
+        "unit": written.lstrip(", ") if kind == "number" else "",
         "words": of["words"],
         "optional": of["fill"] is not None,
     }
@@ -83,7 +85,7 @@ def row(model: Model) -> Schema:
 def _cell(of: dict[str, Any]) -> Schema:
     """The values of a column as JSON Schema."""
     found: Schema = {
-        "number": {"type": "number"},
+        "number": {"type": "number"} | ({"description": of["unit"]} if of["unit"] else {}),
         "boolean": {"type": "boolean"},
         "words": {"type": "string", "examples": of["words"]},
         "date": {"type": "string", "description": of["format"] or "ISO 8601, such as 2024-12-31"},

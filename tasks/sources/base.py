@@ -80,6 +80,7 @@ class Dataset(NamedTuple):
     where: str
     class_names: Sequence[str] = ()
     feature_names: Sequence[str] = ()
+    target_unit: str = ""
 
 
 class New(NamedTuple):

@@ -11,7 +11,7 @@ import pandas as pd
 from tasks.core.step import UserError
 from tasks.sources.base import Place, some
 from tasks.sources.labels import Labels, numbered, targets
-from tasks.sources.numbers import MARKS, parsed
+from tasks.sources.numbers import MARKS, expected, parsed, unit
 
 Params = Any  # of table.py, which imports this file
 
@@ -39,7 +39,7 @@ def features(files: dict[str, Place], tables: Tables, params: Params) -> list[st
     return found
 
 
-def numbers(file: Place, column: pd.Series, otherwise: str, decimal: str) -> pd.Series:
+def numbers(file: Place, column: pd.Series, otherwise: str, decimal: str, unit: str) -> pd.Series:
     """A column as numbers, NaN where it is missing.
 
     Args:
@@ -47,18 +47,24 @@ def numbers(file: Place, column: pd.Series, otherwise: str, decimal: str) -> pd.
         column: as it was read.
         otherwise: what else a user may do than correct the value, for the message.
         decimal: the decimal mark.
+        unit: that the training rows have.
     """
-    found = parsed(column, decimal)
+    found = parsed(column, decimal, unit)
     bad = np.flatnonzero((found.isna() & column.notna()) | np.isinf(found))
     if len(bad):
         other = MARKS[decimal == "."]
-        if parsed(column, other).notna().sum() > found.notna().sum():
+        if parsed(column, other, unit).notna().sum() > found.notna().sum():
             otherwise = f"or set `decimal: '{other}'`, {otherwise}"
         raise UserError(
             f"{file}: the column {column.name} has '{column.iloc[bad[0]]}' in "
-            f"{_row(column, bad[0])}. Expected finite numbers: correct it, {otherwise}."
+            f"{_row(column, bad[0])}. Expected {expected(unit)}: correct it, {otherwise}."
         )
     return found
+
+
+def target_unit(table: pd.DataFrame, params: Params) -> str:
+    """What stands around the numbers of a regression's target in the training rows."""
+    return unit(table[params.target], params.mark) if params.task == "regression" else ""
 
 
 def labels(files: dict[str, Place], tables: Tables, params: Params) -> tuple[Labels, list[str]]:
@@ -68,8 +74,9 @@ def labels(files: dict[str, Place], tables: Tables, params: Params) -> tuple[Lab
     """
     columns = {split: table[params.target] for split, table in tables.items()}
     if params.task == "regression":
+        written = params.mark, target_unit(tables["train"], params)
         way = "or set `task: classes`"
-        values = {split: numbers(files[split], y, way, params.mark) for split, y in columns.items()}
+        values = {split: numbers(files[split], y, way, *written) for split, y in columns.items()}
         return targets({split: y.to_numpy() for split, y in values.items()}, params.path), []
 
     words = pd.concat(columns.values())

@@ -59,8 +59,8 @@ def values(file: Place, column: pd.Series, kind: str, trained: bool = False) -> 
     Args:
         file: that it was read from.
         column: as it was read.
-        kind: `number`, perhaps with its decimal mark, `boolean`, or `date`, perhaps with its
-            format.
+        kind: `number`, perhaps with its decimal mark and its unit, `boolean`, or `date`, perhaps
+            with its format.
         trained: see `arrays`.
 
     Raises:
@@ -74,7 +74,7 @@ def values(file: Place, column: pd.Series, kind: str, trained: bool = False) -> 
     value, row = column.iloc[bad[0]], column.index[bad[0]] + 1
     says = f"{file}: the column {column.name} has '{value}' in row {row:,}. Expected {expected}"
     if trained:
-        raise UserError(f"{says}.")
+        raise UserError(f"{says}, as in the training rows.")
     raise UserError(
         f"{says}{_other_decimal(column, kind, len(bad))}: "
         f"correct it, or set `ignore: ['{column.name}']` or `columns: {{{column.name}: words}}`."
@@ -87,7 +87,8 @@ def parsed(column: pd.Series, kind: str) -> tuple[pd.Series, str]:
     A boolean is 0 or 1, a date the seconds since 1970.
     """
     if kind.startswith("number"):
-        return numbers.parsed(column, _decimal(kind)), "finite numbers"
+        decimal, unit = _written(kind)
+        return numbers.parsed(column, decimal, unit), numbers.expected(unit)
     if kind == "boolean":
         found = column.astype("object").map(lambda value: BOOLEANS.get(str(value).strip().lower()))
         return found.astype(np.float64), "true or false, yes or no, 1 or 0"
@@ -103,16 +104,33 @@ def parsed(column: pd.Series, kind: str) -> tuple[pd.Series, str]:
     return seconds.astype(np.float64), expected
 
 
-def _decimal(kind: str) -> str:
-    """The decimal mark of `number` or `number ,`."""
-    return kind.removeprefix("number").strip() or "."
+def with_units(table: pd.DataFrame, kinds: Mapping[str, str]) -> dict[str, str]:
+    """The kinds of columns, where those of numbers name the unit, such as `number kg`.
+
+    Args:
+        table: the training rows.
+        kinds: of its columns, by their names.
+    """
+    found = dict(kinds)
+    for name, kind in kinds.items():
+        if kind.startswith("number"):
+            found[name] = f"{kind} {numbers.unit(table[name], _written(kind)[0])}".strip()
+    return found
+
+
+def _written(kind: str) -> tuple[str, str]:
+    """The decimal mark and the unit of `number`, `number ,`, `number kg` or `number , kg`."""
+    _, _, rest = kind.partition(" ")
+    if rest.startswith(","):
+        return ",", rest[1:].strip()
+    return ".", rest
 
 
 def _other_decimal(column: pd.Series, kind: str, bad: int) -> str:
     """Advice, if fewer values are bad with the other decimal mark."""
     if not kind.startswith("number"):
         return ""
-    other = "," if _decimal(kind) == "." else "."
+    other = "," if _written(kind)[0] == "." else "."
     fewer = (numbers.parsed(column, other).isna() & column.notna()).sum() < bad
     return f" (`decimal: '{other}'` reads more of them)" if fewer else ""
 

@@ -37,7 +37,23 @@ def read(column: pd.Series, decimal: str = ".") -> pd.Series | None:
     return None if (found.isna() & column.notna()).any() else found
 
 
-def parsed(column: pd.Series, decimal: str = ".") -> pd.Series:
+def unit(column: pd.Series, decimal: str = ".") -> str:
+    """What stands around the numbers of a column, such as `kg` or `$`; empty: nothing.
+
+    Args:
+        column: as for `parsed`.
+        decimal: the decimal mark.
+    """
+    if pd.api.types.is_numeric_dtype(column):
+        return ""
+    around: Counter[str] = Counter()
+    for text, count in column.value_counts().items():
+        if one := cell(str(text), decimal):
+            around[one.around] += count
+    return max(_allowed(around), key=len) if around else ""
+
+
+def parsed(column: pd.Series, decimal: str = ".", unit: str | None = None) -> pd.Series:
     """A column as float64, NaN where a value is missing or is no number.
 
     All values have one unit: where most have `kg`, those without, or with another one, are no
@@ -46,6 +62,7 @@ def parsed(column: pd.Series, decimal: str = ".") -> pd.Series:
     Args:
         column: text as it is written, or numbers.
         decimal: the decimal mark: `.` or `,`; the other one may separate thousands.
+        unit: of the numbers, if they have one at all; empty: they have none. None: what most have.
     """
     found = pd.Series(np.nan, column.index, np.float64, name=column.name)
     if decimal == "." or pd.api.types.is_numeric_dtype(column):
@@ -57,7 +74,7 @@ def parsed(column: pd.Series, decimal: str = ".") -> pd.Series:
     cells = {text: cell(str(text), decimal) for text in column[odd].unique()}
     around = Counter(one.around for one in column[odd].map(cells) if one)
     around[""] += int(found.notna().sum())
-    allowed = _allowed(around)
+    allowed = _allowed(around, unit)
     if "" not in allowed:
         found[:] = np.nan
     known = {
@@ -82,6 +99,11 @@ def cell(text: str, decimal: str) -> Cell | None:
     return Cell(-number if negative or match["open"] else number, around)
 
 
+def expected(unit: str) -> str:
+    """What numbers of a unit are called in messages."""
+    return f"finite numbers in {unit}" if unit else "finite numbers"
+
+
 def is_plain(text: str) -> bool:
     """Whether a text is a number, with either decimal mark and with nothing around it."""
     found = [cell(text, mark) for mark in MARKS]
@@ -93,12 +115,14 @@ def is_money(around: str) -> bool:
     return re.fullmatch(CURRENCY, around) is not None
 
 
-def _allowed(around: Counter[str]) -> set[str]:
-    """What may be written around the numbers of a column: what most have."""
-    (usual, _), *others = around.most_common()
+def _allowed(around: Counter[str], unit: str | None = None) -> set[str]:
+    """What may be written around the numbers of a column: its unit, or what most have."""
+    usual = around.most_common(1)[0][0]
+    if unit is not None:
+        usual = unit if around[unit] else ""
     if is_money(usual):
         return {usual, ""}
-    money = [each for each, _ in others if is_money(each)]
+    money = [each for each, _ in around.most_common() if is_money(each) and not unit]
     return {usual, *money[:1]} if usual == "" else {usual}
 
 

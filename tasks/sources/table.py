@@ -77,14 +77,15 @@ def find(params: Params, folder: Folder, reader: Reader) -> Dataset:
     """
     place = Place.named(params.path, folder)
     files = _files(params, place, reader)
-    found, told, names, features = _read(files, params, reader)
-    return Dataset(arranged(params, found, names) | told, params.path, names, features)
+    found, told, names, features, unit = _read(files, params, reader)
+    arrays = arranged(params, found, names) | told
+    return Dataset(arrays, params.path, names, features, unit)
 
 
 def _read(
     files: dict[str, Place], params: Params, reader: Reader
-) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, np.ndarray], list[str], list[str]]:
-    """What `arranged` needs, what else a table has, and the names of classes and features.
+) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, np.ndarray], list[str], list[str], str]:
+    """What `arranged` needs, what else a table has, names of classes and features, target's unit.
 
     The data frames, which need more memory than all of these, end here.
     """
@@ -98,7 +99,7 @@ def _read(
     for split, each in tables.items():
         tables[split] = missing.checked(files[split], each, features, params)
 
-    of_kind = {name: params.kind(name) for name in features}
+    of_kind = kinds.with_units(tables["train"], {name: params.kind(name) for name in features})
     x, words = kinds.arrays(files, tables, of_kind)
     y, names = columns.labels(files, tables, params)
     found = {"x": x, "y": y, "from": {}, "others": columns.others(tables, features, params.target)}
@@ -112,7 +113,7 @@ def _read(
         "words": words,
         "fill": np.array(params.missing if params.missing in ("mean", "median") else ""),
     }
-    return found, told, names, features
+    return found, told, names, features, columns.target_unit(tables["train"], params)
 
 
 def _whole(place: Place, params: Params, reader: Reader) -> tuple[Any, np.ndarray]:
@@ -259,6 +260,7 @@ def _new_rows(
         x, words = kinds.arrays({"new": place}, {"new": part}, of_kind, trained=True)
         y = part[params.target] if labelled else None
         if labelled and not classes:
-            y = columns.numbers(place, y, "or take the column out", params.mark)
+            unit = schema["load"].get("target_unit", "")
+            y = columns.numbers(place, y, "or take the column out", params.mark, unit)
         labels = None if y is None else y.to_numpy()
         yield New(x["new"], [f"{called} {row + 1}" for row in part.index], labels, words)

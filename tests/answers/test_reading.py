@@ -12,6 +12,7 @@ import pytest
 from tasks.answers.reading import read
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
+from tasks.sources import csv
 from tasks.sources.base import Place
 from tests.support.own import (
     loaded,
@@ -101,6 +102,50 @@ def test_a_missing_column_and_an_unknown_word_are_named(tmp_path, caplog):
         x, _, labels = again(tmp_path, new, schema)
     assert "sex: 1 of 1 rows have a word that few or no training rows have" in caplog.messages
     assert (x.shape, labels) == ((1, schema["input_shape"][0]), None)
+
+
+WEIGHTS = [f"{50 + row} kg,{row % 5},{1000 + row} \u20ac" for row in range(40)]
+
+
+def weighed(tmp_path, *lines: str, name: str = "new.csv") -> Path:
+    return put_csv(tmp_path / name, "weight,b,price", *lines)
+
+
+@pytest.mark.parametrize("decimal", [".", ","])
+def test_new_rows_have_the_units_of_the_training_rows_or_none(tmp_path, decimal):
+    params = of_csv(weighed(tmp_path, *WEIGHTS, name="in.csv"), target="price", task="regression")
+    params = params.model_copy(update={"decimal": decimal})
+    schema = made(tmp_path, params, "standard")[2]
+    assert schema["load"]["target_unit"] == "\u20ac"
+
+    x, _, labels = again(tmp_path, weighed(tmp_path, "57 kg,3,1200 \u20ac"), schema)
+    plain, _, also = again(tmp_path, weighed(tmp_path, "57,3,1200"), schema)
+    np.testing.assert_array_equal(x, plain)
+    assert labels == also == [1200]
+
+    says = r"weight has '57000 g' in row 1\. Expected finite numbers in kg, as in the training rows"
+    with pytest.raises(UserError, match=says):
+        again(tmp_path, weighed(tmp_path, "57000 g,3,1200 \u20ac"), schema)
+    with pytest.raises(UserError, match=r"b has '3 %' in row 1\. Expected finite numbers, as in"):
+        again(tmp_path, weighed(tmp_path, "57 kg,3 %,1200 \u20ac"), schema)
+    with pytest.raises(
+        UserError, match=r"price has '\$1200' in row 1\. Expected finite numbers in \u20ac"
+    ):
+        again(tmp_path, weighed(tmp_path, "57 kg,3,$1200"), schema)
+    row = {"weight": "57000 g", "b": 3}
+    with pytest.raises(
+        UserError, match=r"weight has '57000 g' in row 1. Expected finite numbers in kg"
+    ):
+        csv.records([row], schema)
+    assert csv.records([row | {"weight": "57 kg"}], schema).x.tolist() == [[57, 3]]
+
+
+def test_rows_given_for_the_test_have_the_units_of_the_training_rows(tmp_path):
+    weighed(tmp_path, *WEIGHTS, name="in/train.csv")
+    weighed(tmp_path, *(row.replace("kg", "g") for row in WEIGHTS), name="in/test.csv")
+    params = of_csv(tmp_path / "in", target="price", task="regression", test="given")
+    with pytest.raises(UserError, match=r"test\.csv: the column weight has '50 g' in row 1\. Exp"):
+        loaded(tmp_path / "out", params)
 
 
 def test_one_column_is_a_table(tmp_path):

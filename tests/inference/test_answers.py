@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from flows.inference import describe
 from flows.inference.example import example
 from flows.inference.model import load
 from flows.project.folder import Project
@@ -120,6 +121,13 @@ def test_a_regression_answers_in_the_unit_of_its_target(servers, models):
     answers = told(servers("points").predict(b"x1,x2\n1,2\n22,23\n", CSV))
     expected = models("points").asked.ask(rows)[:, 0]
     assert [each["predicted"] for each in answers] == pytest.approx(expected.tolist())
+
+
+@pytest.mark.parametrize("kind", ["number kg", "number , kg"])
+def test_the_form_and_the_documentation_name_the_unit_of_a_column(kind):
+    column = describe.column({"name": "weight", "kind": kind, "words": [], "fill": None})
+    assert (column["kind"], column["unit"]) == ("number", "kg")
+    assert describe._cell(column) == {"type": "number", "description": "kg"}
 
 
 def test_the_page_and_the_documentation_know_the_model(servers):

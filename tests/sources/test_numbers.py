@@ -90,6 +90,42 @@ def test_the_values_of_a_column_have_one_unit(values, bad):
     assert (numbers.read(column) is None) == bool(bad)
 
 
+@pytest.mark.parametrize(
+    ("values", "unit"),
+    [
+        (["3 kg", "4 kg", None], "kg"),
+        (["3", "4", None], ""),
+        ([3, 4.5, None], ""),
+        (["3", "4", "$5"], "$"),
+        (["8 %", "9%"], "%"),
+        ([None, None], ""),
+    ],
+)
+def test_a_column_has_the_unit_of_its_numbers(values, unit):
+    assert numbers.unit(pd.Series(values, dtype=object if values[0] != 3 else None)) == unit
+
+
+@pytest.mark.parametrize(
+    ("unit", "values", "bad"),
+    [
+        ("kg", ["3 kg", "4 kg"], []),
+        ("kg", ["3", "4"], []),  # without any unit
+        ("kg", ["3 g", "4 g"], ["3 g", "4 g"]),
+        ("kg", ["3 kg", "4 g", "5"], ["4 g", "5"]),
+        ("", ["3 kg", "4 kg"], ["3 kg", "4 kg"]),
+        ("", ["5%"], ["5%"]),
+        ("", ["$3", "4"], []),
+        ("$", ["$3", "4"], []),
+        ("$", ["\u20ac3", "4"], ["\u20ac3"]),
+        ("+", ["10+"], []),
+    ],
+)
+def test_more_numbers_have_the_unit_of_a_column_or_none(unit, values, bad):
+    column = pd.Series(values, dtype=object)
+    found = numbers.parsed(column, unit=unit)
+    assert column[found.isna()].tolist() == bad
+
+
 def test_numbers_that_are_read_already_stay_as_they_are():
     column = pd.Series([1.5, np.nan, 16.455])
     for mark in numbers.MARKS:
