@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -185,6 +186,19 @@ def test_a_link_to_a_folder_is_refused_and_one_to_a_file_is_read(tmp_path, read)
     (tmp_path / "mine/images/dark").symlink_to(tmp_path / "elsewhere/dark")
     with pytest.raises(UserError, match=r"^mine/images/dark is a symbolic link to a folder\."):
         look()
+
+
+@pytest.mark.parametrize("read", ["load", "new"])
+def test_what_is_no_file_is_refused(tmp_path, read):
+    """Reading a pipe would wait for ever."""
+    put_images(tmp_path / "mine/images", "cat dog")
+    os.mkfifo(tmp_path / "mine/images/cat/9.png")
+    look = {
+        "load": lambda folder: load(folder, of_images("mine/images")),
+        "new": lambda folder: guess(folder, "mine/images"),
+    }[read]
+    with pytest.raises(UserError, match=r"^mine/images/cat/9\.png is a pipe, a socket or a device"):
+        look(Folder(tmp_path / "data/mine"))
 
 
 def put_all_params() -> dict:

@@ -1,4 +1,4 @@
-"""What is exchanged in DVC: eight places, each with its reason. And DVC is silent."""
+"""What is exchanged in DVC: nine places, each with its reason. And DVC is silent."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import dvc.rwlock
@@ -20,8 +21,11 @@ from dvc.stage.cache import StageCache, _get_stage_hash
 from dvc.stage.loader import StageLoader
 from dvc.stage.serialize import to_single_stage_lockfile
 from dvc.utils.serialize import _common as serialize
+from dvc_data.hashfile import build
 from dvc_data.hashfile.cache import DiskError
 from dvc_data.hashfile.state import LocalFileSystem, State, _checksum
+
+from tasks.core.folder import check_regular
 
 _here = threading.local()
 
@@ -124,6 +128,16 @@ def _save_entry(self: State, path, fs, hash_info, info=None) -> None:
     _save_entries(self, [(path, hash_info, info)], fs)
 
 
+_hash_file = build.hash_file
+
+
+def _hash_what_has_an_end(path, fs, *arguments, **options):
+    """DVC would wait for ever for what a pipe has, or a device that always has more."""
+    if isinstance(fs, LocalFileSystem):
+        check_regular(Path(path), os.path.relpath(path))
+    return _hash_file(path, fs, *arguments, **options)
+
+
 _load_entry_of_state = State._get
 
 
@@ -174,6 +188,7 @@ def holds(holder: dict, written: float) -> bool:
 dvc.stage.run.cmd_run = _run
 dvc.rwlock._check_blockers = _check_living_holders
 serialize._dump_data = _write_whole
+build.hash_file = _hash_what_has_an_end
 StageCache._load = _load_if_any
 StageCache.restore = _restore_and_remember
 StageCache._create_stage = _stage_of_entry

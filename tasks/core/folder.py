@@ -120,6 +120,20 @@ def identity(path: Path) -> Identity:
     return (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
+def check_regular(path: Path, shown: object) -> None:
+    """Refuse what is there and is no file, nor a folder: it cannot be read like one.
+
+    Args:
+        path: of it.
+        shown: what messages call it.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise UserError(
+            f"{shown} is a pipe, a socket or a device. Expected a file: take it out of the data, "
+            "or write what it has into a file."
+        )
+
+
 def md5(path: Path) -> str:
     """A file's MD5, by which DVC knows it; read once in a process, as long as it is the same."""
     key = (path, identity(path))

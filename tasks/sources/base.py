@@ -11,7 +11,7 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from tasks.core.folder import Folder, Identity, identity
+from tasks.core.folder import Folder, Identity, check_regular, identity
 from tasks.core.step import Section, UserError
 from tasks.rows.splits import Amount, held_out
 
@@ -178,10 +178,12 @@ def identities(place: Place) -> dict[str, Identity]:
     """What tells each file of the data from a later one of that name.
 
     Raises:
-        UserError: DVC could not write down a name, or would not see what is behind a link.
+        UserError: DVC could not write down a name, or would not see what is behind a link; or
+            something there is no file.
     """
     inside = list(place.path.rglob("*"))
     for each in inside:
+        check_regular(each, place.to(each))
         if each.is_symlink() and each.is_dir():
             raise UserError(
                 f"{place.to(each)} is a symbolic link to a folder. DVC does not look behind it, so "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -99,6 +100,23 @@ def test_another_target_of_a_link_is_noticed_by_both_drivers(workspaces, name):
     assert f"{name} changed" in plans(made, "mine")
     assert "Running stage" in made.dvc("repro", "load@mine")
     assert link.is_symlink()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_has_no_end_is_named_and_not_waited_for(workspaces, kind):
+    made = workspaces(f"endless-{kind}")
+    put_csv(made.path / "in/train.csv", *table(20))
+    put_csv(made.path / "in/test.csv", *table(10))
+    made.run("python", "-m", "flows", "new", "mine", "in")
+    odd = made.path / "in/more"
+    if kind == "pipe":
+        os.mkfifo(odd)
+    else:
+        odd.symlink_to("/dev/zero")
+    for verb in ("plan", "train"):
+        said = made.run("python", "-m", "flows", verb, "mine", code=1)
+        assert "in/more is a pipe, a socket or a device. Expected a file" in said
+        assert "Traceback" not in said
 
 
 @pytest.mark.parametrize(
