@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,6 +64,11 @@ NOTHING = Changes()
 
 def server_is_away(state: State) -> None:
     """Called at the end of a run whose server has gone. The command line ends the process then."""
+
+
+def at_work(name: str) -> AbstractContextManager:
+    """Around a step that has no progress of its own. The command line shows it in a terminal."""
+    return nullcontext()
 
 
 @dataclass(frozen=True)
@@ -327,7 +332,8 @@ def bring_up_to_date(name: str, pipeline: str, how: How) -> State:
         return f" ({'; '.join(found) or how.because})"
 
     try:
-        outcome = reproduce(project, address, function, how.force)
+        with nullcontext() if step(name).trains else at_work(name):
+            outcome = reproduce(project, address, function, how.force)
         witness.forget(project, address)
     except TimedOut as late:
         return Failed(name="TimedOut", message=tell("failed", f"{late}; {RESUMES}"))

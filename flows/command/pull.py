@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from rich.console import Console
 from rich.text import Text
 
 from flows.command.terminal import plain_errors, say
@@ -16,6 +17,7 @@ def main(arguments: list[str]) -> int:
     with plain_errors() as end:
         from flows.memory.exchange import pull  # here: DVC takes half a second to import
 
-        files, runs = pull(Project.here())
+        with Console(stderr=True).status("comparing with DVC's remote"):
+            files, runs = pull(Project.here())
         say(Text(f"took {files} files of {runs} runs"))
     return end.code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from rich.console import Console
 from rich.text import Text
 
 from flows.command.terminal import plain_errors, say
@@ -16,6 +17,7 @@ def main(arguments: list[str]) -> int:
     with plain_errors() as end:
         from flows.memory.exchange import push  # here: DVC takes half a second to import
 
-        files, runs = push(Project.here())
+        with Console(stderr=True).status("comparing with DVC's remote"):
+            files, runs = push(Project.here())
         say(Text(f"sent {files} files of {runs} runs. git carries the rest: commit, and git push"))
     return end.code

@@ -7,6 +7,8 @@ import logging
 import os
 import re
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,12 +16,14 @@ from typing import ClassVar
 
 import rich
 from pydantic import ValidationError
+from rich.live import Live
 from rich.text import Text
 
 from tasks.core.step import UserError, stopping
 
 # Of the 256 colors, those that can be read on black and on white.
 GREEN, BLUE, ORANGE, RED, GRAY = (f"color({number})" for number in (28, 32, 166, 160, 243))
+MOMENT = 2.0  # seconds that a person waits without a word
 NARROW = 20  # columns: less than this beside an indent is no room for text
 
 
@@ -94,6 +98,50 @@ def stop_when_nobody_reads() -> None:
         stopping.set()
 
     console.on_broken_pipe = stop  # type: ignore[method-assign] # by itself it ends this thread
+
+
+class AtWork:
+    """Below all other lines, what has been at work for more than a moment, and for how long."""
+
+    def __init__(self) -> None:
+        self.since: dict[str, float] = {}
+        self.live: Live | None = None
+        self.lock = threading.Lock()  # steps run side by side
+
+    @contextmanager
+    def on(self, what: str) -> Iterator[None]:
+        """Around something that may take long."""
+        with self.lock:
+            self.since[what] = time.monotonic()
+            self._follow()
+        try:
+            yield
+        finally:
+            with self.lock:
+                del self.since[what]
+                self._follow()
+
+    def _follow(self) -> None:
+        """Show the line as long as there is something to show."""
+        console = rich.get_console()
+        if self.since and not self.live and console.is_terminal:
+            self.live = Live(
+                console=console,
+                get_renderable=self._line,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self.live.start()
+        elif self.live and not self.since:
+            self.live.stop()
+            self.live = None
+
+    def _line(self) -> Text:
+        now = time.monotonic()
+        long = {what: now - began for what, began in self.since.copy().items()}
+        said = [f"{what}, {seconds:.0f} s" for what, seconds in long.items() if seconds > MOMENT]
+        return Text(f"  {'; '.join(said)}" if said else "", GRAY, overflow="ellipsis", no_wrap=True)
 
 
 class Lines(logging.Handler):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import rich
+from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
@@ -90,15 +91,20 @@ def tidy(project: Project, older: timedelta, tips: bool, plan: bool) -> None:
     from flows.memory.unneeded import kept  # here: DVC takes half a second to import
 
     since = time.time() - older.total_seconds()
-    with nothing_runs(project), kept(project, since, tips) as in_dvc:
-        parts = [*_of_dvc(in_dvc), _states(project, since), _runs(older)]
+    looking = Console(stderr=True).status("looking at what is kept")
+    with ExitStack() as held:
+        with looking:
+            held.enter_context(nothing_runs(project))
+            in_dvc = held.enter_context(kept(project, since, tips))
+            parts = [*_of_dvc(in_dvc), _states(project, since), _runs(older)]
         show(parts, older)
         doomed = [part.delete for part in parts if part.delete]
         if plan or not doomed:
             print("Nothing was deleted." if doomed else "There is nothing to delete.")
             return
-        for delete in doomed:
-            delete()
+        with Console(stderr=True).status("deleting"):
+            for delete in doomed:
+                delete()
     print("Deleted.")
 
 

@@ -20,6 +20,7 @@ from flows.command.terminal import (
     GRAY,
     ORANGE,
     RED,
+    AtWork,
     Lines,
     plain_errors,
     say,
@@ -99,17 +100,19 @@ def train(
     say(Text(pipeline, "bold"))
     plan_command.warn_of_losses(project)
 
-    server = begin(project, verbose)
+    server, working = begin(project, verbose), AtWork()
 
-    from flows.memory.plan import plan
+    with working.on("getting ready"):
+        from flows.memory.plan import plan
 
-    warm_up(plan(project, pipeline, force), chosen)
+        warm_up(plan(project, pipeline, force), chosen)
 
-    from flows import pipeline as flow
-    from flows.server import report, runs
+        from flows import pipeline as flow
+        from flows.server import report, runs
 
     wait_for(server)
     flow.server_is_away = leave
+    flow.at_work = working.on  # type: ignore[assignment] # of another name
     with runs.signed():
         given = flow.Changes.model_validate(changes)
         state = flow.run_pipeline(pipeline, force, given, return_state=True)

@@ -201,3 +201,20 @@ def test_colors_can_be_read_on_black_and_on_white(name, ground):
 )
 def test_files_are_a_reason_in_plain_words(paths, said):
     assert reasons.files(paths, "fit@x", "missing") == said
+
+
+def test_what_takes_long_is_named_until_it_is_done(monkeypatch):
+    written = io.StringIO()
+    console = Console(file=written, force_terminal=True, width=40)
+    monkeypatch.setattr(rich, "get_console", lambda: console)
+    working = terminal.AtWork()
+    with working.on("visualize"):
+        pass
+    assert "visualize" not in written.getvalue()  # it was short
+
+    monkeypatch.setattr(terminal, "MOMENT", 0)
+    with working.on("evaluate"), working.on("visualize"):
+        working.live.refresh()
+        assert "evaluate, 0 s; visualize, 0 s" in written.getvalue()
+    assert working.live is None
+    assert written.getvalue().endswith("\x1b[?25h\r\x1b[1A\x1b[2K")  # the cursor is back, no line
