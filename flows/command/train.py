@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import time
+import warnings
 from typing import Any
 
 from rich.text import Text
@@ -135,6 +136,8 @@ def check_data(project: Project, pipeline: str, path: str) -> None:
 
 def begin(project: Project, verbose: bool) -> Server:
     """Start a server in a process of its own, before Prefect is imported, and show the lines."""
+    # Which `requests` silences, unless what another thread imports resets the filters meanwhile.
+    warnings.filterwarnings("ignore", "SOCKS support in urllib3")
     settings.configure(project, verbose)
     server = Server(project)
     if not verbose:  # else Prefect shows the lines
