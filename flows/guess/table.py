@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_float_dtype, is_numeric_dtype
 
 from flows.guess import columns as look_at
+from flows.guess import task as task_of
 from flows.guess.columns import NAMELESS
 from flows.guess.section import Proposal, Question
 from flows.guess.values import SEED, SHARE, read
@@ -23,7 +23,6 @@ from tasks.sources.columns import EXACT
 from tasks.sources.in_parts import in_parts
 
 TARGETS = ("target", "label", "labels", "class", "y", "outcome", "response")
-FEW = 20  # whole numbers with so many values are classes
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,7 @@ class Columns:
 
     target: str
     task: str
+    why: str  # it is that task
     ignore: dict[str, str]  # with the reason for each
     kinds: dict[str, str]  # of the features that are no numbers
     missing: str
@@ -135,19 +135,21 @@ def roles(table: Table, chosen: dict[str, str]) -> Columns:
             f"{table.file}: no column of numbers is left as a feature: {odd[0]}. "
             "Expected numbers like 1234.5: correct the values."
         )
-    task = chosen.get("task", "classes" if _are_classes(y) else "regression")
+    task, why = task_of.of(y)
+    if "task" in chosen:
+        task, why = chosen["task"], "as --task says"
     special = {name: kind for name, kind in kinds.items() if kind != "number"}
     special = {name: kind for name, kind in special.items() if name not in ignore}
     features = others.drop(columns=list(ignore))[y.notna()]  # `load` drops the other rows
     missing = "median" if features.isna().any(axis=None) else "refuse"
-    return Columns(target, task, ignore, special, missing)
+    return Columns(target, task, why, ignore, special, missing)
 
 
 def notes(table: Table, columns: Columns, layout_notes: list[str]) -> list[str]:
     """The guesses that a person should check."""
     found = [
         f"load.target: {columns.target}; --target names another",
-        f"load.task: {columns.task}, from the values of {columns.target}; --task overrides it",
+        f"load.task: {columns.task}, {columns.why}",
         *layout_notes,
         *_read_as(table, columns),
     ]
@@ -291,14 +293,3 @@ def _same(wanted: str, names: list[str]) -> str | None:
     if wanted in names:
         return wanted
     return alike[0] if len(alike) == 1 else None
-
-
-def _are_classes(column: pd.Series) -> bool:
-    """Words, or few whole numbers."""
-    y = column.dropna()
-    if not is_numeric_dtype(y):
-        return True
-    # Among whole numbers pandas has no missing value: where one is missing, all are floats.
-    had_holes = len(y) < len(column)
-    whole = not is_float_dtype(y) or (had_holes and (y == y.round()).all())
-    return bool(whole) and y.nunique() <= FEW

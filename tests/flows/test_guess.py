@@ -262,8 +262,9 @@ def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path):
         (["a,b", "1,0.0", "3,1.0"], "b", "regression"),
         (["a,b", "1,0", "3,", "4,1"], "b", "classes"),  # pandas makes floats of them
         (["a,b", "1,x", "3,y"], "b", "classes"),
-        (["a,b", *(f"1,{number}" for number in range(20))], "b", "classes"),
-        (["a,b", *(f"1,{number}" for number in range(21))], "b", "regression"),
+        (["a,b", *(f"1,{number}" for number in [*range(20)] * 5)], "b", "classes"),
+        (["a,b", *(f"1,{number}" for number in [*range(21)] * 5)], "b", "regression"),
+        (["a,b", *(f"1,{number}" for number in range(20))], "b", "regression"),  # a row of each
     ],
 )
 def test_roles_follow_from_names_and_values(tmp_path, lines, target, task):
