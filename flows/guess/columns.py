@@ -16,9 +16,9 @@ from tasks.sources.kinds import BOOLEANS, parsed
 COUNTERS = ("id", "index", "row", "no")  # names of columns that only number the rows
 NAMELESS = "Unnamed: "  # what pandas calls a column without a name begins so
 IDENTIFIER = re.compile(r"(?i:(^|[ _.-])id)$|(?<=[a-z])(Id|ID)$")  # how such names end
-TIMES = re.compile(
-    r"year|month|week|day|date|time", re.IGNORECASE
-)  # these rise, and mean something
+TIMES = re.compile(  # these rise, and mean something
+    r"year|month|week|day|date|time|period|datum|monat|jahr", re.IGNORECASE
+)
 MANY = 0.5  # of the rows: more different words than this are names of the rows
 FEW = 20  # words that look like numbers are words, if there are at most so many different ones
 
@@ -29,6 +29,9 @@ DAYS = (
 )
 TIMES_OF_DAY = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 FORMATS = ["", *(day + time for time in TIMES_OF_DAY for day in DAYS), "%H:%M", "%H:%M:%S"]
+# Of dates that are whole numbers, such as 20240131, by the number of digits.
+DIGITS = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+YEARS = (1800, 2100)  # in which such dates lie
 TRIED = 50  # values on which a format is tried before it is on all
 
 
@@ -37,7 +40,8 @@ def kind(column: pd.Series) -> str:
     if is_bool_dtype(column):
         return "boolean"
     if is_numeric_dtype(column):
-        return "number"
+        form = whole_date_format(column)
+        return f"date {form}" if form else "number"
 
     values = pd.Series(column.dropna().astype(str).str.strip().unique())
     if len(values) > 1 and values.str.lower().isin(list(BOOLEANS)).all():
@@ -56,6 +60,28 @@ def date_format(values: pd.Series) -> str | None:
     return None
 
 
+def whole_date_format(column: pd.Series) -> str | None:
+    """The format of dates that are whole numbers, such as 20240131; None if they are no dates."""
+    name, values = str(column.name), pd.Series(column.dropna().unique())
+    named = is_counter(name) or IDENTIFIER.search(name)
+    if named or len(values) < 2 or not (values == values.round()).all():
+        return None
+
+    form = DIGITS.get(len(f"{values.min():.0f}"))
+    if form is None or (form == "%Y%m" and not TIMES.search(name)):
+        return None  # a postal code or a price may look like a month
+    year = 10 ** (len(f"{values.min():.0f}") - 4)
+    if values.min() < YEARS[0] * year or values.max() >= (YEARS[1] + 1) * year:
+        return None
+    text = values.map("{:.0f}".format)
+    return form if all(_all_dates(part, form) for part in (text[:TRIED], text)) else None
+
+
+def is_counter(name: str) -> bool:
+    """Whether a column's name says that it only numbers the rows."""
+    return name.lower() in COUNTERS or name.startswith(NAMELESS)
+
+
 def _all_dates(values: pd.Series, form: str) -> bool:
     return bool(parsed(values, f"date {form}".strip())[0].notna().all())
 
@@ -65,7 +91,7 @@ def left_out(column: pd.Series, kind: str, decimal: str = ".") -> str:
     name, values = str(column.name), column.dropna()
     if not len(values):
         return "no value in any row"
-    if name.lower() in COUNTERS or name.startswith(NAMELESS):
+    if is_counter(name):
         return "numbers of the rows"
     if kind == "number":
         counted = len(column) > 1 and counts(column.to_numpy(np.float64))

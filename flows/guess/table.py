@@ -126,6 +126,7 @@ def roles(table: Table, chosen: dict[str, str]) -> Columns:
     y = table.rows[target]
     others = table.rows.drop(columns=target)
     kinds = {name: look_at.kind(others[name]) for name in others}
+    kinds |= dict.fromkeys(set(kinds) & set(table.read_as), "number")  # not 20,240,131
     reasons = {name: look_at.left_out(others[name], kinds[name], table.decimal) for name in others}
     reasons |= table.left_out
     ignore = {name: why for name, why in reasons.items() if why}

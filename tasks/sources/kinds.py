@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -16,6 +17,8 @@ BOOLEANS = {
     for words, value in (("true yes t y 1 1.0 on", 1.0), ("false no f n 0 0.0 off", 0.0))
     for word in words.split()
 }
+
+DIGITS = re.compile("(%[YmdHMS])+")  # a format of dates that are whole numbers
 
 Tables = dict[str, pd.DataFrame]  # by split
 
@@ -95,6 +98,8 @@ def parsed(column: pd.Series, kind: str) -> tuple[pd.Series, str]:
 
     form = kind.removeprefix("date").strip() or "ISO8601"
     column = column.mask(column.isin(("now", "today")))  # which pandas takes for dates
+    if DIGITS.fullmatch(form):  # programs write 20241231.0 if a value of the column is missing
+        column = column.map(lambda text: text.removesuffix(".0"), na_action="ignore")
     dates = pd.to_datetime(column, format=form, errors="coerce", utc=True)
     try:
         seconds = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)

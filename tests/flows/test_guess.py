@@ -386,3 +386,49 @@ def test_words_and_dates_become_features_and_the_person_is_told(project):
     found = project.read("mine").load
     assert found.columns == {"sex": "words", "born": "date %d.%m.%Y"}
     assert found.ignore == ["a", "name"]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "kind"),
+    [
+        ("born", [19580329, 20240131], "date %Y%m%d"),
+        ("born", [19580329, None, 20240131], "date %Y%m%d"),
+        ("period", [202401, 202312], "date %Y%m"),
+        ("hour", [2024013123, 2024013100], "date %Y%m%d%H"),
+        ("seen", [20240131235959, 20240131000000], "date %Y%m%d%H%M%S"),
+        ("born", [19580329, 20240132], "number"),  # no such day
+        ("born", [17580329, 20240131], "number"),
+        ("born", [20240131, 0], "number"),
+        ("price", [202401, 202312], "number"),
+        ("order_id", [20240131, 20240201], "number"),
+        ("Year", [2024, 2025], "number"),
+        ("seconds", [1600000000, 1700000000], "number"),
+        ("x", [20240131, 20240131], "number"),
+        ("x", [20240131, float("inf")], "number"),
+    ],
+)
+def test_dates_may_be_whole_numbers(name, values, kind):
+    assert columns.kind(pd.Series(values, name=name)) == kind
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_dates_that_are_whole_numbers_are_read_as_such(project, ending):
+    lines = table(
+        40,
+        born=lambda row: "" if row % 9 == 5 else f"{1950 + row}{1 + row % 12:02}07",
+        seen=lambda row: f"202401{1 + row % 31:02}",
+        left=lambda row: "" if row % 9 == 5 else f"20{10 + row}0131.0",
+        paid=lambda row: f'"$20,240,1{10 + row % 18}"',
+    )
+    file = put_csv(project.root / "own/in.csv", *lines)
+    if ending == "parquet":
+        pd.read_csv(file).to_parquet(file := file.with_suffix(".parquet"))
+    said = "\n".join(told("mine", new(project, "mine", str(file))))
+    assert "load.columns: born, seen, left: date %Y%m%d" in said
+
+    folder, found = Folder(project.data("mine")), project.read("mine")
+    load(folder, found.load)
+    normalize.normalize(folder, found.normalize)
+    features = folder.read_json("schema.json")["feature_names"]
+    assert {"born: time", "born: season (sine)", "born is missing"} <= set(features)
+    assert {"seen: time", "seen: Monday", "left: time"} <= set(features)
