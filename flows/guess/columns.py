@@ -92,7 +92,8 @@ def left_out(column: pd.Series, kind: str, decimal: str = ".") -> str:
     if not len(values):
         return "no value in any row"
     if is_counter(name):
-        return "numbers of the rows"
+        unique = values.is_unique
+        return "numbers of the rows" if unique else f"called {name}, as numbers of the rows are"
     if kind == "number":
         counted = len(column) > 1 and counts(column.to_numpy(np.float64))
         numbered = counted and not TIMES.search(name)
@@ -105,9 +106,11 @@ def left_out(column: pd.Series, kind: str, decimal: str = ".") -> str:
     if nearly_numbers(values, decimal) and len(words) > FEW:
         return "nearly numbers"
     if len(words) < 2:
-        return "the same word in every row"
-    if len(words) > MANY * len(values) or words.iloc[0] < RARE:
-        return "a word of its own in nearly every row"
+        return f"no word but `{words.index[0][:20]}`, in {len(values):,} of {len(column):,} rows"
+    if len(words) > MANY * len(values):
+        return f"{len(words):,} different words in {len(values):,} rows"
+    if words.iloc[0] < RARE:
+        return f"no word is in more than {words.iloc[0]} of {len(values):,} rows"
     return ""
 
 

@@ -360,9 +360,14 @@ def test_the_kind_of_a_column_follows_from_its_values(tmp_path, values, kind):
         ("paid", [3, 1, 2], ""),
         ("x", [1.5, 2.5, 3.5], ""),
         ("x", [1, 1, 2], ""),
-        ("town", [f"town {row}" for row in range(30)], "a word of its own in nearly every row"),
+        ("row", [1, 1, 2], "called row, as numbers of the rows are"),
+        ("town", [f"town {row}" for row in range(30)], "30 different words in 30 rows"),
+        ("town", [*["Ulm"] * 40, *map("w{}".format, range(60))], "61 different words in 100 rows"),
+        ("town", [*map("w{}".format, range(30))] * 4, "no word is in more than 4 of 120 rows"),
+        ("town", [*map("w{}".format, range(24))] * 5, ""),
         ("town", ["Ulm", "Bonn"] * 10, ""),
-        ("town", ["Ulm"] * 9, "the same word in every row"),
+        ("town", ["Ulm"] * 9, "no word but `Ulm`, in 9 of 9 rows"),
+        ("new", ["x", None, "x"], "no word but `x`, in 2 of 3 rows"),
         ("size", [f"{row} - {row + 9}" for row in range(30)], "nearly numbers"),
         ("size", ["3 kg", "4 kg"] * 10, ""),
     ],
@@ -382,7 +387,7 @@ def test_words_and_dates_become_features_and_the_person_is_told(project):
     said = "\n".join(told("mine", new(project, "mine", str(file))))
     assert "load.columns: sex: words" in said
     assert "load.columns: born: date %d.%m.%Y" in said
-    assert "load.ignore: name; a word of its own in nearly every row" in said
+    assert "load.ignore: name; 40 different words in 40 rows" in said
     found = project.read("mine").load
     assert found.columns == {"sex": "words", "born": "date %d.%m.%Y"}
     assert found.ignore == ["a", "name"]
