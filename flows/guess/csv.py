@@ -13,7 +13,7 @@ from flows.guess.section import Proposal
 from flows.guess.table import Table
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
-from tasks.sources import csv, dialect
+from tasks.sources import csv, dialect, totals
 from tasks.sources.text import ENDING, EXPECTED
 
 LOOKED_FOR = "a .csv or .tsv file, or a folder with train.csv and test.csv, or with part-0.csv ..."
@@ -55,11 +55,12 @@ def sniff(root: Path, files: list[Path], chosen: dict[str, str]) -> Table:
     sample = _rows(root, files[0], separator, header, dtype=str, nrows=SAMPLE)
     decimal = chosen.get("decimal") or layout.decimal(files[0], sample, separator)
     kind = str if decimal == "," else None
+    rows_of = {file: _rows(root, file, separator, header, dtype=kind) for file in files}
+    for file, each in rows_of.items():
+        totals.check(file, each)
     found = Table(
         files[0],
-        pd.concat(
-            [_rows(root, file, separator, header, dtype=kind) for file in files], ignore_index=True
-        ),
+        pd.concat(rows_of.values(), ignore_index=True),
         {"separator": separator, "header": header, "decimal": decimal},
         len(files) > 1 and files[-1].stem == "test",
         absent,

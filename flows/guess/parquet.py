@@ -9,7 +9,7 @@ import pandas as pd
 from flows.guess import table
 from flows.guess.section import Proposal
 from tasks.core.folder import Folder
-from tasks.sources import arrow, parquet
+from tasks.sources import arrow, parquet, totals
 from tasks.sources.base import Place
 
 LOOKED_FOR = "a .parquet file"
@@ -37,6 +37,7 @@ def _read(root: Path, files: list[Path], chosen: dict[str, str]) -> table.Table:
         with arrow.opened(Place(root / file, file.as_posix())) as content:
             names[file] = set(content.schema_arrow.names)
             rows[file] = arrow.frame(content.read())
+            totals.check(file, rows[file])
             odd |= arrow.odd_columns(content.schema_arrow)
 
     absent = table.absent(files, names, chosen)

@@ -120,11 +120,14 @@ def _whole(place: Place, params: Params, reader: Reader) -> tuple[Any, np.ndarra
     """All rows of a file, or of the parts in a folder; and where a user finds each."""
     import pandas as pd  # here: it takes a second to import
 
+    from tasks.sources import totals
+
     files = in_parts(place, reader.ENDING) or [place]
     found: list[Any] = []
     rows: list[str] = []
     for file in files:
         (table,) = reader.parts(file.existing(reader.EXPECTED, folder=False), params, None)
+        totals.check(file, table)
         found.append(_as_first(files[0], found[0] if found else table, file, table))
         rows += [f"{file.name} {row + 1}" for row in table.index]
     return pd.concat(found, ignore_index=True) if found[1:] else found[0], np.array(rows)
