@@ -64,7 +64,7 @@ def test_a_feature_that_gives_the_target_away_is_warned_of(column, y, kind):
 
 def test_a_good_feature_is_no_leak():
     assert warned(CLASSES + NOISE / 2) == []
-    assert warned(TARGETS + NOISE / 4, TARGETS) == []
+    assert warned(TARGETS + NOISE / 4, TARGETS, more=NOISE[::-1]) == []
 
 
 def test_a_single_feature_or_few_rows_are_not_judged():
@@ -74,3 +74,89 @@ def test_a_single_feature_or_few_rows_are_not_judged():
 
 def test_a_rare_class_is_not_told_by_every_feature():
     assert warned(NOISE, (np.arange(ROWS) < 2).astype(np.uint8), more=None) == []
+
+
+WHOLE = np.random.default_rng(1).integers(0, 900, (5, 1000)).astype(float)
+A, B, C, D, E = WHOLE
+
+
+def sums(columns, y, kinds=None, classes=False) -> tuple[str, list[str]]:
+    """What is said of columns a, b, ... that add up to the target, and which they are."""
+    names = [chr(ord("a") + number) for number in range(len(columns))]
+    kinds = kinds or ["number"] * len(columns)
+    y = y.astype(np.uint8 if classes else np.float32)
+    found = entries(np.column_stack(columns), y, names, kinds, classes)
+    (one,) = [each for each in found if each["check"] == "features that add up to the target"]
+    assert one["result"] == ("ok" if one["says"] == "none" else "warning")
+    return one["says"].partition(":")[0], suspected([one])
+
+
+@pytest.mark.parametrize(
+    ("columns", "y", "formula", "named"),
+    [
+        ([A, B, C], A + B, "a + b", "ab"),
+        ([A, B, C], C - A, "- a + c", "ac"),
+        ([A, B, C, D, E], A + B - C, "a + b - c", "abc"),
+        ([A, B, C], (A + B) / 2, "0.5 a + 0.5 b", "ab"),
+        ([A, B, C], 100 - A - B, "- a - b + 100", "ab"),
+        ([A, B, A + B, C], A + B + C, "c + d", "cd"),  # c is a + b
+        ([A, B, C, A + B - C], A + B, "c + d, and also a + b", "cdab"),
+        ([A > 400, B > 400, C > 400, D], (A > 400) + (B > 400) * 1.0 + (C > 400), "a + b + c", 3),
+    ],
+)
+def test_features_that_add_up_to_the_target_are_warned_of(columns, y, formula, named):
+    says, suspects = sums(columns, np.asarray(y, float))
+    assert says == f"the target is {formula}"
+    assert suspects == list("abc" if named == 3 else named)
+
+
+def test_dates_may_differ_by_the_target():
+    """A stay in days, from the days of arrival and departure in seconds."""
+    stay, arrival = D / 100, 1.6e9 + A * 86400
+    columns = [arrival, arrival + stay * 86400, B]
+    says, suspects = sums(columns, stay, ["date", "date", "number"])
+    assert says.startswith("the target is - 1.157e-05 a + 1.157e-05 b")
+    assert suspects == ["a", "b"]
+
+
+def test_a_sum_is_found_where_values_are_missing():
+    a = np.where(np.arange(1000) % 7 == 3, np.nan, A)
+    assert sums([a, B, C], A + B)[0] == "the target is a + b"
+    assert sums([np.full(1000, np.nan), A, B], A + B)[0] == "the target is b + c"
+
+
+def test_a_sum_of_many_features_is_told_in_short():
+    many = list(np.random.default_rng(2).normal(size=(30, 1000)))
+    says, suspects = sums(many, np.sum(many, axis=0))
+    assert says == "the target is a + b + c + d + e and 25 more columns"
+    assert len(suspects) == 30
+
+
+@pytest.mark.parametrize(
+    ("columns", "y", "kinds"),
+    [
+        ([A, B, C], A + B + D / 50, None),
+        ([A, B, C], A * B, None),
+        ([A, B], D, None),
+        ([A, B], A + B, ["words", "words"]),
+        (list(np.random.default_rng(3).normal(size=(30, 45))), D[:45], None),
+        ([A, np.full(1000, 5.0)], B, None),
+    ],
+    ids=["nearly", "a product", "nothing", "places of words", "few rows", "constant"],
+)
+def test_other_features_do_not_add_up_to_the_target(columns, y, kinds):
+    assert sums(columns, y, kinds) == ("none", [])
+
+
+def test_classes_are_no_sums():
+    assert sums([A, B, C], (A > B) * 1.0, classes=True) == ("none", [])
+
+
+def test_a_sum_is_one_in_all_rows():
+    """Rows that are not looked at first may differ."""
+    a, b, c = np.random.default_rng(4).normal(size=(3, 30_000))
+    y = a + b
+    assert sums([a, b, c], y)[0] == "the target is a + b"
+    rest = np.random.default_rng(0).permutation(len(a))[10_000:]
+    y[rest] += c[rest]
+    assert sums([a, b, c], y)[0] == "none"
