@@ -10,6 +10,7 @@ from rich.text import Text
 
 from flows.command.terminal import RED, say
 from flows.predict import is_exported
+from flows.project.advice import advice
 from flows.project.folder import Project
 from tasks.pictures import titles
 from tasks.pictures.digits import digits
@@ -27,8 +28,9 @@ def show(project: Project, pipeline: str, report: str) -> None:
     metrics = _read(project, pipeline, "metrics.json")
     said = sentence(metrics, project.read(pipeline).evaluate)
     say(Text(f"\n{said}", RED if metrics.get("passed") is False else "bold"))
-    for line in _more_scores(metrics):
-        say(Text(line))
+    for line in [*_more_scores(metrics), advice(project, pipeline)]:
+        if line:
+            say(Text(line))
     say(Text())
 
     place = f"data/{pipeline}"

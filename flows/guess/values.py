@@ -106,7 +106,9 @@ def proposal(
         fit = {**fit, "epochs": epochs}
         reasons["fit.epochs"] = f"{epochs * updates:,} updates in all, {updates:,} an epoch"
     if fit.get("monitor") == "loss":
-        reasons["fit.monitor"] = "the validation rows are too few to tell the best epoch"
+        reasons["fit.monitor"] = (
+            "keeps one of the last epochs; set val_loss if that rises well before them"
+        )
     wanted = {
         "normalize": {
             "scale": scaling,

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from prefect.artifacts import create_markdown_artifact
 
+from flows.project.advice import advice
 from flows.project.folder import Project
 from flows.server.markdown import listed, picture, short, table, text
 from flows.server.process import answers
@@ -88,6 +89,8 @@ def report(project: Project, pipeline: str, run: Run) -> None:
     _write(pipeline, "checks", _warnings(found), checks)
 
     parts = [f"# {text(pipeline)}", scores]
+    if said := advice(project, pipeline):
+        parts.append(text(said))
     for file, title in titles(_read_json(folder / "schema.json")["labels"]).items():
         if file == PAIRS and not found[-1]["rows"]:
             continue  # there is no picture in it, but a sentence, which is among the checks

@@ -120,7 +120,8 @@ def test_a_section_says_only_what_differs_from_the_defaults(project):
         "or rising",
         "      # for the first quarter and then falling to 0",
         "      schedule: one_cycle",
-        "      monitor: loss # the validation rows are too few to tell the best epoch",
+        "      monitor: loss # keeps one of the last epochs; set val_loss if that rises well "
+        "before them",
         "    evaluate:",
         "      <<: *evaluate",
         "    run:",
