@@ -159,9 +159,9 @@ def fail(state: Any, seconds: float) -> int:
     Returns:
         The exit code.
     """
-    mark = Text("failed", RED) if state.is_failed() else Text("stopped", ORANGE)
+    mark, code = (Text("failed", RED), 1) if state.is_failed() else (Text("stopped", ORANGE), 130)
     say(mark.append(f" after {seconds:.1f} s: {state.message}", "default"))
-    return 1
+    return code
 
 
 def warm_up(planned: list, chosen: Any) -> None:

@@ -225,7 +225,7 @@ def test_ctrl_c_stops_between_batches_and_the_next_run_goes_on(workspace, prefec
     eventually(lambda: {"reload_best", "evaluate"} <= set(last_run(prefect_server)[1]))  # they wait
     os.kill(process.pid, signal.SIGINT)
     said = process.communicate(timeout=120)[0]
-    assert process.returncode == 1
+    assert process.returncode == 130
     assert "stopped in epoch" in said
     flow, steps = last_run(prefect_server)
     assert flow["name"] == "Cancelled"
@@ -303,7 +303,7 @@ def test_a_second_run_in_the_same_folder_waits_for_the_first(workspace):
 
     workspace.set(linear__fit__epochs=3, linear__fit__batch_size=32)
     os.kill(first.pid, signal.SIGINT)
-    assert first.wait(timeout=120) == 1
+    assert first.wait(timeout=120) == 130
     first.communicate()
     said = second.communicate(timeout=120)[0]
     assert second.returncode == 0, said
