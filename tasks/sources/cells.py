@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.io.parsers.readers import STR_NA_VALUES
 
 from tasks.core.step import UserError
 from tasks.sources import kinds
@@ -17,12 +18,13 @@ Cell = float | str | bool | None
 PLACE = Place.sent(b"", "the request")  # what messages call it
 
 
-def rows(found: list[dict[str, Any]], of_kind: Mapping[str, str]) -> New:
+def rows(found: list[dict[str, Any]], of_kind: Mapping[str, str], as_csv: bool) -> New:
     """Values as numbers, NaN where one is missing.
 
     Args:
         found: the value of each column by its name; more columns do not matter.
         of_kind: the kinds of the columns, by their names.
+        as_csv: whether words such as NA are missing values, as they were in the training rows.
 
     Raises:
         UserError: a column is missing, or has a value that it cannot have.
@@ -35,10 +37,11 @@ def rows(found: list[dict[str, Any]], of_kind: Mapping[str, str]) -> New:
                 f"columns {some(list(of_kind))}; null stands for a missing value."
             )
 
+    missing = {"", *STR_NA_VALUES} if as_csv else {""}
     x = np.empty((len(found), len(of_kind)))
     known: dict[str, int] = {}
     for place, (name, kind) in enumerate(of_kind.items()):
-        values = [_cell(name, row[name], number) for number, row in enumerate(found, 1)]
+        values = [_cell(name, row[name], number, missing) for number, row in enumerate(found, 1)]
         if kind == "words":
             x[:, place] = [_code(value, known) for value in values]
         else:
@@ -47,9 +50,9 @@ def rows(found: list[dict[str, Any]], of_kind: Mapping[str, str]) -> New:
     return New(x, places, None, np.array(list(known), dtype=np.str_))
 
 
-def _cell(name: str, value: Any, row: int) -> Cell:
+def _cell(name: str, value: Any, row: int, missing: Collection[str]) -> Cell:
     if isinstance(value, str):
-        return value.strip() or None
+        return None if value.strip() in missing else value.strip()
     if value is None or isinstance(value, bool | int | float):
         return value
     raise UserError(f"row {row}: the column {name} has {str(value)[:40]}. Expected one value.")

@@ -49,7 +49,8 @@ def records(rows: list[dict[str, Any]], schema: dict[str, Any]) -> New:
     """
     from tasks.sources import cells  # here, as pandas takes a second to import
 
-    return cells.rows(rows, {column["name"]: column["kind"] for column in schema["columns"]})
+    of_kind = {column["name"]: column["kind"] for column in schema["columns"]}
+    return cells.rows(rows, of_kind, as_csv=schema["load"]["source"] == "csv")
 
 
 def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:

@@ -148,6 +148,20 @@ def test_rows_given_for_the_test_have_the_units_of_the_training_rows(tmp_path):
         loaded(tmp_path / "out", params)
 
 
+@pytest.mark.parametrize("word", ["NA", " n/a ", "null", ""])
+def test_what_a_csv_file_leaves_out_is_missing_in_json_too(tmp_path, word):
+    lines = ["a,c,y", *(f"{row % 7},{('u', 'v', 'NA')[row % 3]},{row % 2}" for row in range(40))]
+    path, how = tmp_path / "in.csv", {"columns": {"c": "words"}, "missing": "median"}
+    schema = made(tmp_path, of_csv(put_csv(path, *lines), **how), "standard")[2]
+    found = csv.records([{"a": 3, "c": word}, {"a": word, "c": "u"}], schema)
+    np.testing.assert_array_equal(found.x, [[3, np.nan], [np.nan, 0]])
+    assert found.words.tolist() == ["u"]
+
+    schema["load"]["source"] = "parquet"  # where a word is a word
+    if word == "NA":
+        assert csv.records([{"a": 3, "c": word}], schema).words.tolist() == ["NA"]
+
+
 def test_one_column_is_a_table(tmp_path):
     *_, schema = made(tmp_path, of_csv(put_csv(tmp_path / "in.csv", "a,y", *ONE)), "standard")
     x, *_ = again(tmp_path, put_csv(tmp_path / "new.csv", "a", "1", "2"), schema)
