@@ -35,17 +35,17 @@ CHANGED = 200  # resamples for each change
 def main(pipeline: str, resamples: int, rows: int) -> None:
     project = Project.here()
     pin("evaluate", project.read(pipeline))
-    from tasks.answers import asking
+    from tasks.scores import asking
 
     folder = folder_of(project, pipeline)
     schema = folder.read_json("schema.json")
-    model = asking.load(folder)
+    ask = asking.asker(asking.load(folder))
     arrays = ("x_val", "x_test", "y_val", "y_test")
     x_val, x, y_val, y = read_arrays(folder, "normalized.npz", *arrays)
     classes, classes_before = classes_of(y), classes_of(y_val)
 
     def seen(x: np.ndarray) -> np.ndarray:
-        return values(x, asking.ask(model, np.ascontiguousarray(x)), schema)
+        return values(x, ask(np.ascontiguousarray(x)), schema)
 
     random = np.random.default_rng(1)
     before = seen(x_val[np.sort(np.random.default_rng(0).permutation(len(x_val))[:ROWS])])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,9 +147,9 @@ def answers(
 
 def _trained(folder: Folder, chosen: Any) -> Ask:
     pin("evaluate", chosen)
-    from tasks.answers import asking  # here: TensorFlow takes seconds to import
+    from tasks.scores import asking  # here: TensorFlow takes seconds to import
 
-    return partial(asking.ask, asking.load(folder))
+    return asking.asker(asking.load(folder))
 
 
 def _exported(folder: Folder, chosen: Any) -> Ask:

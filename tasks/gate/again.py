@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.answers import asking
 from tasks.answers.choices import probabilities
 from tasks.core.arrays import blocks, read_arrays
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.rows.encoding import Encoding
 from tasks.rows.scaling import Scaling
+from tasks.scores import asking
 
 
 def answers(model: Folder, data: Folder) -> np.ndarray:
@@ -33,8 +33,8 @@ def answers(model: Folder, data: Folder) -> np.ndarray:
             f"test rows are {list(x.shape[1:])}. Give the new data a pipeline of its own."
         )
 
-    scaling, asked = Scaling.from_json(schema["scaling"]), asking.load(model)
-    output = np.concatenate([asking.ask(asked, scaling.apply(x[some])) for some in blocks(x)])
+    scaling, ask = Scaling.from_json(schema["scaling"]), asking.asker(asking.load(model))
+    output = np.concatenate([ask(scaling.apply(x[some])) for some in blocks(x)])
     if schema["labels"] == "regression":
         return output.reshape(-1)
     names = np.array(_names(schema, data.read_json("schema.json")))

@@ -11,6 +11,7 @@ from tasks.core.step import UserError
 from tasks.network.backend import keras
 from tasks.network.feed import Stoppable, in_batches
 from tasks.pictures import curve
+from tasks.scores import asking
 from tasks.scores.base import Tested, Verdict
 from tasks.scores.baselines import compare as compare
 from tasks.scores.baselines import compare_without as compare_without
@@ -37,9 +38,7 @@ def _asked(folder: Folder, schema: dict) -> Tested:
     x, y, leaked, places = read_arrays(
         folder, "normalized.npz", "x_test", "y_test", optional=("leaked_test", "from_test")
     )
-    with folder.reading("model.keras") as saved:
-        model = keras.models.load_model(saved)
-
+    model = asking.load(folder)
     how = {"verbose": 0, "callbacks": [Stoppable()]}
     measured = model.evaluate(in_batches(x, y), return_dict=True, **how)
     output = model.predict(in_batches(x, y), **how)
