@@ -130,14 +130,14 @@ def answers(
         rows = reading.read(place, schema, folder, scale=not exported)
         first = next(rows)  # what is wrong with the data is said at once
         ask = _exported(folder, chosen) if exported else _trained(folder, chosen)
+        watch = watch or Watch()
+        watch.begin(folder, schema, scales=exported)
     except Damaged as damaged:
         from flows.memory.outputs import drop  # here: DVC takes half a second to import
 
         drop(project, damaged.path)
         raise UserError(f"{damaged} Run `python -m flows train {pipeline}`.") from None
 
-    watch = watch or Watch()
-    watch.begin(folder, schema, ask, scales=exported)
     for x, part in _all(first, rows):
         output = ask(x)
         watch.add(x, output)

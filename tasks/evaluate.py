@@ -10,6 +10,7 @@ from pydantic import Field
 
 from tasks.core.folder import Folder
 from tasks.core.step import Section, UserError
+from tasks.drift import validation
 from tasks.rows.scaling import Scaling
 from tasks.scores.criterion import check_criterion, sentence
 
@@ -38,7 +39,7 @@ def evaluate(folder: Folder, params: Params) -> str:
     each class, `predictions.csv` a row for each test row. If test rows are in the training set too
     (`leaked_test`), the score is also given without them. For a table, `metrics.json` also has the
     scores of simpler models; and if columns are suspected of giving the target away, their scores
-    without these.
+    without these. `validation.npz` is what `predict` compares new rows with, to find drift.
 
     Args:
         folder: the pipeline's folder.
@@ -69,6 +70,8 @@ def evaluate(folder: Folder, params: Params) -> str:
     if params.predict is not None:
         scaling = Scaling.from_json(schema["scaling"])
         metrics["predict"] = _answers(verdict.tested.model, params.predict, scaling)
+
+    validation.write(folder, schema, scores.asker(verdict.tested.model))
 
     # In this order: who chooses among models reads the validation scores first.
     folder.write_text("metrics.json", json.dumps(metrics, indent=2) + "\n")

@@ -15,6 +15,7 @@ from scipy.stats import binomtest
 from tasks.core.arrays import write_arrays
 from tasks.core.folder import Folder
 from tasks.core.step import TimedOut, UserError, at_most
+from tasks.drift import validation
 from tasks.evaluate import Params, evaluate
 from tests.support import tiny
 
@@ -28,7 +29,7 @@ HISTORY = """epoch,accuracy,loss,val_accuracy,val_loss,checkpoint
 """
 VALIDATED = {"best_epoch": BEST_EPOCH, "val_accuracy": 0.5, "val_loss": 1.1}
 PICTURES = ("learning_curve.png", "predictions.png", "calibration.png", "mistakes.png")
-OUTPUTS = ("metrics.json", "classes.csv", "predictions.csv", *PICTURES)
+OUTPUTS = ("metrics.json", "classes.csv", "predictions.csv", "validation.npz", *PICTURES)
 LABELS = ("classes", "binary", "one_hot", "regression")
 
 
@@ -75,14 +76,17 @@ def evaluated(tmp_path_factory, figures):
 
 def answers(folder: Folder) -> tuple[np.ndarray, np.ndarray]:
     """The test labels (classes as numbers), and what the model answers."""
-    from tasks.network.backend import keras
-
     data = np.load(folder.path / "normalized.npz")
     y = data["y_test"]
     y = y.argmax(axis=1) if y.ndim == 2 else y
-    return y, keras.models.load_model(folder.path / "model.keras").predict(
-        data["x_test"], verbose=0
-    )
+    return y, asked(folder, data["x_test"])
+
+
+def asked(folder: Folder, x: np.ndarray) -> np.ndarray:
+    """What the model answers to these rows."""
+    from tasks.network.backend import keras
+
+    return keras.models.load_model(folder.path / "model.keras").predict(x, verbose=0)
 
 
 def chances(output: np.ndarray) -> np.ndarray:
@@ -122,7 +126,7 @@ def answering(
     folder = Folder(path)
     y = np.eye(x.shape[1], dtype=np.float32)[actual] if labels == "one_hot" else np.array(actual)
     arrays = {"x_test": x, "y_test": y.astype(np.float32) if labels == "regression" else y}
-    arrays |= {"x_train": arrays["x_test"], "y_train": arrays["y_test"]}
+    arrays |= {"x_train": arrays["x_test"], "y_train": arrays["y_test"], "x_val": x[:0]}
     write_arrays(
         folder,
         "normalized.npz",
@@ -168,6 +172,20 @@ def test_accuracy_and_loss_are_those_that_numpy_computes(evaluated, labels):
     assert 0 < right < 1  # else the test would not tell rows that are mixed up
     assert found["test_accuracy"] == pytest.approx(right)
     assert found["test_loss"] == pytest.approx(-np.log(each[np.arange(len(y)), y]).mean(), rel=1e-4)
+
+
+@pytest.mark.parametrize("labels", LABELS)
+def test_what_new_rows_are_compared_with_is_of_the_validation_rows(evaluated, labels):
+    folder = evaluated(labels)
+    with np.load(folder.path / "normalized.npz") as data:
+        x = data["x_val"]
+    output = asked(folder, x)
+    found = validation.read(folder)
+    assert found is not None
+    means = x.reshape(len(x), -1).mean(axis=1) if x.ndim > 2 else x[:, 0]
+    np.testing.assert_allclose(found[:, 0], means, rtol=1e-5)
+    said = output[:, 1:] if output.shape[1] == 2 else output
+    np.testing.assert_allclose(found[:, -said.shape[1] :], said, rtol=1e-5)
 
 
 def test_errors_of_a_regression_are_those_that_numpy_computes(evaluated):

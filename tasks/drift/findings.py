@@ -13,6 +13,9 @@ from tasks.pictures.digits import digits
 
 LEVEL = 0.05  # at most so many of 100 comparisons of equal rows raise an alarm
 TAILS = 0.01  # share of the validation rows that counts as far from the others
+# Of a probability, or of the largest prediction: an export has other last digits than the model
+# that was evaluated, and so has the model on another processor.
+LAST_DIGITS = 1e-5
 EXPECTED = 20  # rows of a class: of fewer the mean probability is not normal
 
 
@@ -52,7 +55,7 @@ def _compared(series: Series, new: np.ndarray, before: np.ndarray) -> Iterator[F
 
 
 def _shape(name: str, series: Series, new: np.ndarray, before: np.ndarray) -> Finding:
-    gap = kolmogorov_smirnov(new, before)
+    gap = kolmogorov_smirnov(new, before, _tolerance(series, before))
     says = (
         f"{name} is at most {digits(gap.at)} in {gap.new:.1%} of the rows, and in "
         f"{gap.before:.1%} of the validation rows; the means are "
@@ -67,7 +70,8 @@ def _class(series: Series, new: np.ndarray, before: np.ndarray) -> Finding:
         f"class {series.name} has {now:.1%} of the rows by its probabilities, and {then:.1%} of "
         "the validation rows"
     )
-    return Finding(series.name, "equal means", means(new, before), float(abs(now - then)), says)
+    p = means(new, before, _tolerance(series, before))
+    return Finding(series.name, "equal means", p, float(abs(now - then)), says)
 
 
 def _yes_or_no(series: Series, new: np.ndarray, before: np.ndarray) -> Finding:
@@ -82,7 +86,9 @@ def _yes_or_no(series: Series, new: np.ndarray, before: np.ndarray) -> Finding:
 def _tails(series: Series, new: np.ndarray, before: np.ndarray) -> Finding:
     """Whether more values lie where the outermost validation rows do: a few rows of noise."""
     low, high = np.quantile(before, [TAILS / 2, 1 - TAILS / 2])
-    outside, there = (int(((part < low) | (part > high)).sum()) for part in (new, before))
+    bit = _tolerance(series, before)
+    far = [(part < low - bit) | (part > high + bit) for part in (new, before)]
+    outside, there = (int(each.sum()) for each in far)
     now, then = outside / len(new), there / len(before)
     says = (
         f"{series.name} is below {digits(low)} or above {digits(high)} in {now:.1%} of the rows, "
@@ -90,6 +96,12 @@ def _tails(series: Series, new: np.ndarray, before: np.ndarray) -> Finding:
     )
     p = fisher(outside, len(new), there, len(before))
     return Finding(series.name, "Fisher, outermost values", p, abs(now - then), says)
+
+
+def _tolerance(series: Series, before: np.ndarray) -> float:
+    """What makes no difference, in the unit of the series; none of what a model has not said."""
+    largest = 1.0 if series.chance else float(np.abs(before).max())
+    return LAST_DIGITS * largest if series.asked else 0.0
 
 
 def alarm(found: list[Finding]) -> bool:

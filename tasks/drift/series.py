@@ -16,6 +16,7 @@ class Series(NamedTuple):
 
     name: str  # in a sentence: `feature age`
     chance: bool = False  # whether it is the probability of a class
+    asked: bool = False  # whether a model has said it
 
 
 def names(schema: dict[str, Any]) -> list[Series]:
@@ -28,9 +29,10 @@ def names(schema: dict[str, Any]) -> list[Series]:
         found = [Series(f"feature {name}") for name in named]
 
     if schema["labels"] == "regression":
-        return [*found, Series("the prediction")]
+        return [*found, Series("the prediction", asked=True)]
     classes = schema["class_names"]
-    return found + [Series(name, chance=True) for name in classes[len(classes) == 2 :]]
+    told = classes[len(classes) == 2 :]
+    return found + [Series(name, chance=True, asked=True) for name in told]
 
 
 def values(x: np.ndarray, output: np.ndarray, schema: dict[str, Any]) -> np.ndarray:
@@ -41,14 +43,14 @@ def values(x: np.ndarray, output: np.ndarray, schema: dict[str, Any]) -> np.ndar
         output: of the model, for these rows.
         schema: the content of `schema.json`.
     """
-    x = unscaled(x, schema)
+    x = _unscaled(x, schema)
     of_rows = _of_images(x) if x.ndim > 2 else x
     output = output.reshape(len(x), -1)
     # Of two classes one probability says all.
     return np.column_stack([of_rows, output[:, 1:] if output.shape[1] == 2 else output])
 
 
-def unscaled(x: np.ndarray, schema: dict[str, Any]) -> np.ndarray:
+def _unscaled(x: np.ndarray, schema: dict[str, Any]) -> np.ndarray:
     """Scaled rows as the data have them, float64, but for rounding."""
     scaling = Scaling.from_json(schema["scaling"])
     return x * scaling.divide + scaling.subtract

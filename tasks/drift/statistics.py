@@ -21,31 +21,44 @@ class Gap(NamedTuple):
     before: float
 
 
-def kolmogorov_smirnov(new: np.ndarray, before: np.ndarray) -> Gap:
+def kolmogorov_smirnov(new: np.ndarray, before: np.ndarray, tolerance: float = 0) -> Gap:
     """The two-sample test, by its limiting distribution with Stephens's correction.
 
-    Ties make it conservative.
+    Ties make it conservative, and so does a tolerance: a value counts as above another if it is
+    above it by more than that.
     """
     new, before = np.sort(new), np.sort(before)
-    points = np.concatenate([new, before])
-    shares = [np.searchsorted(each, points, side="right") / len(each) for each in (new, before)]
-    place = np.abs(shares[0] - shares[1]).argmax()
-    at, now, then = (float(each[place]) for each in (points, *shares))
+
+    def share(values: np.ndarray, up_to: np.ndarray) -> np.ndarray:
+        return np.searchsorted(values, up_to, side="right") / len(values)
+
+    gaps = [  # the share up to each value, and that of the other sample a bit further
+        (new, share(new, new), share(before, new + tolerance)),
+        (before, share(new, before + tolerance), share(before, before)),
+    ]
+    largest = []
+    for sign, (points, now, then) in zip((1, -1), gaps, strict=True):
+        place = (sign * (now - then)).argmax()
+        found = [float(each[place]) for each in (points, now, then)]
+        largest.append((sign * (found[1] - found[2]), *found))
+    size, at, of_new, of_before = max(largest)
+    size = max(0.0, size)
 
     root = sqrt(len(new) * len(before) / (len(new) + len(before)))
-    scaled = (root + 0.12 + 0.11 / root) * abs(now - then)
+    scaled = (root + 0.12 + 0.11 / root) * size
     tail = 2 * np.sum((-1.0) ** (TERMS - 1) * np.exp(-2 * (TERMS * scaled) ** 2))
     p = float(np.clip(tail, 0, 1)) if scaled > 0.2 else 1.0  # the series is slow below
-    return Gap(p, abs(now - then), at, now, then)
+    return Gap(p, size, at, of_new, of_before)
 
 
-def means(new: np.ndarray, before: np.ndarray) -> float:
+def means(new: np.ndarray, before: np.ndarray, tolerance: float = 0) -> float:
     """The two-sided p of equal means, normal by their number.
 
     Of probabilities it finds that a class has become rarer sooner than counts of decisions do.
     """
+    away = max(0.0, abs(new.mean() - before.mean()) - tolerance)
     spread = np.concatenate([new, before]).std() * sqrt(1 / len(new) + 1 / len(before))
-    return erfc(abs(new.mean() - before.mean()) / spread / sqrt(2)) if spread else 1.0
+    return erfc(away / spread / sqrt(2)) if spread else 1.0
 
 
 def fisher(new: int, rows: int, before: int, rows_before: int) -> float:

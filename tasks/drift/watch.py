@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tasks.core.arrays import blocks, read_arrays
 from tasks.core.folder import Folder
 from tasks.core.step import log
-from tasks.drift import findings
+from tasks.drift import findings, validation
 from tasks.drift.findings import Finding
-from tasks.drift.series import names, unscaled, values
+from tasks.drift.series import names, values
+from tasks.drift.validation import ROWS
 from tasks.rows.scaling import Scaling
 
-ROWS = 10_000  # of each sample, at most
 FEWEST = 30  # rows that say something of their distribution
 TOLD = 3  # differences in the log
 
@@ -53,43 +51,33 @@ class Watch:
         self.found: list[Finding] = []
         self.unable = ""  # why nothing was compared
 
-    def begin(
-        self,
-        folder: Folder,
-        schema: dict[str, Any],
-        ask: Callable[[np.ndarray], np.ndarray],
-        scales: bool = False,
-    ) -> None:
+    def begin(self, folder: Folder, schema: dict[str, Any], scales: bool = False) -> None:
         """Before the first rows.
 
         Args:
             folder: the pipeline's folder.
             schema: the content of `schema.json`.
-            ask: the model's output for some rows.
             scales: whether the model takes rows before scaling, and so are those of `add`.
+
+        Raises:
+            Damaged: the numbers of the validation rows are not what was recorded.
         """
-        self.folder, self.schema, self.ask, self.scales = folder, schema, ask, scales
-        self.series = names(schema)
-        self.before = np.empty((0, len(self.series)))
+        self.schema, self.scales = schema, scales
+        self.folder, self.series = folder, names(schema)
+        found = validation.read(folder)
+        self.absent = found is None
+        self.before = np.empty((0, len(self.series))) if found is None else found
 
     def add(self, x: np.ndarray, output: np.ndarray) -> None:
         """Some new rows, and the model's output for them."""
         self.rows += len(x)
-        if self.unable:
-            return
         some = self.sample.enters(len(x))
         if len(some):
             self.sample.add(values(self._scaled(x[some]), output[some], self.schema))
 
     def end(self) -> None:
         """Compare, and warn of what differs."""
-        if self.unable:
-            return
-        if self.rows < FEWEST:
-            rows = f"{self.rows} row{'s are' if self.rows > 1 else ' is'}"
-            self.unable = f"{rows} too few to compare with the validation rows ({FEWEST})"
-            return
-        self._ask_validation_rows()
+        self.unable = self._why_not()
         if self.unable:
             return
 
@@ -100,29 +88,22 @@ class Watch:
         if len(self.sure) > TOLD:
             log.warning("drift: %d more differences", len(self.sure) - TOLD)
 
-    def _ask_validation_rows(self) -> None:
-        if not (self.folder.path / "normalized.npz").is_file():
-            self.unable = f"{self.folder.shown('normalized.npz')} is not here to compare with"
-            return
-        (x,) = read_arrays(self.folder, "normalized.npz", "x_val")
-        if len(x) < FEWEST:
-            self.unable = f"{len(x)} validation rows are too few to compare with ({FEWEST})"
-            return
-
-        some = np.sort(np.random.default_rng(0).permutation(len(x))[:ROWS])
-        rows = np.ascontiguousarray(x[some])
-        asked = self._as_data(rows) if self.scales else rows
-        parts = [values(rows[p], self.ask(asked[p]), self.schema) for p in blocks(rows)]
-        self.before = np.concatenate(parts)
+    def _why_not(self) -> str:
+        if self.rows < FEWEST:
+            rows = f"{self.rows} row{'s are' if self.rows > 1 else ' is'}"
+            return f"{rows} too few to compare with the validation rows ({FEWEST})"
+        if self.absent:
+            file, name = self.folder.shown(validation.NAME), self.folder.path.name
+            found = f"{file} is not here: `python -m flows train {name}` makes it"
+            log.warning("drift: not looked for, as %s", found)
+            return found
+        if len(self.before) < FEWEST:
+            return f"{len(self.before)} validation rows are too few to compare with ({FEWEST})"
+        return ""
 
     def _scaled(self, rows: np.ndarray) -> np.ndarray:
         """As the validation rows are: a bit more or less would be a difference."""
         return Scaling.from_json(self.schema["scaling"]).apply(rows) if self.scales else rows
-
-    def _as_data(self, rows: np.ndarray) -> np.ndarray:
-        found = unscaled(rows, self.schema)
-        whole = np.dtype(self.schema["load"].get("type", float)).kind in "iu"
-        return np.rint(found) if whole else found
 
     @property
     def sure(self) -> list[str]:

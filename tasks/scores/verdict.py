@@ -12,6 +12,7 @@ from tasks.network.backend import keras
 from tasks.network.feed import Stoppable, in_batches
 from tasks.pictures import curve
 from tasks.scores import asking
+from tasks.scores.asking import asker as asker
 from tasks.scores.base import Tested, Verdict
 from tasks.scores.baselines import compare as compare
 from tasks.scores.baselines import compare_without as compare_without

@@ -11,10 +11,10 @@ from scipy import stats
 
 from tasks.core.arrays import write_arrays
 from tasks.core.folder import Folder
-from tasks.drift import watch
+from tasks.drift import validation, watch
 from tasks.drift.findings import LEVEL, alarm, compare
 from tasks.drift.series import Series, names, values
-from tasks.drift.statistics import fisher, kolmogorov_smirnov
+from tasks.drift.statistics import fisher, kolmogorov_smirnov, means
 from tasks.drift.watch import Sample, Watch
 from tasks.rows.scaling import Scaling
 
@@ -124,8 +124,41 @@ def test_two_classes_are_one_series():
     two = TABLE | {"class_names": ["no", "yes"]}
     x = table(4, 0)
     for output in (np.full((4, 1), 0.25), np.tile([0.75, 0.25], (4, 1))):
-        assert names(two)[-1] == Series("yes", chance=True)
+        assert names(two)[-1] == Series("yes", chance=True, asked=True)
         assert values(x, output, two)[:, -1].tolist() == [0.25] * 4
+
+
+# A model of the same rows as an export, or on another processor: its last digits differ.
+OTHERWISE = [
+    pytest.param("classes", np.ones(ROWS), -6e-8, id="it is sure of half of the rows"),
+    pytest.param("classes", np.zeros(ROWS), 1e-6, id="a class is never seen"),
+    pytest.param("regression", np.full(ROWS, 40_000.0), -4e-3, id="one number for half of them"),
+]
+
+
+@pytest.mark.parametrize(("labels", "said", "away"), OTHERWISE)
+def test_other_last_digits_are_no_drift(labels, said, away):
+    schema = {
+        **{"labels": labels, "class_names": ["no", "yes"], "input_shape": [1]},
+        **{"feature_names": ["age"], "scaling": {"subtract": [0.0], "divide": [1.0]}},
+    }
+    before, new = (table(ROWS, seed)[:, :1] for seed in (1, 2))
+    outputs = [np.where(np.arange(ROWS) % 2, x[:, 0] * said.max() / 9, said) for x in (before, new)]
+    was = values(before, outputs[0], schema)
+    for add, drifted in ((away, False), (1_000 * away, True)):
+        now = values(new, outputs[1] + add, schema)
+        assert alarm(compare(now, was, names(schema))) == drifted
+
+
+def test_the_features_of_rows_have_no_other_last_digits():
+    new, before = np.full(100, 19_000.5), np.full(100, 19_000.4)
+    assert compare(new[:, None], before[:, None], [Series("feature day")])[0].p < LEVEL
+
+
+def test_means_that_differ_in_the_last_digits_are_equal():
+    ones = np.ones(ROWS)
+    assert means(ones, ones - 1e-7, tolerance=1e-5) == 1
+    assert means(ones, ones - 1e-7) < 1e-9
 
 
 def test_a_sample_is_as_large_as_it_may_be_and_from_everywhere(monkeypatch):
@@ -141,13 +174,32 @@ def test_a_sample_is_as_large_as_it_may_be_and_from_everywhere(monkeypatch):
 @pytest.fixture
 def folder(tmp_path) -> Folder:
     made = Folder(tmp_path / "data" / "table")
-    write_arrays(made, "normalized.npz", x_val=table(2_000, 6))
+    validated(made, table(2_000, 6))
     return made
+
+
+def validated(folder: Folder, x: np.ndarray, schema: dict = TABLE, ask=ask) -> None:
+    """Leave what `evaluate` does of these validation rows, and not the rows."""
+    write_arrays(folder, "normalized.npz", x_val=x)
+    validation.write(folder, schema, ask)
+    (folder.path / "normalized.npz").unlink()
+
+
+def test_of_many_validation_rows_some_are_kept(folder, monkeypatch):
+    monkeypatch.setattr(validation, "ROWS", 500)
+    x = table(2_000, 6)
+    validated(folder, x)
+    kept = validation.read(folder)
+    assert kept is not None
+    assert len(kept) == 500
+    places = [np.flatnonzero((seen(x) == row).all(axis=1)).item() for row in kept]
+    assert places == sorted(places)
+    assert len(set(places)) == 500
 
 
 def test_what_differs_is_warned_of_and_written_beside_the_answers(folder, tmp_path, caplog):
     watched = Watch()
-    watched.begin(folder, TABLE, ask)
+    watched.begin(folder, TABLE)
     x = table(ROWS, 7)
     x[:, 0] += 1
     for part in np.split(x, 4):
@@ -175,39 +227,36 @@ def test_a_model_that_scales_by_itself_finds_the_same(folder):
     def as_data(rows: int, seed: int) -> np.ndarray:
         return np.rint(table(rows, seed) * 10)
 
-    write_arrays(folder, "normalized.npz", x_val=scaling.apply(as_data(2_000, 6)))
+    validated(folder, scaling.apply(as_data(2_000, 6)), schema)
     new, found = as_data(ROWS, 7), []
     for scales, x in ((False, scaling.apply(new)), (True, new)):
-
-        def asked(rows: np.ndarray, scales=scales) -> np.ndarray:
-            return ask(scaling.apply(rows) if scales else rows)
-
         watched = Watch()
-        watched.begin(folder, schema, asked, scales)
-        watched.add(x, asked(x))
+        watched.begin(folder, schema, scales)
+        watched.add(x, ask(scaling.apply(new)))
         watched.end()
         found.append({(each.name, each.test): each.p for each in watched.found})
     assert found[1] == pytest.approx(found[0])
 
 
 @pytest.mark.parametrize(
-    ("rows", "validation", "says"),
+    ("rows", "before", "says"),
     [
         (29, 2_000, "29 rows are too few"),
         (1, 2_000, "1 row is too few"),
         (30, 29, "29 validation rows are too few"),
-        (30, None, "normalized.npz is not here to compare with"),
+        (30, None, "data/table/validation.npz is not here: `python -m flows train table` makes it"),
     ],
 )
-def test_too_few_rows_say_so(folder, tmp_path, caplog, rows, validation, says):
-    (folder.path / "normalized.npz").unlink()
-    if validation:
-        write_arrays(folder, "normalized.npz", x_val=table(validation, 6))
+def test_too_few_rows_say_so(folder, tmp_path, caplog, rows, before, says):
+    (folder.path / "validation.npz").unlink()
+    if before:
+        validated(folder, table(before, 6))
     watched = Watch()
-    watched.begin(folder, TABLE, ask)
+    watched.begin(folder, TABLE)
     watched.add(table(rows, 8), ask(table(rows, 8)))
     watched.end()
     assert says in watched.unable
+    assert (says in caplog.text) == (before is None)
     assert not watched.alarm
     watched.write(tmp_path / "answers.csv")
     assert not (tmp_path / "answers.drift.png").exists()

@@ -34,9 +34,9 @@ FLOORS = [
     ["flows.project"],
     [
         *(f"tasks.{name}" for name in STEPS),
-        *("tasks.answers", "tasks.drift", "tasks.gate", "tasks.release", "tasks.sweeps"),
+        *("tasks.answers", "tasks.gate", "tasks.release", "tasks.sweeps"),
     ],
-    ["tasks.card", "tasks.exports"],
+    ["tasks.card", "tasks.drift", "tasks.exports"],
     ["tasks.sources", "tasks.families", "tasks.training", "tasks.scores", "tasks.pictures"],
     ["tasks.rows", "tasks.network"],
     ["tasks.core"],
