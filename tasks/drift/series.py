@@ -9,6 +9,7 @@ import numpy as np
 from tasks.rows.scaling import Scaling
 
 OF_IMAGES = ("mean", "contrast", "sharpness")
+TOGETHER = 32  # images: the processor's cache holds so many small ones
 
 
 class Series(NamedTuple):
@@ -43,21 +44,22 @@ def values(x: np.ndarray, output: np.ndarray, schema: dict[str, Any]) -> np.ndar
         output: of the model, for these rows.
         schema: the content of `schema.json`.
     """
-    x = _unscaled(x, schema)
-    of_rows = _of_images(x) if x.ndim > 2 else x
+    scaling = Scaling.from_json(schema["scaling"])
+    of_rows = _of_images(x, scaling) if x.ndim > 2 else x * scaling.divide + scaling.subtract
     output = output.reshape(len(x), -1)
     # Of two classes one probability says all.
     return np.column_stack([of_rows, output[:, 1:] if output.shape[1] == 2 else output])
 
 
-def _unscaled(x: np.ndarray, schema: dict[str, Any]) -> np.ndarray:
-    """Scaled rows as the data have them, float64, but for rounding."""
-    scaling = Scaling.from_json(schema["scaling"])
-    return x * scaling.divide + scaling.subtract
-
-
-def _of_images(x: np.ndarray) -> np.ndarray:
+def _of_images(x: np.ndarray, scaling: Scaling) -> np.ndarray:
     """Mean, standard deviation, and how much neighboring pixels differ, of each image."""
-    flat = x.reshape(len(x), -1)
-    steps = [np.abs(np.diff(x, axis=axis)).reshape(len(x), -1).mean(axis=1) for axis in (1, 2)]
-    return np.column_stack([flat.mean(axis=1), flat.std(axis=1), (steps[0] + steps[1]) / 2])
+    found = np.empty((len(x), len(OF_IMAGES)))
+    divide, subtract = (each.astype(np.float32) for each in (scaling.divide, scaling.subtract))
+    for begin in range(0, len(x), TOGETHER):
+        some = slice(begin, begin + TOGETHER)
+        images = x[some] * divide + subtract
+        flat = images.reshape(len(images), -1)
+        steps = [np.abs(np.diff(images, axis=axis)).reshape(len(images), -1) for axis in (1, 2)]
+        sharpness = sum(each.mean(axis=1) for each in steps) / 2
+        found[some] = np.column_stack([flat.mean(axis=1), flat.std(axis=1), sharpness])
+    return found

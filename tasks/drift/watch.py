@@ -24,23 +24,25 @@ class Sample:
 
     def __init__(self) -> None:
         self.random = np.random.default_rng(0)
-        self.keys, self.limit = np.empty(0), 1.0
+        self.keys = np.empty(0)
         self.values: np.ndarray | None = None
 
     def enters(self, rows: int) -> np.ndarray:
-        """The places of those of the next rows that may become part of it."""
-        keys = self.random.random(rows)
-        places = np.flatnonzero(keys < self.limit)
-        self.keys = np.concatenate([self.keys, keys[places]])
-        return places
+        """The places of those of the next rows that become part of it: these have low keys."""
+        keys = np.concatenate([self.keys, self.random.random(rows)])
+        kept = np.arange(len(keys))
+        if len(keys) > ROWS:
+            kept = np.sort(np.argpartition(keys, ROWS)[:ROWS])
+
+        before = len(self.keys)
+        self.keys, self.stay = keys[kept], kept[kept < before]
+        return kept[len(self.stay) :] - before
 
     def add(self, values: np.ndarray) -> None:
-        """The values of the rows that `enters` has named; of all rows those of the lowest keys."""
-        self.values = values if self.values is None else np.concatenate([self.values, values])
-        if len(self.keys) > ROWS:
-            kept = np.sort(np.argpartition(self.keys, ROWS)[:ROWS])
-            self.keys, self.values = self.keys[kept], self.values[kept]
-            self.limit = self.keys.max()
+        """The values of the rows that `enters` has named, which may push others out."""
+        if self.values is not None:
+            values = np.concatenate([self.values[self.stay], values])
+        self.values = values
 
 
 class Watch:
