@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,7 @@ from flows.memory.lock import as_recorded, outdated, stages
 from flows.project.folder import Project
 from tasks.core.folder import Damaged, Folder
 from tasks.core.step import UserError, log
-from tasks.sources.base import Place
+from tasks.sources.base import New, Place
 
 if TYPE_CHECKING:
     import numpy as np
@@ -138,8 +140,7 @@ def answers(
         drop(project, damaged.path)
         raise UserError(f"{damaged} Run `python -m flows train {pipeline}`.") from None
 
-    for x, part in _all(first, rows):
-        output = ask(x)
+    for x, part, output in _asked(ask, chain([first], rows)):
         watch.add(x, output)
         yield Part(telling.told(output, part, schema), part)
     watch.end()
@@ -160,9 +161,23 @@ def _exported(folder: Folder, chosen: Any) -> Ask:
     return module.open(folder.path / export.FOLDER / module.NAME, chosen.fit.threads).ask
 
 
-def _all(first, rest):
-    yield first
-    yield from rest
+def _asked(ask: Ask, rows: Iterator[tuple[Any, New]]) -> Iterator[tuple[Any, New, Any]]:
+    """Rows with the model's outputs: it computes while the rows after them are read.
+
+    Whoever takes them has the time that the model takes for the next ones, too.
+    """
+    with ThreadPoolExecutor(max_workers=1) as model:
+        before: list[tuple[Any, New, Future]] = []
+        for x, part in rows:
+            before.append((x, part, model.submit(ask, x)))
+            if len(before) > 1:
+                yield _with_output(before.pop(0))
+        yield from map(_with_output, before)
+
+
+def _with_output(asked: tuple[Any, New, Future]) -> tuple[Any, New, Any]:
+    x, part, future = asked
+    return x, part, future.result()
 
 
 def check_trained(project: Project, pipeline: str) -> None:

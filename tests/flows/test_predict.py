@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 import os
+import threading
 
 import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from flows.predict import predict
+from flows.predict import _asked, predict
 from flows.project.folder import Project
 from tasks.core.step import UserError
+from tasks.sources.base import New
 from tests.support.own import put_npz
 
 PREDICT = ("python", "-m", "flows", "predict", "linear")
@@ -38,6 +40,34 @@ def test_test_rows_get_the_answers_of_predictions_csv_to_the_bit(workspace):
     found = predict("linear", workspace.path / "new.npz", Project(workspace.path))
     assert found["predicted"].astype(str).tolist() == answers
     assert found["actual"].tolist() == [5, 6, 7, 8, 9, 10]
+
+
+def test_the_model_computes_while_the_next_rows_are_read():
+    read, asked = threading.Event(), []
+
+    def ask(x: np.ndarray) -> np.ndarray:
+        asked.append(x[0])
+        assert read.wait(60)  # for rows that nobody would read if all waited for the model
+        return 10 * x
+
+    def rows():
+        for number in range(4):
+            if number == 1:
+                read.set()
+            yield np.array([number]), New(np.array([number]), [f"row {number}"], None)
+
+    found = [(part.places, output.item()) for _, part, output in _asked(ask, rows())]
+    assert asked == [0, 1, 2, 3]
+    assert found == [([f"row {number}"], 10 * number) for number in range(4)]
+
+
+def test_what_is_wrong_with_later_rows_is_said():
+    def rows():
+        yield np.zeros(1), New(np.zeros(1), ["row 1"], None)
+        raise UserError("row 2 is none")
+
+    with pytest.raises(UserError, match="row 2 is none"):
+        list(_asked(lambda x: x, rows()))
 
 
 def test_whoever_asks_about_the_rows_of_the_training_is_warned(workspace, caplog):
