@@ -28,6 +28,7 @@ from tasks.core.step import UserError, log
 from tasks.gate import paired
 from tasks.gate.paired import Verdict
 from tasks.gate.rule import Rule, check_rule
+from tasks.scores.criterion import nothing_learned
 
 FIRST, ALREADY = "the first champion", "it is the champion already"
 WORDS = {
@@ -112,6 +113,8 @@ def _judge(
     if judged:
         others = "1 other version was" if judged == 1 else f"{judged} other versions were"
         log.info("%s judged on these test rows", others)
+    if useless := nothing_learned(folder.read_json("metrics.json")):
+        log.warning("%s", useless)
     model = _model(project, pipeline)
     facts = {"test_rows": rows, "judged_before": judged, "model": model}
     if known.champion is None:

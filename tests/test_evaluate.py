@@ -454,8 +454,8 @@ def test_numbers_of_two_classes_with_one_output_are_those_counted_by_hand(tmp_pa
     assert found["test_accuracy"] == 3 / 5
     assert found["test_balanced_accuracy"] == pytest.approx((1 / 2 + 2 / 3) / 2)
     assert found["test_roc_auc"] == pytest.approx(5 / 6)  # of six pairs, one is the wrong way round
-    # From the most probable row on, "yes" is found in the places 1, 2 and 4.
-    assert found["test_pr_auc"] == pytest.approx((1 / 1 + 2 / 2 + 3 / 4) / 3)
+    # From the most probable row on, "no", the rarer class, is found in the places 1 and 3.
+    assert found["test_pr_auc"] == pytest.approx((1 / 1 + 2 / 3) / 2)
     assert found["test_ece"] == pytest.approx((0.1 + 0.18 + 0.7 + 0.62 + 0.03) / 5)
     assert "test_top2_accuracy" not in found  # it could only be 1
     assert table(folder)[1:] == ["no,0.5000,0.5000,0.5000,2", "yes,0.6667,0.6667,0.6667,3"]

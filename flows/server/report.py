@@ -16,6 +16,7 @@ from flows.project.folder import Project
 from flows.server.markdown import listed, picture, short, table, text
 from flows.server.process import answers
 from tasks.pictures import titles
+from tasks.scores.criterion import nothing_learned
 
 MOST_ROWS = 100  # of a check, in a page
 PAIRS = "near_duplicates.png"
@@ -89,8 +90,8 @@ def report(project: Project, pipeline: str, run: Run) -> None:
     _write(pipeline, "checks", _warnings(found), checks)
 
     parts = [f"# {text(pipeline)}", scores]
-    if said := advice(project, pipeline):
-        parts.append(text(said))
+    said = nothing_learned(metrics(project, pipeline)), advice(project, pipeline)
+    parts += [text(each) for each in said if each]
     for file, title in titles(_read_json(folder / "schema.json")["labels"]).items():
         if file == PAIRS and not found[-1]["rows"]:
             continue  # there is no picture in it, but a sentence, which is among the checks

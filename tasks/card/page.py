@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from tasks.card.facts import Facts
 from tasks.pictures.digits import digits
+from tasks.scores.criterion import nothing_learned
 
 NOT_STATED = "Not stated."
 SPECIAL = re.compile(r"[\\`*~\[\]<>&|#]|(?<![^\W_])_|_(?![^\W_])")  # more than text, in Markdown
@@ -25,7 +26,7 @@ SCORES = {
     "top2_accuracy": "right class among the first two",
     "macro_f1": "macro F1",
     "roc_auc": "area under the ROC curve",
-    "pr_auc": "area under the precision-recall curve",
+    "pr_auc": "area under the precision-recall curve, of two classes that of the rarer one",
     "mse": "mean squared error",
     "mse_without_leaked": "mean squared error without leaked rows",
     "mae": "mean absolute error",
@@ -127,6 +128,8 @@ def _weaknesses(facts: Facts) -> Iterator[str]:
     if len(facts.classes) > WORST:
         names = (f"{_text(row['class'])} (F1 {row['f1'] or 0})" for row in worst)
         found.insert(0, f"- It is weakest for {_listed(names)}.")
+    if said := nothing_learned(facts.metrics):
+        found.insert(0, f"- {said}.")
     if facts.metrics.get("passed") is False:
         found.insert(0, "- It did NOT reach what was asked of it.")
     if found:

@@ -82,6 +82,9 @@ with _without_noise(), _Absent():
     import keras
     import tensorflow as tf
 
+    # It warns of a second model in a process, of which each call is traced anew.
+    tf.get_logger().setLevel("ERROR")
+
     # A keras.json in the user's home may have other values.
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)

@@ -23,11 +23,11 @@ from tasks.core.step import log
 from tasks.pictures.digits import digits
 from tasks.rows.encoding import Encoding
 from tasks.scores.base import Verdict
-from tasks.scores.criterion import ACCURACY
+from tasks.scores.criterion import ACCURACY, nothing_learned
 
 CHANCE = 0.05  # how often a difference between equal models may be taken for a real one
 
-# By their names in metrics.json. The first of each knows the labels alone.
+# By their names in metrics.json. The first of each is in NOTHING_LEARNED.
 CLASSES: dict[str, Any] = {
     "largest class": DummyClassifier(),
     "linear model": LogisticRegression(max_iter=1000),
@@ -38,7 +38,6 @@ REGRESSION: dict[str, Any] = {
     "linear model": Ridge(),
     "gradient boosting": HistGradientBoostingRegressor(random_state=0),
 }
-NOTHING_LEARNED = ("largest class", "mean")
 SAID = {"linear model": "a linear model", "gradient boosting": "gradient boosting"}
 
 
@@ -52,9 +51,13 @@ def compare(folder: Folder, verdict: Verdict) -> dict[str, float]:
         verdict: on the network.
     """
     found = _learned(folder, verdict, np.full(verdict.tested.x.shape[1], True))
-    for name, each in found.items():
-        _warn(verdict, name, each)
-    return {name: float(each.mean()) for name, each in found.items()}
+    scores = {name: float(each.mean()) for name, each in found.items()}
+    criterion, own = verdict.criterion, verdict.each_row()
+    if said := nothing_learned({f"test_{criterion.score}": own.mean(), "baselines": scores}):
+        log.warning("%s", said)
+    for name in SAID:
+        _warn(verdict, name, found[name])
+    return scores
 
 
 def compare_without(
@@ -106,14 +109,10 @@ def _each_row(verdict: Verdict, answers: np.ndarray) -> np.ndarray:
 
 
 def _warn(verdict: Verdict, name: str, each: np.ndarray) -> None:
-    """Say so if a baseline is better; by more than chance, if it has learned from the features."""
+    """Say so if a baseline is better by more than chance."""
     criterion, own = verdict.criterion, verdict.each_row()
-    if not criterion.reached(each.mean(), own.mean()):
-        return
-    scores = f"test {criterion.score} {digits(own.mean())} against {digits(each.mean())}"
-    if name in NOTHING_LEARNED:
-        log.warning("The network is no better than always answering the %s: %s", name, scores)
-    elif _differ(own, each):
+    if criterion.reached(each.mean(), own.mean()) and _differ(own, each):
+        scores = f"test {criterion.score} {digits(own.mean())} against {digits(each.mean())}"
         log.warning("The network is worse than %s: %s on the same rows", SAID[name], scores)
 
 

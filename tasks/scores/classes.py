@@ -73,11 +73,12 @@ def roc_auc(actual: np.ndarray, chances: np.ndarray) -> float | None:
 
 
 def _one_against_all(score: Callable, actual: np.ndarray, chances: np.ndarray) -> float | None:
-    """The mean score of each class against all others; of two classes that of the second."""
-    known = np.unique(actual)
+    """The mean score of each class against all others; of two classes that of the rarer one."""
+    known, rows = np.unique(actual, return_counts=True)
     if len(known) < 2:
         return None
-    classes = known if chances.shape[1] > 2 else [1]
+    rarer = 0 if rows[0] < rows[1] else 1
+    classes = known if chances.shape[1] > 2 else [rarer]
     return np.mean([score(actual == each, chances[:, each]) for each in classes])
 
 

@@ -20,6 +20,7 @@ class Criterion(NamedTuple):
 
 ACCURACY = Criterion("min_accuracy", "accuracy", operator.ge)
 ERROR = Criterion("max_mse", "mse", operator.le)
+NOTHING_LEARNED = ("largest class", "mean")  # baselines that know the labels alone
 
 
 def check_criterion(params: Any, labels: str) -> None:
@@ -70,6 +71,23 @@ def sentence(metrics: dict[str, Any], params: Any) -> str:
         passed = "passed" if metrics["passed"] else "NOT passed"
         said += f", {passed} ({criterion.key} {getattr(params, criterion.key):g})"
     return said
+
+
+def nothing_learned(metrics: dict[str, Any]) -> str:
+    """A sentence if the same answer for every row scores as well; empty if it does not.
+
+    Args:
+        metrics: the content of `metrics.json`.
+    """
+    criterion = ACCURACY if f"test_{ACCURACY.score}" in metrics else ERROR
+    own = metrics[f"test_{criterion.score}"]
+    for name, score in metrics.get("baselines", {}).items():
+        if name in NOTHING_LEARNED and criterion.reached(score, own):
+            return (
+                f"The network is no better than always answering the {name}: "
+                f"test {criterion.score} {digits(own)} against {digits(score)}"
+            )
+    return ""
 
 
 def _listed(scores: dict[str, float]) -> str:

@@ -144,3 +144,15 @@ def test_the_same_bytes_each_time_and_a_picture_for_git(classes):
     assert content(classes, "card.md", "card.png") == first
     assert len(first["card.png"]) < 100_000
     assert Image.open(classes.path / "card.png").height == 480
+
+
+def test_a_model_that_has_learned_nothing_is_said_to_be_so(classes):
+    metrics = classes.read_json("metrics.json")
+    says = "- The network is no better than always answering the largest class: test accuracy"
+    try:
+        baselines = {"largest class": metrics["test_accuracy"]}
+        classes.write_json("metrics.json", metrics | {"baselines": baselines})
+        assert says in text(classes)
+    finally:
+        classes.write_json("metrics.json", metrics)
+    assert says not in text(classes)

@@ -26,6 +26,7 @@ from flows.memory.exchange import push
 from flows.memory.lock import digest, stages
 from flows.project.folder import Project
 from tasks.core.step import UserError
+from tasks.scores.criterion import nothing_learned
 from tests.conftest import Workspace
 from tests.support import promoted
 from tests.support.own import put_csv
@@ -74,6 +75,18 @@ def champion(project: Project) -> str:
         assert repo.artifacts.get_rev(NAME, stage=champions.STAGE) == found.commit
     assert said == found.version
     return found.version
+
+
+def test_a_model_that_has_learned_nothing_is_named_when_it_is_judged(
+    story, project, caplog, monkeypatch
+):
+    at(project, story[1])
+    as_good = {"baselines": {"largest class": 1.0}}
+    monkeypatch.setattr(
+        promotion, "nothing_learned", lambda found: nothing_learned(found | as_good)
+    )
+    promotion.promote(project, NAME)
+    assert "no better than always answering the largest class: test accuracy 0." in caplog.text
 
 
 def test_the_first_a_better_one_back_and_an_equal_one(story, project):

@@ -9,7 +9,7 @@ import pytest
 
 from tasks.core.step import UserError
 from tasks.evaluate import Params
-from tasks.scores.criterion import ACCURACY, ERROR, check_criterion, sentence
+from tasks.scores.criterion import ACCURACY, ERROR, check_criterion, nothing_learned, sentence
 from tests.conftest import ROOT
 from tests.support import tiny
 
@@ -66,3 +66,19 @@ def test_checking_it_imports_no_library_of_scores():
         [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("metrics", "says"),
+    [
+        ({"test_accuracy": 0.8, "baselines": {"largest class": 0.8}}, "accuracy 0.8 against 0.8"),
+        ({"test_accuracy": 0.81, "baselines": {"largest class": 0.8, "linear model": 0.9}}, ""),
+        ({"test_mse": 3.0, "baselines": {"mean": 2.5}}, "mse 3 against 2.5"),
+        ({"test_mse": 2.0, "baselines": {"mean": 2.5}}, ""),
+        ({"test_mse": 2.0}, ""),
+    ],
+)
+def test_a_model_that_has_learned_nothing_is_named(metrics, says):
+    found = nothing_learned(metrics)
+    assert found.startswith("The network is no better than always answering the ") == bool(says)
+    assert found.endswith(says)
