@@ -169,6 +169,8 @@ def _run(copy: Project, pipelines: list[str]) -> None:
         for pipeline in pipelines
         for name in _released(copy, pipeline)
     ]
+    # Data from DVC's remote would be those that are recorded, and not made again.
+    dvc(copy, "config", "--local", "core.remote", "")
     # --force: the last commit has the small outputs, which DVC would take for those of these steps.
     command = ["dvc", "repro", "--force", *stages]
     variables = {**os.environ, "PATH": path}

@@ -37,6 +37,16 @@ def test_a_parameter_that_is_not_the_recorded_one_is_named(workspace):
     workspace.run("git", "reset", "-q", "--hard", "HEAD~1")
 
 
+def test_data_are_made_again_where_a_remote_has_them(workspace):
+    workspace.dvc("remote", "add", "-d", "shared", str(workspace.path.parent / "remote"))
+    workspace.dvc("push", "load@linear")
+    workspace.run("git", "commit", "-qam", "Share the data")
+    said = workspace.run(*VERIFY)
+    assert "to the bit" in said
+    assert "from DVC's remote" not in said
+    workspace.run("git", "reset", "-q", "--hard", "HEAD~1")
+
+
 def test_a_commit_without_a_run_is_no_success(workspace):
     lock = workspace.path / "dvc.lock"
     lock.write_text("schema: '2.0'\nstages: {}\n")
