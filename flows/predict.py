@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.engine.environment import pin
 from flows.engine.step import folder_of
-from flows.memory.lock import as_recorded, outdated, stages
+from flows.memory.lock import as_recorded, edited, outdated, stages
 from flows.project.folder import Project
 from tasks.core.folder import Damaged, Folder
 from tasks.core.step import UserError, log
@@ -112,6 +112,8 @@ def answers(
     check_trained(project, pipeline)
     if exported:
         _check_exported(project, pipeline)
+    if changed := edited(project, pipeline):
+        log.warning("the model that answers was trained before %s", "; ".join(changed))
     if not place.path.exists():
         raise UserError(f"There is no {place}. Expected a file or a folder with new rows.")
     if not (place.path.is_file() or place.path.is_dir()):

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from flows.command.help import Help
 from flows.command.terminal import ORANGE, plain_errors, say
+from flows.memory.lock import outdated
 from flows.project.folder import Project
 from flows.server.settings import HERE
 from tasks.core.step import UserError
@@ -75,6 +76,9 @@ def run(project: Project, options: argparse.Namespace) -> None:
         f", {name.replace('_', ' ')} {digits(value)}" for name, value in first.score.items()
     )
     say(Text(f"{first.name} {first.version[:8]}{score}: {url}"))
+    if not options.champion and outdated(project, f"export@{first.name}"):
+        again = f"`python -m flows export {first.name}` exports that model"
+        say(Text(f"{first.name} was trained again since: {again}", ORANGE))
     if options.host not in HERE and token is None:
         warn = "Whoever reaches this machine may ask: set --token-file, or stay on 127.0.0.1."
         say(Text(warn, ORANGE))

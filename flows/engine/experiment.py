@@ -14,11 +14,10 @@ from ruamel.yaml import YAML
 
 from flows.engine.copies import Bringing, call, clone
 from flows.memory.local import share
-from flows.memory.lock import Used, digest, outputs, stages, wrong
+from flows.memory.lock import digest, edited, outputs
 from flows.project import edit, params
 from flows.project.changes import Changes, text_with
 from flows.project.folder import Project
-from flows.project.steps import STEPS
 from tasks.core.step import UserError
 from tasks.families.own_code import FOLDER
 
@@ -130,12 +129,7 @@ def _were_edited(project: Project, pipeline: str) -> bool:
     scores = f"data/{pipeline}/metrics.json"
     if outputs(project).get(scores) not in (None, digest(project.root / scores)):
         return True
-    used = Used(project.sections(pipeline), {})
-    return any(
-        wrong(project, address, recorded, used)
-        for address, recorded in stages(project).items()
-        if address in {f"{step}@{pipeline}" for step in STEPS}
-    )
+    return bool(edited(project, pipeline))
 
 
 def _result(project: Project, commit: str, pipeline: str) -> Result:

@@ -19,6 +19,7 @@ from ruamel.yaml import YAML, YAMLError
 
 from flows.project.folder import Project
 from flows.project.params import NONE, differences
+from flows.project.steps import STEPS
 from tasks.core.folder import Identity, identity, md5
 
 Stages = dict[str, dict[str, Any]]
@@ -148,6 +149,19 @@ def wrong(project: Project, address: str, recorded: dict[str, Any], used: Used) 
         before = _value(used.sections, address, key)
         found += differences(key, before, value) if before != value else []
     return found
+
+
+def edited(project: Project, pipeline: str) -> list[str]:
+    """What was changed in params.yaml since the results were made, such as `fit.epochs: 3 -> 5`."""
+    sections, found = project.sections(pipeline), []
+    for step in STEPS:
+        address = f"{step}@{pipeline}"
+        recorded = stages(project).get(address, {}).get("params", {}).get("params.yaml", {})
+        for key, before in recorded.items():
+            now = _value(sections, address, key)
+            name = key.removeprefix(f"pipelines.{pipeline}.")
+            found += differences(name, before, now) if before != now else []
+    return list(dict.fromkeys(found))
 
 
 def _value(sections: dict[str, Any], address: str, key: str) -> Any:

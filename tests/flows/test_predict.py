@@ -79,6 +79,17 @@ def test_whoever_asks_about_the_rows_of_the_training_is_warned(workspace, caplog
     assert "data/linear/metrics.json" in caplog.text
 
 
+def test_parameters_that_the_model_was_not_trained_with_are_named(workspace, caplog):
+    project = Project(workspace.path)
+    put_npz(workspace.path / "few.npz", x=np.zeros((3, 1)))
+    predict("linear", workspace.path / "few.npz", project)
+    assert "trained before" not in caplog.text
+    workspace.set(linear__fit__epochs=4)
+    predict("linear", workspace.path / "few.npz", project)
+    assert "the model that answers was trained before fit.epochs: 3 -> 4" in caplog.text
+    workspace.set(linear__fit__epochs=3)
+
+
 def test_the_number_of_threads_is_that_of_params_yaml(workspace):
     code = (
         "import sys; from flows.command.predict import main; main(['linear', 'one.csv'])\n"
