@@ -27,7 +27,7 @@ def rows(found: list[dict[str, Any]], of_kind: Mapping[str, str], as_csv: bool) 
         as_csv: whether words such as NA are missing values, as they were in the training rows.
 
     Raises:
-        UserError: a column is missing, or has a value that it cannot have.
+        UserError: a column is missing, or has a value that it cannot have; or a row is empty.
     """
     for number, row in enumerate(found, 1):
         absent = [name for name in of_kind if name not in row]
@@ -46,6 +46,13 @@ def rows(found: list[dict[str, Any]], of_kind: Mapping[str, str], as_csv: bool) 
             x[:, place] = [_code(value, known) for value in values]
         else:
             x[:, place] = _numbers(name, values, kind)
+
+    nothing = np.isnan(x).all(axis=1)
+    if nothing.any():
+        raise UserError(
+            f"row {nothing.argmax() + 1} has no value in any column, so there is nothing to answer "
+            "from. Expected one at least."
+        )
     places = [f"row {number}" for number in range(1, len(found) + 1)]
     return New(x, places, None, np.array(list(known), dtype=np.str_))
 

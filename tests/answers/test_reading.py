@@ -157,6 +157,9 @@ def test_what_a_csv_file_leaves_out_is_missing_in_json_too(tmp_path, word):
     np.testing.assert_array_equal(found.x, [[3, np.nan], [np.nan, 0]])
     assert found.words.tolist() == ["u"]
 
+    with pytest.raises(UserError, match=r"row 2 has no value in any column, so there is nothing"):
+        csv.records([{"a": 3, "c": "u"}, {"a": None, "c": word}], schema)
+
     schema["load"]["source"] = "parquet"  # where a word is a word
     if word == "NA":
         assert csv.records([{"a": 3, "c": word}], schema).words.tolist() == ["NA"]
