@@ -98,7 +98,7 @@ def work(project: Project, pool: str | None = None, on: str | None = None, port:
 
 def _run_trials(project: Project, on: str, port: int) -> None:
     """Keep a Dask worker in a process of its own; it ends when its scheduler has gone."""
-    command = [sys.executable, "-m", "flows.engine.dask_worker", on, str(port)]
+    command = [sys.executable, "-m", "flows.engine.dask_worker", on, str(port), str(os.getpid())]
     while True:
         print(f"trials of sweeps: a Dask worker for {on}", flush=True)
         subprocess.run(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
 
+import psutil
 import pytest
 
 from flows.engine import machines
@@ -15,7 +16,7 @@ from flows.engine.trial import Trial, Trials
 from flows.project import sweeps
 from flows.project.folder import Project
 from tasks.core.step import UserError
-from tests.conftest import Workspace, eventually, free_port
+from tests.conftest import ROOT, Workspace, eventually, free_port
 from tests.support.swept import put_sweep, trained
 
 RUN = "from flows.engine.sweep import *; sweep(Project.here(), 'linear', on='{}')"
@@ -139,6 +140,25 @@ def test_a_trial_whose_worker_goes_is_handed_to_another_which_resumes_it(clones,
     assert process.returncode == 0, said
     logs = [log.read_text() for log in place.glob("worker-*.log")]
     assert any("continuing in epoch" in log for log in logs)
+
+
+def test_a_worker_whose_parent_is_killed_while_it_begins_does_not_wait_for_a_scheduler(tmp_path):
+    begun = (
+        "from flows.command.worker import *; from flows.command.worker import _run_trials; "
+        f"_run_trials(Project.here(), 'tcp://127.0.0.1:{free_port()}', 0)"
+    )
+    with open(tmp_path / "log", "w") as log:
+        parent = psutil.Popen([sys.executable, "-c", begun], cwd=ROOT, stdout=log, stderr=log)
+    try:
+        eventually(parent.children)
+        (worker,) = parent.children()
+    finally:
+        parent.kill()
+        parent.wait()
+    alive = psutil.wait_procs([worker], timeout=60)[1]
+    for process in alive:
+        process.kill()
+    assert not alive
 
 
 def test_a_worker_with_other_code_or_other_parameters_refuses(clones, scheduler):
