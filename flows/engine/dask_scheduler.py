@@ -1,7 +1,8 @@
 """Hands out the trials of sweeps: python -m flows.engine.dask_scheduler tcp://127.0.0.1:8786.
 
 As `dask scheduler`, with what a sweep needs: it can import the project, only this machine reaches
-it unless it speaks TLS, and it gives a machine up that has been silent for a minute.
+it unless it speaks TLS, it gives a machine up that has been silent for a minute, and it says so at
+once when a worker ends, as the sweep knows where its trial is resumed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from distributed.cli.dask_scheduler import main
 from flows.engine.machines import check
 from tasks.core.step import UserError
 
-SILENCE = "30s"  # of a worker, and Dask looks as often; its own is five minutes
+SETTINGS = {
+    "worker-ttl": "30s",  # that a worker may be silent, and Dask looks as often; its own is 5 min
+    "allowed-failures": 0,  # else Dask hands the trial of a worker that ended to any other
+}
 
 
 def start(address: str) -> None:
@@ -26,7 +30,7 @@ def start(address: str) -> None:
     """
     check(address)
     place = urlsplit(address)
-    dask.config.set({"distributed.scheduler.worker-ttl": SILENCE})
+    dask.config.set({f"distributed.scheduler.{key}": value for key, value in SETTINGS.items()})
     where = ["--protocol", place.scheme, "--host", place.hostname, "--port", str(place.port)]
     main([*where, "--no-dashboard"])
 

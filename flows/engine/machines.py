@@ -6,10 +6,11 @@ runs the code of its clone, so it must be the same code, and the same parameters
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from concurrent.futures import CancelledError
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -23,7 +24,7 @@ from distributed.scheduler import KilledWorker
 from flows.engine.apart import Apart
 from flows.engine.processes import hold
 from flows.engine.step import Outside
-from flows.engine.trial import DEATHS, FAILED, Result, Trial, Trials, folder, prepare
+from flows.engine.trial import FAILED, Result, Trial, Trials, folder, prepare
 from flows.memory.recall import Entry
 from flows.project import sweeps
 from flows.project.folder import Project
@@ -34,6 +35,8 @@ from tasks.training import environment
 HERE = ("127.0.0.1", "localhost", "::1")  # this machine, for itself
 MOST = 64  # trials that are handed out at once
 PATIENCE = "30s"  # for the scheduler to answer
+PROMPT = 5  # seconds for a worker to say what its clone has begun
+DEATHS = 12  # of a worker that has a trial, until the trial counts as failed
 OPEN = (Status.running, Status.paused)  # of a worker that is not about to leave
 ELSEWHERE = (
     "Dask's scheduler cannot import the project. Start it in the project's folder: python -m "
@@ -60,13 +63,51 @@ class Parcel(NamedTuple):
     entries: list[Entry]
     contents: dict[str, bytes]
     cpu: tuple[str, ...]  # of that machine
+    worker: str = ""  # its address
+
+
+class Clones:
+    """Which clone has begun which trial: it has what was trained, or resumes it.
+
+    Args:
+        client: of the scheduler, whose workers are asked, each once.
+        name: of the pipeline.
+    """
+
+    def __init__(self, client: Client, name: str) -> None:
+        self.client, self.name = client, name
+        self.begun: dict[str, set[str]] = {}  # the digests of trials, by the worker's address
+        self.turn = threading.Lock()  # trials are handed out by threads of their own
+
+    def of(self, trial: Trial) -> list[str]:
+        """The workers in clones that have begun a trial."""
+        with self.turn:
+            there = self.client.nthreads()
+            if new := [worker for worker in there if worker not in self.begun]:
+                self.begun |= self._asked(new)
+            return [each for each in there if trial.digest in self.begun.get(each, ())]
+
+    def _asked(self, workers: list[str]) -> dict[str, set[str]]:
+        ask = partial(self.client.run, workers=workers, on_error="ignore")
+        try:
+            return ask(begun_there, self.name, callback_timeout=PROMPT)
+        except TimeoutError:  # they are asked again with the next trial
+            return {}
+
+    def has(self, worker: str, trial: Trial) -> None:
+        """With halving, a trial goes on later."""
+        self.begun.setdefault(worker, set()).add(trial.digest)
+
+    def forget(self) -> None:
+        """Ask all again: a clone may have another worker than the one that ended."""
+        self.begun = {}
 
 
 class There:
     """Hands trials to Dask, one at a time."""
 
-    def __init__(self, client: Client) -> None:
-        self.client = client
+    def __init__(self, client: Client, clones: Clones) -> None:
+        self.client, self.clones = client, clones
         self.future: Future | None = None
 
     def run(self, trials: Trials, trial: Trial) -> Result:
@@ -75,6 +116,7 @@ class There:
         parcel = self._sent(
             Order(trials.sweep.name, trial, trials.sweep.made_from, trials.rows, code())
         )
+        self.clones.has(parcel.worker, trial)
         _tell_of_another(parcel.cpu)
         for entry in parcel.entries:
             trials.recall.adopt(entry, parcel.contents)
@@ -82,16 +124,16 @@ class There:
 
     def _sent(self, order: Order) -> Parcel:
         for _ in range(DEATHS):
-            key = f"{order.name}-{order.trial.digest}-{uuid4().hex}"
-            self.future = self.client.submit(run_there, order, key=key, pure=False, retries=0)
             try:
-                return self._awaited(self.future)
+                places = self.clones.of(order.trial)
+                return self._trained(order, places) or self._awaited(self._handed(order, places))
             except RuntimeError as error:
                 if "deserialization" not in str(error):
                     raise
                 raise Outside(ELSEWHERE) from None
             except KilledWorker:
-                log.warning("the Dask workers of a trial ended: it is handed out again")
+                log.warning("the Dask worker of a trial ended: it is handed out again")
+                self.clones.forget()
             except (CancelledError, CommClosedError, OSError):
                 if stopping.is_set():
                     raise Stopped("stopped: trials that run elsewhere stop in a moment") from None
@@ -102,9 +144,27 @@ class There:
         ended = Result(FAILED, says=f"its Dask workers ended {DEATHS} times")
         return Parcel(ended, [], {}, cpu())
 
+    def _trained(self, order: Order, places: list[str]) -> Parcel | None:
+        """What a clone has trained already: its answer was lost, or was for another machine."""
+        for place in places:
+            answers = self.client.run(trained_there, order, workers=[place], on_error="ignore")
+            if parcel := answers.get(place):
+                return parcel
+        return None
+
+    def _handed(self, order: Order, places: list[str]) -> Future:
+        """A trial that was begun resumes where that was, if one of these workers is free."""
+        key = f"{order.name}-{order.trial.digest}-{uuid4().hex}"
+        where: dict[str, Any] = {"workers": places, "allow_other_workers": True} if places else {}
+        self.future = self.client.submit(run_there, order, key=key, pure=False, retries=0, **where)
+        return self.future
+
     def _awaited(self, future: Future) -> Parcel:
+        ended = threading.Event()
+        future.add_done_callback(lambda _: ended.set())
         while not future.done():
-            if stopping.wait(0.1):
+            ended.wait(0.1)  # and not a moment longer: what a worker has that dies now is lost
+            if stopping.is_set():
                 future.cancel(force=True)
                 raise Stopped("stopped: trials that run elsewhere stop in a moment")
         return future.result()
@@ -154,7 +214,8 @@ def connect(address: str, trials: Trials) -> list[There]:
         raise UserError(f"--on {address}: no Dask scheduler answers there ({error}).") from None
     if not client.scheduler_info(n_workers=-1)["workers"]:
         log.info("Dask has no worker yet: the trials wait for the first one")
-    return [There(client) for _ in range(min(MOST, trials.sweep.params.round))]
+    clones = Clones(client, trials.sweep.name)
+    return [There(client, clones) for _ in range(min(MOST, trials.sweep.params.round))]
 
 
 def check(address: str) -> None:
@@ -193,18 +254,27 @@ _here: dict[str, Any] = {}  # the trials of each sweep, and the process that run
 _turn = threading.Lock()
 
 
+def begun_there(name: str) -> set[str]:
+    """The digest of each trial of a pipeline that this clone has begun, or trained."""
+    return {file.stem for file in folder(Project.here(), name).glob("*.lock")}
+
+
+async def trained_there(order: Order) -> Parcel | None:
+    """What DVC has of a trial here; None if it has to be trained. A trial may run meanwhile."""
+    return await asyncio.to_thread(_find, order)
+
+
+def _find(order: Order) -> Parcel | None:
+    _refuse_other_code(order)
+    with _turn:
+        trials, _ = _of(order)
+    found = trials.find(order.trial)
+    return found and _parcel(trials, order.trial, found)
+
+
 def run_there(order: Order) -> Parcel:
     """Run a trial in the clone whose code this worker runs."""
-    # As it was when this worker began, which it runs, and as it is now.
-    both = code().items() ^ order.code.items() | (code.__wrapped__().items() ^ order.code.items())
-    differing = sorted(dict(both))
-    if differing:
-        more = f" and {len(differing) - 1} more" if len(differing) > 1 else ""
-        raise Outside(
-            f"The Dask worker at {get_worker().address} has another {differing[0]}"
-            f"{more}. Bring its clone to the same commit (`git pull`), install its lock file, and "
-            "start the worker again."
-        )
+    _refuse_other_code(order)
     worker = get_worker()
     with _turn:
         trials, apart = _of(order)
@@ -221,8 +291,25 @@ def run_there(order: Order) -> Parcel:
             raise Reschedule from None
         finally:
             ended.set()
-    entries = list(trials.entries.get(order.trial.trained, {}).values())
+    return _parcel(trials, order.trial, result)._replace(worker=worker.address)
+
+
+def _parcel(trials: Trials, trial: Trial, result: Result) -> Parcel:
+    entries = list(trials.entries.get(trial.trained, {}).values())
     return Parcel(result, entries, trials.recall.packed(entries), cpu())
+
+
+def _refuse_other_code(order: Order) -> None:
+    # As it was when this worker began, which it runs, and as it is now.
+    both = code().items() ^ order.code.items() | (code.__wrapped__().items() ^ order.code.items())
+    differing = sorted(dict(both))
+    if differing:
+        more = f" and {len(differing) - 1} more" if len(differing) > 1 else ""
+        raise Outside(
+            f"The Dask worker at {get_worker().address} has another {differing[0]}"
+            f"{more}. Bring its clone to the same commit (`git pull`), install its lock file, and "
+            "start the worker again."
+        )
 
 
 def _of(order: Order) -> tuple[Trials, Apart]:

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 import psutil
 import pytest
+from distributed import Client
 
 from flows.engine import machines
 from flows.engine.sweep import sweep
@@ -121,10 +122,16 @@ def test_another_kind_of_processor_is_told_once(caplog):
     assert "the last digits of its trials may differ" in said
 
 
+@pytest.fixture(scope="module")
+def idle(workspaces):
+    """A third clone."""
+    return workspaces("idle")
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_a_trial_whose_worker_goes_is_handed_to_another_which_resumes_it(clones, scheduler, how):
+def test_a_trial_whose_worker_goes_is_resumed_by_another_of_its_clone(clones, idle, scheduler, how):
     ours, theirs = clones
-    for each in clones:
+    for each in (ours, theirs, idle):
         each.set(linear__fit__epochs=3000, linear__run__save_every=0.1)
         put_sweep(Project(each.path), trials=1, round=1, seed=int(how), search="random")
     place = theirs.path / ".dvc/tmp/sweeps/linear"
@@ -133,13 +140,45 @@ def test_a_trial_whose_worker_goes_is_handed_to_another_which_resumes_it(clones,
     with dask("worker", theirs, scheduler, ANY) as first:
         process = ours.start("python", "-c", RUN.format(scheduler))
         eventually(lambda: list(place.glob("*/data/linear/.resume/fit.npz")), 200)
-        first.send_signal(how)
-        first.wait(timeout=25)  # Dask would wait for 30 s, for the trial to end
-        with dask("worker", theirs, scheduler, ANY):
+        (of_trial,) = psutil.Process(first.pid).children()
+        of_trial.suspend()  # else it might be at its end before the others are there
+        with (
+            dask("worker", idle, scheduler, ANY),
+            dask("worker", theirs, scheduler, ANY),
+            Client(scheduler, set_as_default=False) as client,
+        ):
+            client.wait_for_workers(3)
+            of_trial.resume()
+            first.send_signal(how)
+            first.wait(timeout=25)  # Dask would wait for 30 s, for the trial to end
             said = process.communicate(timeout=300)[0]
     assert process.returncode == 0, said
     logs = [log.read_text() for log in place.glob("worker-*.log")]
     assert any("continuing in epoch" in log for log in logs)
+    assert not trained(Project(idle.path))
+
+
+def test_what_a_clone_has_trained_for_another_machine_no_other_clone_trains(
+    clones, idle, scheduler, workspaces
+):
+    ours, theirs = clones
+    asking = workspaces("asking")
+    for each in (ours, theirs, idle, asking):
+        each.set(linear__fit__epochs=3)
+        put_sweep(Project(each.path), trials=4, round=2, seed=2)
+    with dask("worker", theirs, scheduler, ANY):
+        ours.run("python", "-c", RUN.format(scheduler))
+        before = trained(Project(theirs.path))
+        with (
+            dask("worker", idle, scheduler, ANY),
+            Client(scheduler, set_as_default=False) as client,
+        ):
+            client.wait_for_workers(2)
+            asking.run("python", "-c", RUN.format(scheduler))
+    assert trained(Project(theirs.path)) == before
+    assert not trained(Project(idle.path))
+    left = [(each.path / "data/linear/sweep.csv").read_bytes() for each in (ours, asking)]
+    assert left[0] == left[1]
 
 
 def test_a_worker_whose_parent_is_killed_while_it_begins_does_not_wait_for_a_scheduler(tmp_path):
