@@ -44,6 +44,7 @@ class Apart:
         self.log, self.held = log, held
         self.process: subprocess.Popen | None = None
         self.stopped = False  # whether the trial was asked to stop
+        self.told = False  # whether the process was: it takes no other trial, now or in a moment
 
     def run(self, project: Project, step: str, pipeline: str) -> Used:
         """Run a step there, as `flows.engine.step.run` does here.
@@ -52,8 +53,10 @@ class Apart:
             UserError, Outside, Stopped: as there.
             Died: the process was killed.
         """
+        if self.told:
+            self.close()
         if self.process is None or self.process.poll() is not None:
-            self.process = self._started()
+            self.process, self.told = self._started(), False
         request = {"root": str(project.root), "step": step, "pipeline": pipeline}
         answer = self._asked(self.process, request)
         if kind := answer.get("error"):
@@ -94,6 +97,7 @@ class Apart:
         """Let a step that runs there stop where it can resume."""
         self.stopped = True
         if self.process and self.process.poll() is None:
+            self.told = True
             self.process.terminate()
 
     def close(self) -> None:

@@ -285,9 +285,7 @@ def run_there(order: Order) -> Parcel:
         threading.Thread(target=_stop_if_cancelled, args=about, daemon=True).start()
         try:
             result = trials.run(order.trial, apart)
-        except Stopped:
-            if worker.status in OPEN:  # the sweep was stopped
-                raise
+        except Stopped:  # as the sweep was, which hears nothing of this, or this worker is
             raise Reschedule from None
         finally:
             ended.set()
@@ -342,5 +340,6 @@ def _stop_if_cancelled(apart: Apart, worker: Worker, key: Any, ended: threading.
     while not ended.wait(0.5):
         task = worker.state.tasks.get(key)
         if task is None or task.state != "executing" or worker.status not in OPEN:
-            apart.stop()
+            if not ended.is_set():
+                apart.stop()
             return

@@ -102,6 +102,17 @@ def test_a_stop_while_the_process_of_a_trial_begins_is_a_stop(project, tmp_path,
     apart.close()
 
 
+def test_a_process_that_was_told_to_stop_between_two_steps_is_not_that_of_the_next_trial(
+    project, tmp_path
+):
+    apart = Apart(tmp_path / "log", None)
+    apart.run(project, "build", "linear")
+    apart.stop()
+    apart.stopped = False  # as the next trial begins
+    apart.run(project, "fit", "linear")
+    apart.close()
+
+
 def test_a_trial_whose_process_dies_again_and_again_is_a_row(project):
     (project.root / "models/mine.py").write_text(MODELS)
     functions = ["models.mine:small", "models.mine:too_large"]
