@@ -41,7 +41,8 @@ class Used:
         """The MD5 of a file, or of a folder as DVC makes it; None if it was not used."""
         if path in self.files:
             return self.files[path]
-        inside = {file: digest for file, digest in self.files.items() if path in file.parents}
+        folder = f"{path}{os.sep}"  # as text: `file.parents` costs each trial a tenth of a second
+        inside = {file: md5 for file, md5 in self.files.items() if str(file).startswith(folder)}
         return digest_of_folder(path, inside) if inside else None
 
 
