@@ -119,7 +119,8 @@ class There:
         self.clones.has(parcel.worker, trial)
         _tell_of_another(parcel.cpu)
         for entry in parcel.entries:
-            trials.recall.adopt(entry, parcel.contents)
+            if not trials.recall.find(entry):  # or a trial before has brought it
+                trials.recall.adopt(entry, parcel.contents)
         return parcel.result if parcel.result.state == FAILED else trials.find(trial) or _lost()
 
     def _sent(self, order: Order) -> Parcel:
