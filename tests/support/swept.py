@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 from flows.project import edit
@@ -36,7 +38,25 @@ def put_sweep(project: Project, name: str = "linear", **how: Any) -> Project:
 
 
 def trained(project: Project, name: str = "linear") -> list[str]:
-    """The digest of a trial for each training of a sweep that came to its end."""
+    """The digest of a trial for each `fit` of a sweep that came to its end."""
+    return [digest for digest, anything in _fits(project, name)]
+
+
+def trained_to_the_end(project: Project, name: str = "linear") -> list[str]:
+    """The same without those that had nothing left to train.
+
+    They were killed while their outputs were recorded, and continued after the last epoch.
+    """
+    return [digest for digest, anything in _fits(project, name) if anything]
+
+
+def _fits(project: Project, name: str) -> Iterator[tuple[str, bool]]:
+    """The digest of each trial, and whether anything was left to train."""
     logs = (project.root / ".dvc/tmp/sweeps" / name).glob("worker-*.log")
-    lines = [line for log in logs for line in log.read_text(encoding="utf-8").splitlines()]
-    return [line.split()[1] for line in lines if line.startswith("fit ")]
+    begins = ""
+    for line in (line for log in logs for line in log.read_text(encoding="utf-8").splitlines()):
+        if said := re.match(r"continuing in epoch (\d+)", line):
+            begins = said[1]
+        elif said := re.match(r"fit (\w+) [\d.]+ s (\d+) epoch", line):
+            yield said[1], begins != str(int(said[2]) + 1)
+            begins = ""
