@@ -42,6 +42,10 @@ BEGINNINGS = {  # of files that are no text
 RUN = 5  # names that are numbers in order: as many at least
 
 
+class TooShort(ValueError):
+    """A row has fewer values than there are names, and pandas would fill it."""
+
+
 @contextmanager
 def understood(file: object, path: Path, expected: str) -> Iterator[None]:
     """What Python and pandas say of a file that they cannot read becomes one line.
@@ -65,6 +69,8 @@ def understood(file: object, path: Path, expected: str) -> Iterator[None]:
             f"{file} cannot be read: its rows have more values than there are names. Expected a "
             "name for each column: add those that are missing to the first row."
         ) from None
+    except TooShort as error:
+        raise UserError(f"{file}: {error}") from None
     except (ValueError, csv.Error) as error:
         why = " ".join(str(error).split())
         raise UserError(f"{file} cannot be read: {why}. Expected {expected}.") from None
@@ -98,6 +104,9 @@ def frame(path: Path, separator: str, header: bool, **how: Any) -> pd.DataFrame:
         separator: of its values; a space stands for any number of them.
         header: whether the first row has the columns' names.
         how: more arguments of `pandas.read_csv`.
+
+    Raises:
+        TooShort: a row has fewer values than there are names.
     """
     there = names(path, separator, header)
     if not header or there[:1] == [ROW_NAMES]:
@@ -113,7 +122,62 @@ def frame(path: Path, separator: str, header: bool, **how: Any) -> pd.DataFrame:
             **how,
         )
     )
-    return _parts(found) if how.get("chunksize") else found
+    parts = _parts(found) if how.get("chunksize") else iter([found])
+    if "usecols" not in how:
+        parts = _whole(parts, content, separator, header, there)
+    return parts if how.get("chunksize") else next(parts)
+
+
+def _whole(
+    parts: Iterator[pd.DataFrame],
+    content: Path | io.StringIO,
+    separator: str,
+    header: bool,
+    names: list[str],
+) -> Iterator[pd.DataFrame]:
+    """The same parts, if no row is too short.
+
+    Such a row has no last value. Only if there is one, all rows are counted, once: that takes a
+    second for a million rows.
+    """
+    width = max((number for number, name in enumerate(names, 1) if name.strip()), default=0)
+    counted = not width
+    for part in parts:
+        if not counted and part.iloc[:, width - 1].isna().any():
+            _check_widths(content, separator, width, header)
+            counted = True
+        yield part
+
+
+def _check_widths(content: Path | io.StringIO, separator: str, width: int, header: bool) -> None:
+    """Refuse rows with fewer values than names; a blank line is no row."""
+    with _again(content) as text:
+        short = list(_short(text, separator, width, header))
+    if not short:
+        return
+    place, row = short[0]
+    count = f", and {len(short) - 1:,} more rows have too few" if short[1:] else ""
+    line = separator.join(row)
+    raise TooShort(
+        f"row {place:,} has {len(row)} of {width} values{count}: `{line[:60]}`. Expected one for "
+        "each name, and nothing between two separators where it is missing. Complete the row, "
+        "perhaps by a new download, or delete it."
+    )
+
+
+def _again(content: Path | io.StringIO) -> io.TextIOBase:
+    return io.StringIO(content.getvalue()) if isinstance(content, io.StringIO) else _text(content)
+
+
+def _short(
+    text: io.TextIOBase, separator: str, width: int, header: bool
+) -> Iterator[tuple[int, list[str]]]:
+    """Rows with fewer values, with their numbers, counted from 1 below the names."""
+    place = 0 if header else 1
+    for row in _rows(text, separator):
+        if len(row) < width and place and any(map(str.strip, row)):
+            yield place, row
+        place += len(row) > 1 or bool(row and row[0].strip())
 
 
 def _parts(reader: Any) -> Iterator[pd.DataFrame]:
@@ -275,8 +339,14 @@ def _are_names(line: str, rows: list[str], separator: str) -> bool:
 
 
 def _records(text: io.TextIOBase, separator: str, most: int) -> list[list[str]]:
-    rows = csv.reader(text, delimiter=separator, skipinitialspace=separator == " ")
-    found = list(itertools.islice(filter(None, rows), most))
-    if separator == " ":  # blanks at a line's end separate nothing
-        return [row[:-1] if row[-1:] == [""] else row for row in found]
-    return found
+    return list(itertools.islice(filter(None, _rows(text, separator)), most))
+
+
+def _rows(text: io.TextIOBase, separator: str) -> Iterator[list[str]]:
+    """All rows as lists of text; that of an empty line is empty."""
+    if separator != " ":
+        yield from csv.reader(text, delimiter=separator)
+        return
+    blanks = (line.replace("\t", " ") for line in text)
+    for row in csv.reader(blanks, delimiter=separator, skipinitialspace=True):
+        yield row[:-1] if row[-1:] == [""] else row  # blanks at a line's end separate nothing

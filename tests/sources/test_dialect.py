@@ -7,7 +7,8 @@ import pytest
 
 from flows.guess import layout
 from tasks.core.step import UserError
-from tasks.sources import dialect
+from tasks.sources import dialect, text
+from tasks.sources.base import Place
 from tests.support.own import ROWS, loaded, of_csv, put_csv, table
 
 # Rows of the same table, as others write it; and how params.yaml says so.
@@ -138,6 +139,51 @@ def test_what_cannot_be_read_is_one_line_with_what_to_do(tmp_path, kind):
     with pytest.raises(UserError, match=expected) as caught:
         loaded(tmp_path / "out", of_csv(tmp_path / "in.csv"))
     assert len(str(caught.value).splitlines()) == 1
+
+
+SHORT = {
+    "the last line": (["a,b,y", "1,2,0", "3,4,1", "5,,1", "5,6"], ",", 4),
+    "a line in between": (["a;b;y", "1;2;0", "3;4", "5;6;1"], ";", 2),
+    "below blank lines": (["a,b,y", "", "1,2,0", " ", "3"], ",", 2),
+    "separators in quotes": (["a,b,y", '"1,5","2,5",0', '"3,5","4,5"'], ",", 2),
+    "a line break in quotes": (["a,b,y", '1,"x', 'z",0', "3,4"], ",", 2),
+    "blanks": (["a b  y", " 1  2 0 ", " 3 4 "], " ", 2),
+    "tabs": (["a\tb\ty", "1\t2\t0", "3\t4"], "\t", 2),
+    "below a comment": (["# by hand", "a,b,y", "1,2,0", "# a pause", "3,4"], ",", 2),
+    "the rows' names of R": (
+        ['"a" "y"', *(f'"r {row}" 1 0' for row in range(300)), '"r" 3'],
+        " ",
+        301,
+    ),
+}
+
+
+@pytest.mark.parametrize("rows", [None, 1])
+@pytest.mark.parametrize("kind", SHORT)
+def test_a_row_that_is_shorter_than_the_names_is_named(tmp_path, kind, rows):
+    lines, separator, row = SHORT[kind]
+    params = of_csv(put_csv(tmp_path / "in.csv", *lines), separator=separator)
+    with pytest.raises(
+        UserError, match=rf"in\.csv: row {row} has [12] of [23] values: `.*Complete"
+    ):
+        list(text.parts(Place(tmp_path / "in.csv", "in.csv"), params, rows))
+
+
+WHOLE = {
+    "missing values": ["a,b,y", "1,,", ",,", '"",2,""'],
+    "blank lines": ["a,b,y", "1,2,", "", "  ", "3,4,"],
+    "a separator behind the names alone": ["a,b,y,", "1,2,", "3,4,1"],
+    "a line break in the last value": ["a,b,y", "1,2,", '3,4,"one', 'two"'],
+}
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_rows_with_all_separators_are_whole_whatever_is_missing(tmp_path, kind):
+    file = put_csv(tmp_path / "in.csv", *WHOLE[kind])
+    assert (
+        len(dialect.frame(file, ",", True))
+        == len([line for line in WHOLE[kind] if "," in line]) - 1
+    )
 
 
 def test_a_decimal_comma_that_params_yaml_does_not_name_is_advised(tmp_path):

@@ -33,7 +33,7 @@ def told(tmp_path, *lines: str) -> tuple[str, str]:
         ("Total,217.5,,$450.00", "Total", "a"),
         ("435,217.5,Sum,$450.00", "Sum", "town"),
         (",,,TOTAL: $450", "TOTAL: $450", "y"),
-        ("Summe", "Summe", "a"),
+        ("Summe,,,", "Summe", "a"),
         (",,Grand total,", "Grand total", "town"),
         ("14.5,7.25,Average,$15.00", "Average", "town"),
     ],
@@ -42,6 +42,12 @@ def test_a_last_line_that_sums_up_is_named(tmp_path, line, cell, column):
     for said in told(tmp_path, *ROWS, line, ",,,"):
         assert f"row 31 (`{cell}` in {column}) at the end of the table sums up" in said
         assert "delete such lines" in said
+
+
+def test_a_last_line_without_separators_is_named_as_too_short(tmp_path):
+    for said in told(tmp_path, *ROWS, "Summe"):
+        assert "row 31 has 1 of 4 values: `Summe`" in said
+        assert "delete it" in said
 
 
 def test_all_such_lines_are_named(tmp_path):
