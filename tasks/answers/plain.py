@@ -9,7 +9,7 @@ import numpy as np
 
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
-from tasks.sources import dialect, numbers
+from tasks.sources import dialect, numbers, scale
 from tasks.sources.base import New, Place
 from tasks.sources.table import ROWS
 
@@ -37,7 +37,8 @@ def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:
                     f"{file}: a row has {part.shape[1]} values. The model was trained on "
                     f"{features}. Expected {expected}."
                 )
-            yield New(_numbers(file, part), [f"row {row + 1}" for row in part.index], None)
+            x = scale.as_trained(file, _numbers(file, part), schema)
+            yield New(x, [f"row {row + 1}" for row in part.index], None)
 
 
 def _numbers(file: Place, part: Any) -> np.ndarray:

@@ -12,7 +12,7 @@ from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.rows.encoding import Encoding
 from tasks.rows.scaling import Scaling
-from tasks.sources import csv, images
+from tasks.sources import csv, images, scale
 from tasks.sources.base import New, Place
 
 REQUEST = "the request"  # what messages call it
@@ -94,16 +94,13 @@ class Reader:
 
     def array(self, x: np.ndarray) -> Rows:
         """Rows as the training had them before scaling, (rows, *shape)."""
-        shape, kind = tuple(self.schema["input_shape"]), np.dtype(self.schema["load"]["type"])
+        shape = tuple(self.schema["input_shape"])
         if x.shape[1:] != shape:
             raise UserError(f"A row has the shape {x.shape[1:]}. Expected {shape}.")
         if x.dtype.kind not in "biuf":
             raise UserError(f"A value is no number. Expected {self.expected}.")
-        if kind.kind in "iu":
-            low, high = np.iinfo(kind).min, np.iinfo(kind).max
-            if not ((x >= low) & (x <= high) & (x == np.rint(x))).all():
-                raise UserError(f"A value is no whole number from {low} to {high}, as expected.")
-        part = New(x.astype(kind), [f"row {row}" for row in range(1, len(x) + 1)], None)
+        x = scale.as_trained(REQUEST, x, self.schema)
+        part = New(x, [f"row {row}" for row in range(1, len(x) + 1)], None)
         return self._finished(Place.sent(b"", REQUEST), part)
 
     @property

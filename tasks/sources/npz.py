@@ -10,6 +10,7 @@ from pydantic import Field
 
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
+from tasks.sources import scale
 from tasks.sources.base import (
     SOURCE,
     SPLITS,
@@ -193,7 +194,8 @@ def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:
         folder: the pipeline's folder.
 
     Raises:
-        UserError: there is no such array, or its rows have another shape than the training rows.
+        UserError: there is no such array, or its rows have another shape than
+            the training rows, or another scale.
     """
     expected = "an .npz file with x, or x_test, and perhaps y, or y_test"
     file = place.existing(expected, folder=False)
@@ -206,12 +208,13 @@ def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:
 
     name = "x_test" if "x_test" in arrays else "x"
     _check_array(file, name, arrays, ", ".join(arrays) or "nothing")
-    x = _inputs(file, name, arrays[name]).astype(schema["load"]["type"])
+    x = _inputs(file, name, arrays[name])
     if list(x.shape[1:]) != schema["input_shape"]:
         raise UserError(
             f"{file}: a row of {name} has the shape {x.shape[1:]}. "
             f"Expected that of the training rows, {tuple(schema['input_shape'])}."
         )
+    x = scale.as_trained(f"{file}: {name}", x, schema)
     yield New(x, [f"row {row}" for row in range(len(x))], _labels(file, arrays, schema, len(x)))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tasks.answers.reading import read
+from tasks.answers.sent import Reader
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.sources import csv
@@ -228,6 +229,63 @@ def test_arrays_read_anew_are_those_of_the_test_to_the_bit(tmp_path, monkeypatch
     assert labels is None
     with pytest.raises(UserError, match=r"a row of x has the shape \(2,\)\. Expected that of"):
         again(tmp_path, put_npz(tmp_path / "narrow.npz", x=x[:, :2]), schema)
+
+
+SCALES = {  # of the training rows, of the new ones, and what is said
+    "0 to 1": (
+        np.uint8,
+        255,
+        0,
+        r"no whole number from 0 to 255, as expected\. The new values lie",
+    ),
+    "-1 to 1": (
+        np.uint8,
+        127.5,
+        -1,
+        r"between -1 and [0-9.]+, those of the training rows between 0",
+    ),
+    "not whole": (np.uint8, 1.1, 0, r"no whole number .* between 0 and 255\. Correct the values"),
+    "above 255": (np.uint8, 0.1, 0, r"[0-9]+, which is no whole number from 0 to 255"),
+    "0 to 1 of floats": (np.float32, 255, 0, "on another scale.*Scale the new ones as those"),
+    "-1 to 1 of floats": (np.float64, 127.5, -1, "on another scale.*and no further"),
+}
+
+
+@pytest.mark.parametrize("kind", SCALES)
+def test_images_that_somebody_has_scaled_are_refused(tmp_path, kind):
+    of_type, divide, add, says = SCALES[kind]
+    x, y = rows(40)
+    x[0, 0] = (0, 255, 0, 255)
+    file = put_npz(tmp_path / "in.npz", x_train=x.astype(of_type), y_train=y)
+    *_, schema = made(tmp_path, of_npz(file, test=0.2), "standard")
+    expected, *_ = again(tmp_path, put_npz(tmp_path / "new.npz", x=x), schema)
+    same, *_ = again(tmp_path, put_npz(tmp_path / "new.npz", x=x.astype(np.float64)), schema)
+    np.testing.assert_array_equal(expected, same)
+
+    new = x / divide + add
+    with pytest.raises(UserError, match=rf"new\.npz: x .*{says}"):
+        again(tmp_path, put_npz(tmp_path / "new.npz", x=new), schema)
+    with pytest.raises(UserError, match=f"^the request .*{says}"):
+        Reader(schema, Folder(tmp_path / "out")).values(new.tolist(), len(new))
+
+
+def test_images_that_nobody_has_scaled_are_refused_by_a_model_of_scaled_ones(tmp_path):
+    x, y = rows(40)
+    file = put_npz(tmp_path / "in.npz", x_train=x / 255, y_train=y)
+    *_, schema = made(tmp_path, of_npz(file, test=0.2), "none")
+    again(tmp_path, put_npz(tmp_path / "new.npz", x=x > 99), schema)
+    says = r"another scale\. The new values lie between 0 and 255, those .* between 0 and 1\. Scale"
+    with pytest.raises(UserError, match=says):
+        again(tmp_path, put_npz(tmp_path / "new.npz", x=x), schema)
+
+
+def test_features_that_are_whole_numbers_are_not_rounded(tmp_path):
+    x, y = np.arange(80).reshape(40, 2) * 3, np.arange(40) % 2
+    file = put_npz(tmp_path / "in.npz", x_train=x.astype(np.uint8), y_train=y)
+    *_, schema = made(tmp_path, of_npz(file, test=0.2), "none")
+    for new in (put_csv(tmp_path / "new.csv", "1,0.5"), put_npz(tmp_path / "new.npz", x=x / 7)):
+        with pytest.raises(UserError, match="which is no whole number from 0 to 255"):
+            again(tmp_path, new, schema)
 
 
 def test_a_model_of_arrays_reads_numbers_as_text_too(tmp_path):
