@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from flows.guess import columns as look_at
+from flows.guess import doubts
 from flows.guess import task as task_of
 from flows.guess.columns import NAMELESS
 from flows.guess.section import Proposal, Question
@@ -155,6 +156,7 @@ def notes(table: Table, columns: Columns, layout_notes: list[str]) -> list[str]:
         *_read_as(table, columns),
     ]
     found += [f"load.columns: {some(names)}: {kind}" for kind, names in _by_value(columns.kinds)]
+    found += doubts.of(table.rows, columns.target, columns.task, columns.kinds, columns.ignore)
     for why, names in _by_value(columns.ignore):
         if why != "nearly numbers":
             found.append(f"load.ignore: {some(names)}; {why}")

@@ -20,6 +20,8 @@ BOOLEANS = {
 
 DIGITS = re.compile("(%[YmdHMS])+")  # a format of dates that are whole numbers
 
+CENTURY = range(1930, 2030)  # of years with two digits, as spreadsheets read them
+
 Tables = dict[str, pd.DataFrame]  # by split
 
 
@@ -87,7 +89,8 @@ def values(file: Place, column: pd.Series, kind: str, trained: bool = False) -> 
 def parsed(column: pd.Series, kind: str) -> tuple[pd.Series, str]:
     """A column as numbers, NaN where a value is missing or of another kind; and what is expected.
 
-    A boolean is 0 or 1, a date the seconds since 1970.
+    A boolean is 0 or 1, a date the seconds since 1970. Years of two digits are those of CENTURY:
+    were they to depend on the rows, or on the day, new rows could be read otherwise.
     """
     if kind.startswith("number"):
         decimal, unit = _written(kind)
@@ -101,6 +104,8 @@ def parsed(column: pd.Series, kind: str) -> tuple[pd.Series, str]:
     if DIGITS.fullmatch(form):  # programs write 20241231.0 if a value of the column is missing
         column = column.map(lambda text: text.removesuffix(".0"), na_action="ignore")
     dates = pd.to_datetime(column, format=form, errors="coerce", utc=True)
+    if "%y" in form:  # of which Python makes 1969 to 2068
+        dates = dates.mask(dates.dt.year >= CENTURY.stop, dates - pd.DateOffset(years=100))
     try:
         seconds = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
     except pd.errors.OutOfBoundsDatetime:  # such as the year -2024, which are no dates here

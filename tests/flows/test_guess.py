@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from flows import guess
 from flows.command.new import new, told
-from flows.guess import columns, csv, section
+from flows.guess import columns, csv, doubts, section
 from flows.guess import table as guessed
 from flows.project.steps import STEPS, meaning, step
 from tasks import fit, normalize, sources
@@ -414,6 +414,23 @@ def test_words_and_dates_become_features_and_the_person_is_told(project):
 )
 def test_dates_may_be_whole_numbers(name, values, kind):
     assert columns.kind(pd.Series(values, name=name)) == kind
+
+
+def test_years_of_two_digits_are_told(project):
+    more = {"born": lambda row: f"07/{14 + row % 9}/{(60 + row) % 100:02}"}
+    file = put_csv(project.root / "own/in.csv", *table(40, **more))
+    assert (
+        "load.columns: born: years of two digits are read as 1930 to 2029, here 1960 to 1999; if "
+        "a century is wrong, write years with four digits"
+    ) in new(project, "mine", str(file)).notes
+    assert project.read("mine").load.columns["born"] == "date %m/%d/%y"
+
+
+def test_dates_that_may_be_a_century_too_late_are_counted():
+    rows = pd.DataFrame({"born": ["07/14/25", "07/14/29", None, "07/14/30"]})
+    today = pd.Timestamp("2026-11-28", tz="UTC")
+    (said,) = doubts.short_years(rows, {"born": "date %m/%d/%y"}, today)
+    assert "here 1930 to 2029; 1 of 4 rows are later than today; if a century" in said
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])

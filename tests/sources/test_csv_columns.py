@@ -45,6 +45,12 @@ def test_dates_are_seconds_since_1970(tmp_path, kind, text):
     np.testing.assert_array_equal(found, [1_614_816_000, np.nan, 1_614_816_000])
 
 
+def test_years_of_two_digits_are_1930_to_2029_whatever_the_day(tmp_path):
+    found = column(tmp_path, "date %m/%d/%y", "02/29/64", "07/14/30", "", "07/14/29", "02/29/00")
+    four = ["02/29/1964", "07/14/1930", "", "07/14/2029", "02/29/2000"]
+    np.testing.assert_array_equal(found, column(tmp_path, "date %m/%d/%Y", *four))
+
+
 def test_words_are_read_as_they_are_written(tmp_path):
     assert column(tmp_path, "words", "01", "1", " Ulm ", "é").tolist() == ["01", "1", "Ulm", "é"]
     np.testing.assert_array_equal(column(tmp_path, "words", "a", "NA", ""), [0, np.nan, np.nan])

@@ -1,0 +1,41 @@
+"""Values of a table that are read, and may mean something else: what a person should look at."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+import pandas as pd
+
+from tasks.sources.kinds import CENTURY, parsed
+
+
+def of(
+    rows: pd.DataFrame, target: str, task: str, kinds: Mapping[str, str], ignore: Collection[str]
+) -> list[str]:
+    """A line for each doubt.
+
+    Args:
+        rows: of all files; numbers are numbers, dates and words are text.
+        target: the column to predict.
+        task: classes or regression.
+        kinds: of the features that are no numbers, by their names.
+        ignore: columns that are no features.
+    """
+    features = {name: kind for name, kind in kinds.items() if name not in ignore}
+    return [*short_years(rows, features, pd.Timestamp.now("UTC"))]
+
+
+def short_years(rows: pd.DataFrame, kinds: Mapping[str, str], today: pd.Timestamp) -> Iterator[str]:
+    """Dates whose century is not written."""
+    for name, kind in kinds.items():
+        if "%y" not in kind:
+            continue
+        seconds = parsed(rows[name].str.strip(), kind)[0].dropna()
+        years = pd.to_datetime(seconds, unit="s").dt.year
+        later = int((seconds > today.timestamp()).sum())
+        count = f"; {later:,} of {len(rows):,} rows are later than today" if later else ""
+        yield (
+            f"load.columns: {name}: years of two digits are read as {CENTURY[0]} to "
+            f"{CENTURY[-1]}, here {years.min()} to {years.max()}{count}; if a century is wrong, "
+            "write years with four digits"
+        )
