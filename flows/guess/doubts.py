@@ -22,7 +22,13 @@ def of(
         ignore: columns that are no features.
     """
     features = {name: kind for name, kind in kinds.items() if name not in ignore}
-    return [*short_years(rows, features, pd.Timestamp.now("UTC"))]
+    words = [name for name, kind in features.items() if kind == "words"]
+    if task == "classes":
+        words.insert(0, target)
+    return [
+        *short_years(rows, features, pd.Timestamp.now("UTC")),
+        *alike(rows[words]),
+    ]
 
 
 def short_years(rows: pd.DataFrame, kinds: Mapping[str, str], today: pd.Timestamp) -> Iterator[str]:
@@ -38,4 +44,24 @@ def short_years(rows: pd.DataFrame, kinds: Mapping[str, str], today: pd.Timestam
             f"load.columns: {name}: years of two digits are read as {CENTURY[0]} to "
             f"{CENTURY[-1]}, here {years.min()} to {years.max()}{count}; if a century is wrong, "
             "write years with four digits"
+        )
+
+
+def alike(rows: pd.DataFrame) -> Iterator[str]:
+    """Words that differ in case or blanks alone."""
+    for name in rows:
+        words = rows[name].dropna().astype(str).str.strip().value_counts()
+        plain = pd.Index([" ".join(word.split()).casefold() for word in words.index])
+        again = plain.duplicated(keep=False)
+        if not again.any():
+            continue
+        found = words[again].groupby(plain[again], sort=False)
+        same = [
+            " and ".join(f"`{word[:20]}` ({count:,} rows)" for word, count in each.items())
+            for _, each in found
+        ]
+        more = f", and {len(same) - 3} more like them," if same[3:] else ""
+        yield (
+            f"{name}: {'; '.join(same[:3])}{more} differ in case or blanks alone, and count "
+            "as different words: write them alike if they mean the same"
         )

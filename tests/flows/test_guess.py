@@ -433,6 +433,21 @@ def test_dates_that_may_be_a_century_too_late_are_counted():
     assert "here 1930 to 2029; 1 of 4 rows are later than today; if a century" in said
 
 
+def test_words_that_differ_in_case_or_blanks_alone_are_told(project):
+    more = {
+        "town": lambda row: ("Bad Ems", "bad  ems", "Ulm", "Bonn")[row % 4],
+        "size": lambda row: ("S", "M")[row % 2],
+    }
+    lines = table(40, lambda row: ("Yes", "yes", "No", "no", " no")[row % 5], **more)
+    file = put_csv(project.root / "own/in.csv", *lines)
+    advice = "differ in case or blanks alone, and count as different words: write them alike if"
+    notes = [note for note in new(project, "mine", str(file)).notes if advice in note]
+    assert [note.partition(" differ")[0] for note in notes] == [
+        "y: `no` (16 rows) and `No` (8 rows); `Yes` (8 rows) and `yes` (8 rows)",
+        "town: `Bad Ems` (10 rows) and `bad  ems` (10 rows)",
+    ]
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_dates_that_are_whole_numbers_are_read_as_such(project, ending):
     lines = table(
