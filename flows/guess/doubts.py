@@ -8,6 +8,10 @@ import pandas as pd
 
 from tasks.sources.kinds import CENTURY, parsed
 
+# Numbers that programs write where a value is missing.
+SENTINELS = (-99, -999, -9999, -99999, 999, 9999, 99999)
+OFTEN = 0.01  # of the rows that have such a number
+
 
 def of(
     rows: pd.DataFrame, target: str, task: str, kinds: Mapping[str, str], ignore: Collection[str]
@@ -25,9 +29,13 @@ def of(
     words = [name for name, kind in features.items() if kind == "words"]
     if task == "classes":
         words.insert(0, target)
+    numbers = [name for name in rows if name not in {*kinds, *ignore, target}]
+    if task == "regression":
+        numbers.append(target)
     return [
         *short_years(rows, features, pd.Timestamp.now("UTC")),
         *alike(rows[words]),
+        *sentinels(rows[numbers]),
     ]
 
 
@@ -65,3 +73,22 @@ def alike(rows: pd.DataFrame) -> Iterator[str]:
             f"{name}: {'; '.join(same[:3])}{more} differ in case or blanks alone, and count "
             "as different words: write them alike if they mean the same"
         )
+
+
+def sentinels(rows: pd.DataFrame) -> Iterator[str]:
+    """Numbers such as -999 that are far from all others: as far as those are from each other."""
+    for name in rows.select_dtypes("number"):
+        values = rows[name]
+        others = values[~values.isin(SENTINELS)].dropna()
+        if others.empty:
+            continue
+        low, high = others.min(), others.max()
+        for number in SENTINELS:
+            count = int((values == number).sum())
+            far = number < low - (high - low) or number > high + (high - low)
+            if far and count > OFTEN * len(values):
+                yield (
+                    f"{name}: {number} in {count:,} of {len(values):,} rows is far from all other "
+                    f"values, {low:.6g} to {high:.6g}, and may stand for missing: if so, leave the "
+                    "cells empty"
+                )

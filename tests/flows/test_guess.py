@@ -448,6 +448,24 @@ def test_words_that_differ_in_case_or_blanks_alone_are_told(project):
     ]
 
 
+def test_numbers_that_may_stand_for_missing_are_told(project):
+    more = {
+        "size": lambda row: -999 if row % 10 == 3 else 1.5 + row,
+        "price": lambda row: 9999 if row == 7 else f'"{9000 + 40 * row}"',  # among the others
+    }
+    lines = table(200, lambda row: (99999, -9999)[row % 2] if row % 9 == 0 else row / 7, **more)
+    file = put_csv(project.root / "own/in.csv", *lines)
+    notes = [note for note in new(project, "mine", str(file)).notes if "stand for missing" in note]
+    assert notes == [
+        "size: -999 in 20 of 200 rows is far from all other values, 1.5 to 200.5, and may stand "
+        "for missing: if so, leave the cells empty",
+        "y: -9999 in 11 of 200 rows is far from all other values, 0.142857 to 28.4286, and may "
+        "stand for missing: if so, leave the cells empty",
+        "y: 99999 in 12 of 200 rows is far from all other values, 0.142857 to 28.4286, and may "
+        "stand for missing: if so, leave the cells empty",
+    ]
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_dates_that_are_whole_numbers_are_read_as_such(project, ending):
     lines = table(
