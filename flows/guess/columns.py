@@ -115,10 +115,17 @@ def left_out(column: pd.Series, kind: str, decimal: str = ".") -> str:
 
 
 def nearly_numbers(values: pd.Series, decimal: str = ".") -> str:
-    """The first value that is none, such as `3 kg`, if most begin as numbers; else nothing."""
-    values = values.dropna().astype(str)
+    """The values that are none, such as `3 kg`, if most begin as numbers; else nothing."""
+    rows, values = len(values), values.dropna().astype(str)
     wrong = ~np.isfinite(numbers.parsed(values, decimal).to_numpy())
     if not wrong.any() or values.str.match(r"\s*[-+]?\.?\d").mean() <= 0.5:
         return ""
-    first = int(np.flatnonzero(wrong)[0])
-    return f"'{values.iloc[first][:20]}' in row {values.index[first] + 1:,}"
+    odd = values[wrong]
+    first = f"row {odd.index[0] + 1:,}"
+    if len(odd) == 1:
+        return f"'{odd.iloc[0][:20]}' in {first}"
+    counts = odd.str.strip().value_counts()
+    shown = ", ".join(f"'{text[:20]}' in {count:,}" for text, count in counts[:3].items())
+    left = len(counts) - 3
+    more = f", {left:,} more such value{'s' * (left > 1)}" if left > 0 else ""
+    return f"{shown}{more}, in {len(odd):,} of {rows:,} rows in all, the first in {first}"

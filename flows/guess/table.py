@@ -135,7 +135,7 @@ def roles(table: Table, chosen: dict[str, str]) -> Columns:
     if odd and len(ignore) == len(others.columns):
         raise UserError(
             f"{table.file}: no column of numbers is left as a feature: {odd[0]}. "
-            "Expected numbers like 1234.5: correct the values."
+            "Expected numbers like 1234.5: correct the values, or leave those cells empty."
         )
     task, why = task_of.of(y)
     if "task" in chosen:
@@ -162,7 +162,9 @@ def notes(table: Table, columns: Columns, layout_notes: list[str]) -> list[str]:
             found.append(f"load.ignore: {some(names)}; {why}")
     nearly = [name for name, why in columns.ignore.items() if why == "nearly numbers"]
     for odd in nearly_numbers(table.rows[nearly], table.decimal):
-        found.append(f"load.ignore: {odd}; correct that to use the column")
+        found.append(
+            f"load.ignore: {odd}; correct that to use the column: a cell may be left empty"
+        )
 
     there = table.rows[columns.target].notna()
     if not there.all():
@@ -197,7 +199,7 @@ def _read_as(table: Table, columns: Columns) -> list[str]:
 
 
 def nearly_numbers(columns: pd.DataFrame, decimal: str = ".") -> list[str]:
-    """Columns whose values mostly begin as numbers, with the first that is none, such as `3 kg`."""
+    """Columns whose values mostly begin as numbers, with those that are none, such as `3 kg`."""
     found = {name: look_at.nearly_numbers(columns[name], decimal) for name in columns}
     return [f"{name} has {odd}" for name, odd in found.items() if odd]
 

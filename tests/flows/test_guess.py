@@ -289,7 +289,19 @@ def test_a_column_that_is_left_out_though_it_is_nearly_numbers_is_told(project, 
     }
     file = put_csv(project.root / "own/IN.CSV", *table(30, **more))
     notes = [note for note in new(project, "mine", str(file)).notes if "correct that" in note]
-    assert notes == [f"load.ignore: c has '{odd}' in row 5; correct that to use the column"]
+    assert notes == [
+        f"load.ignore: c has '{odd}' in row 5; correct that to use the column: a cell may be left "
+        "empty"
+    ]
+
+
+def test_words_in_a_column_of_numbers_are_counted(project):
+    words = {4: "k.A.", 9: " k.A.", 11: "unknown", 12: ".", 13: "?", 14: "?"}
+    lines = table(60, c=lambda row: words.get(row, row / 2))
+    file = put_csv(project.root / "own/in.csv", *lines)
+    (said,) = [note for note in new(project, "mine", str(file)).notes if "correct that" in note]
+    assert "load.ignore: c has 'k.A.' in 2, '?' in 2, 'unknown' in 1, 1 more such value, in" in said
+    assert "in 6 of 60 rows in all, the first in row 5; correct that" in said
 
 
 def test_values_that_mostly_begin_as_numbers_are_nearly_numbers():
