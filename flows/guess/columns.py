@@ -125,6 +125,8 @@ def nearly_numbers(values: pd.Series, decimal: str = ".") -> str:
     if len(odd) == 1:
         return f"'{odd.iloc[0][:20]}' in {first}"
     counts = odd.str.strip().value_counts()
+    if len(counts) == 1:
+        return f"'{counts.index[0][:20]}' in {len(odd):,} of {rows:,} rows, the first in {first}"
     shown = ", ".join(f"'{text[:20]}' in {count:,}" for text, count in counts[:3].items())
     left = len(counts) - 3
     more = f", {left:,} more such value{'s' * (left > 1)}" if left > 0 else ""

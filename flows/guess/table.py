@@ -166,6 +166,11 @@ def notes(table: Table, columns: Columns, layout_notes: list[str]) -> list[str]:
             f"load.ignore: {odd}; correct that to use the column: a cell may be left empty"
         )
 
+    few = [name for name in columns.kinds if columns.kinds[name] == "words"]
+    few = [name for name in few if _are_few_words(table.rows[name], table.decimal)]
+    for odd in nearly_numbers(table.rows[few], table.decimal):
+        found.append(f"load.columns: {odd}; without that it is a number: a cell may be left empty")
+
     there = table.rows[columns.target].notna()
     if not there.all():
         rows = f"{(~there).sum():,} of {len(there):,} rows"
@@ -202,6 +207,12 @@ def nearly_numbers(columns: pd.DataFrame, decimal: str = ".") -> list[str]:
     """Columns whose values mostly begin as numbers, with those that are none, such as `3 kg`."""
     found = {name: look_at.nearly_numbers(columns[name], decimal) for name in columns}
     return [f"{name} has {odd}" for name, odd in found.items() if odd]
+
+
+def _are_few_words(column: pd.Series, decimal: str) -> bool:
+    """Whether a few words, such as `?`, make a column of numbers one of words."""
+    values = column.dropna()
+    return bool(numbers.parsed(values, decimal).notna().mean() > 0.5)
 
 
 def _by_value(of: dict[str, str]) -> list[tuple[str, list[str]]]:

@@ -304,6 +304,19 @@ def test_words_in_a_column_of_numbers_are_counted(project):
     assert "in 6 of 60 rows in all, the first in row 5; correct that" in said
 
 
+def test_a_few_words_that_make_numbers_words_are_told(project):
+    more = {
+        "grade": lambda row: "?" if row % 20 == 7 else row % 5,
+        "rank": lambda row: ("1st", "2nd", "3rd")[row % 3],
+    }
+    file = put_csv(project.root / "own/in.csv", *table(60, **more))
+    notes = [note for note in new(project, "mine", str(file)).notes if "is a number" in note]
+    assert notes == [
+        "load.columns: grade has '?' in 3 of 60 rows, the first in row 8; without "
+        "that it is a number: a cell may be left empty"
+    ]
+
+
 def test_values_that_mostly_begin_as_numbers_are_nearly_numbers():
     rows = pd.DataFrame({"a": ["1", "2", "n/a"], "b": ["x", "1", "y"], "c": ["1", "2", "3"]})
     assert guessed.nearly_numbers(rows) == ["a has 'n/a' in row 3"]
