@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 
 import pandas as pd
+from pandas.api.types import is_float_dtype
 
 from tasks.sources.kinds import CENTURY, parsed
 
 # Numbers that programs write where a value is missing.
 SENTINELS = (-99, -999, -9999, -99999, 999, 9999, 99999)
 OFTEN = 0.01  # of the rows that have such a number
+
+# What several rows may be of; and what names of columns add to that, such as `patient_id`.
+OWNER = re.compile(
+    r"(patient|subject|person|participant|proband|respondent|volunteer|speaker|writer|author|user"
+    r"|customer|client|member|student|pupil|driver|household|family|mother|child|animal|plant|tree"
+    r"|device|machine|vehicle|engine|kunde|haushalt|tier)s?"
+)
+ADDED = ("id", "ids", "no", "nr", "num", "number", "key", "code", "name", "uid", "uuid", "hash")
+WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+FEWEST = 5  # different ones, with two rows each on average
 
 
 def of(
@@ -92,3 +104,19 @@ def sentinels(rows: pd.DataFrame) -> Iterator[str]:
                     f"values, {low:.6g} to {high:.6g}, and may stand for missing: if so, leave the "
                     "cells empty"
                 )
+
+
+def owner(rows: pd.DataFrame) -> str | None:
+    """The first column that says whose each row is, where several rows are of one."""
+    return next((name for name in rows if _is_owner(rows[name])), None)
+
+
+def _is_owner(column: pd.Series) -> bool:
+    words = [word.lower() for word in WORDS.findall(str(column.name))]
+    whose = [word for word in words if word not in ADDED]
+    named = len(whose) == 1 and OWNER.fullmatch(whose[0])
+    numbered = "id" in words[-1:]
+    values = column.dropna()
+    if not (named or numbered) or (is_float_dtype(values) and (values % 1 != 0).any()):
+        return False
+    return FEWEST <= values.nunique() <= len(values) / 2

@@ -180,11 +180,22 @@ def notes(table: Table, columns: Columns, layout_notes: list[str]) -> list[str]:
         holes = used.isna().any(axis=1).sum()
         rows = f"{holes:,} of {len(used):,} rows"
         found.append(f"load.missing: {columns.missing}, as {rows} have missing values")
-    found.append(
-        "load.group: null; if rows belong together, such as those of one patient, name the "
-        "column that says so"
+    return [*found, _group(table.rows.drop(columns=columns.target))]
+
+
+def _group(others: pd.DataFrame) -> str:
+    """Whether rows may belong together."""
+    name = doubts.owner(others)
+    if name is None:
+        return (
+            "load.group: null; if rows belong together, such as those of one patient, name the "
+            "column that says so"
+        )
+    return (
+        f"load.group: null, so rows of one {name} may be on both sides, and the score would be "
+        f"optimistic: {others[name].nunique():,} in {others[name].count():,} rows; set `group: "
+        f"{name}` to keep them together"
     )
-    return found
 
 
 def _read_as(table: Table, columns: Columns) -> list[str]:

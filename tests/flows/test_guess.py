@@ -317,6 +317,35 @@ def test_a_few_words_that_make_numbers_words_are_told(project):
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "each", "is_owner"),
+    [
+        ("patient", "P{:03}", True),
+        ("Patient_ID", "{}", True),
+        ("customerId", "{}", True),
+        ("subjects", "S{}", True),
+        ("case_id", "{}", True),
+        ("patient age", "{}", False),
+        ("customer type", "t{}", False),
+        ("paid", "{}", False),
+    ],
+)
+def test_rows_of_one_patient_may_be_on_both_sides(project, name, each, is_owner):
+    lines = table(200, **{name: lambda row: each.format(row * 7 % 40)})
+    notes = new(project, "mine", str(put_csv(project.root / "own/in.csv", *lines))).notes
+    (said,) = [note for note in notes if note.startswith("load.group")]
+    expected = "load.group: null; if rows belong together"
+    if is_owner:
+        expected = f"load.group: null, so rows of one {name} may be on both sides, and the score"
+        assert f"optimistic: 40 in 200 rows; set `group: {name}`" in said
+    assert said.startswith(expected)
+
+
+@pytest.mark.parametrize("rows", [1, 100])
+def test_few_values_and_a_row_each_say_nothing_of_whose_rows_they_are(rows):
+    assert doubts.owner(pd.DataFrame({"patient": [row // rows for row in range(200)]})) is None
+
+
 def test_values_that_mostly_begin_as_numbers_are_nearly_numbers():
     rows = pd.DataFrame({"a": ["1", "2", "n/a"], "b": ["x", "1", "y"], "c": ["1", "2", "3"]})
     assert guessed.nearly_numbers(rows) == ["a has 'n/a' in row 3"]
