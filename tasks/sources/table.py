@@ -259,7 +259,7 @@ def _new_rows(
             "columns": {name: kind for name, kind in params.columns.items() if name in of_kind},
         }
     )
-    for part in reader.parts(place, params, ROWS):
+    for part in _without_totals(place, reader.parts(place, params, ROWS), schema):
         x, words = kinds.arrays({"new": place}, {"new": part}, of_kind, trained=True)
         y = part[params.target] if labelled else None
         if labelled and not classes:
@@ -267,3 +267,21 @@ def _new_rows(
             y = columns.numbers(place, y, "or take the column out", params.mark, unit)
         labels = None if y is None else y.to_numpy()
         yield New(x["new"], [f"{called} {row + 1}" for row in part.index], labels, words)
+
+
+def _without_totals(place: Place, parts: Iterator[Any], schema: dict[str, Any]) -> Iterator[Any]:
+    """The same parts, if the last rows do not sum up the others in a word that is new."""
+    import pandas as pd  # here: it takes a second to import
+
+    from tasks.sources import totals
+
+    part, before = next(parts, None), None
+    if part is None:
+        return
+    for following in parts:
+        yield part
+        part, before = following, part
+    last = part if before is None else pd.concat([before.astype(object), part.astype(object)])
+    known = [each["name"] for each in schema["columns"] if totals.among(each.get("words", []))]
+    totals.check(place, last.drop(columns=known))
+    yield part

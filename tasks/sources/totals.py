@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
@@ -34,9 +34,14 @@ def check(file: object, table: pd.DataFrame) -> None:
     rows = " and ".join(f"row {row:,} (`{cell}` in {column})" for row, column, cell in found)
     raise UserError(
         f"{file}: {rows} at the end of the table {'sum' if found[1:] else 'sums'} up the other "
-        "rows. Expected only rows to learn from: delete such lines. If one is a row as any other, "
+        "rows. Expected no sums among the rows: delete such lines. If one is a row as any other, "
         "move it up."
     )
+
+
+def among(words: Iterable[str]) -> bool:
+    """Whether a word says total, so that it is one of its column's own."""
+    return any(map(TOTAL.fullmatch, words))
 
 
 def _totals(table: pd.DataFrame) -> Iterator[tuple[int, str, str]]:

@@ -314,6 +314,28 @@ def test_a_schema_of_an_earlier_version_is_named(tmp_path):
         again(tmp_path, tmp_path / "in", old)
 
 
+@pytest.mark.parametrize(
+    "rows", [7, 8, 100]
+)  # in a part: the last row is alone in its part, or not
+def test_a_last_line_that_sums_up_is_no_new_row(tmp_path, monkeypatch, rows):
+    monkeypatch.setattr("tasks.sources.table.ROWS", rows)
+    lines = people()
+    params = of_csv(put_csv(tmp_path / "in.csv", *lines), columns=KINDS, missing="median")
+    *_, schema = made(tmp_path, params, "standard")
+    for name, row in (("sex", ",Total,,,"), ("age", "Total: 900,,,,")):
+        new = put_csv(tmp_path / "new.csv", *lines[:50], row)
+        with pytest.raises(UserError, match=rf"row 50 \(`Total.*in {name}\) at the end .* delete"):
+            again(tmp_path, new, schema)
+
+
+def test_a_word_such_as_total_that_the_training_rows_have_is_a_word(tmp_path):
+    lines = ["a,loss,y", *(f"{row},{('total', 'partial')[row % 2]},{row % 2}" for row in range(40))]
+    params = of_csv(put_csv(tmp_path / "in.csv", *lines), columns={"loss": "words"})
+    *_, schema = made(tmp_path, params, "standard")
+    new = put_csv(tmp_path / "new.csv", "a,loss", "1,partial", "2,total")
+    assert len(again(tmp_path, new, schema)[0]) == 2
+
+
 def test_a_row_that_is_longer_than_the_names_is_named_wherever_it_is(tmp_path):
     lines = people()
     params = of_csv(put_csv(tmp_path / "people.csv", *lines), columns=KINDS, missing="median")
