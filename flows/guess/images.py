@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
-from flows.guess import effort
+from flows.guess import doubts, effort
 from flows.guess.section import Proposal
 from flows.guess.values import IMAGES, SEED, SHARE, proposal, trained_on
 from tasks.core.folder import Folder
@@ -71,7 +72,10 @@ def look(folder: Folder, path: Path, chosen: dict[str, str]) -> Proposal | None:
     load["size"] = [min(LARGEST, side) for side in medians]
     load["color"] = "gray16" if seen.deep else "rgb" if seen.colored else "gray"
     arrays, names = images.listed(images.Params(**load), folder, seen.broken)
-    return _proposed(load, arrays, names, _notes(load, seen, len(files)))
+    labels = np.concatenate([arrays["y_train"], arrays["y_test"]])
+    classes = pd.DataFrame({"classes": np.array(names)[labels]})
+    notes = [*_notes(load, seen, len(files)), *doubts.alike(classes)]
+    return _proposed(load, arrays, names, notes)
 
 
 def _proposed(

@@ -502,6 +502,14 @@ def test_words_that_differ_in_case_or_blanks_alone_are_told(project):
     ]
 
 
+def test_folders_that_differ_in_blanks_alone_are_told(project):
+    for name in ("red cat", "red  cat", "dog"):
+        for number in range(5):
+            put_image(project.root / f"own/in/{name}/{number}.png", color=(number, 9, 9))
+    notes = new(project, "mine", str(project.root / "own/in")).notes
+    assert any("`red  cat` (5 rows) and `red cat` (5 rows) differ" in note for note in notes)
+
+
 def test_numbers_that_may_stand_for_missing_are_told(project):
     more = {
         "size": lambda row: -999 if row % 10 == 3 else 1.5 + row,
