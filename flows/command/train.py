@@ -31,6 +31,7 @@ from flows.engine.environment import KERAS, pin
 from flows.project import params
 from flows.project.changes import typed
 from flows.project.folder import Project
+from flows.project.tracked import check_here
 from flows.server import settings
 from flows.server.process import Server
 from tasks.core.code import code
@@ -96,7 +97,8 @@ def train(
     started = time.monotonic()
     chosen = project.read(pipeline)
     changes = typed(words or [], params.content(project.params_file), pipeline)
-    check_data(project, pipeline, changes.get("load", {}).get("path", chosen.load.path))
+    path = changes.get("load", {}).get("path")
+    check_data(project, pipeline, path or chosen.load.path, is_typed=path is not None)
     stop_when_nobody_reads()
     say(Text(pipeline, "bold"))
     plan_command.warn_of_losses(project)
@@ -129,9 +131,21 @@ def train(
     return 0
 
 
-def check_data(project: Project, pipeline: str, path: str) -> None:
-    """Refuse a `load.path` that leads nowhere before the server takes seconds to start."""
-    Place.named(path, Folder(project.data(pipeline))).there("your data")
+def check_data(project: Project, pipeline: str, path: str, is_typed: bool = False) -> None:
+    """Refuse a `load.path` that leads nowhere before the server takes seconds to start.
+
+    Args:
+        is_typed: whether it stands in the command, and not in params.yaml.
+    """
+    check_here(project, path)
+    place = Place.named(path, Folder(project.data(pipeline)))
+    is_with_dvc = place.path.with_name(f"{place.name}.dvc").is_file()
+    if is_typed and not is_with_dvc and not place.path.exists():
+        raise UserError(
+            f"load.path={path}: there is no {place}. Expected your data: correct the path that "
+            "you typed. A relative one begins at the project's folder."
+        )
+    place.there("your data")
 
 
 def begin(project: Project, verbose: bool) -> Server:

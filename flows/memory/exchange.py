@@ -26,6 +26,8 @@ from flows.memory.outputs import members
 from flows.memory.recall import Entry, read
 from flows.memory.repository import repository
 from flows.project.folder import Project
+from flows.project.steps import SWEEP, graph
+from flows.project.tracked import lacking
 from tasks.core.folder import md5
 from tasks.core.step import UserError, log
 
@@ -52,6 +54,7 @@ def push(project: Project) -> Moved:
     Raises:
         UserError: there is no remote, it cannot be used, or not all files arrived.
     """
+    _tell_what_is_not_looked_at(project)
     with repository(project) as repo:
         remote = _Remote(repo)
         lacking = {name: read(remote.here / name) for name in remote.known(there=False)}
@@ -73,6 +76,7 @@ def pull(project: Project) -> Moved:
     Raises:
         UserError: there is no remote, it cannot be used, or not all files arrived.
     """
+    _tell_what_is_not_looked_at(project)
     with (
         repository(project) as repo,
         tempfile.TemporaryDirectory(dir=repo.tmp_dir) as folder,  # on the disk of the notes
@@ -94,6 +98,12 @@ def pull(project: Project) -> Moved:
         files = _all(moved, AGAIN)
         _tell_what_is_nowhere(repo, remote)
     return Moved(files, len(entries))
+
+
+def _tell_what_is_not_looked_at(project: Project) -> None:
+    """Exports and sweeps are in a graph of their own, which a sparse checkout may not have."""
+    if said := lacking(project, graph(SWEEP)):
+        log.warning("exports, cards and sweeps are left out. %s", said)
 
 
 class _Remote:

@@ -22,6 +22,7 @@ from flows.memory import patches  # noqa: F401  # before DVC is used
 from flows.memory.local import settle, site
 from flows.project.folder import Project
 from flows.project.steps import graph
+from flows.project.tracked import lacking
 from tasks.core.step import UserError
 
 
@@ -78,7 +79,8 @@ def _plain(error: Exception, project: Project) -> Exception:
         name = Path(error.filename)
         shown = name.relative_to(project.root) if name.is_relative_to(project.root) else name
         return UserError(
-            f"There is no {shown}. Bring it back; or, if load.path names it, correct that in "
+            lacking(project, error.filename)
+            or f"There is no {shown}. Bring it back; or, if load.path names it, correct that in "
             "params.yaml."
         )
     if isinstance(error, IgnoreInCollectedDirError):
@@ -93,11 +95,11 @@ def _plain(error: Exception, project: Project) -> Exception:
         says = f"Another run is at work here. {error}".partition("\n\nIf there are no")[0]
         return Busy(says)
     if isinstance(error, DvcException):
-        return UserError(_advice(error))
+        return UserError(_advice(error, project))
     return error
 
 
-def _advice(error: DvcException) -> str:
+def _advice(error: DvcException, project: Project) -> str:
     unreadable = isinstance(error, ParseError | YAMLValidationError | YAMLFileCorruptedError)
     if unreadable and "dvc.lock" in str(error):
         return (
@@ -108,7 +110,8 @@ def _advice(error: DvcException) -> str:
         return "params.yaml needs a section `release:`. Write `release: {}` above `pipelines:`."
     if isinstance(error, MissingDataSource):
         data = str(error).partition(": ")[2].replace(",", "")  # all that it says
-        return f"There is no {data}. DVC keeps it: `dvc pull {data}` brings it."
+        kept = f"There is no {data}. DVC keeps it: `dvc pull {data}` brings it."
+        return lacking(project, data) or kept
     if isinstance(error, CacheLinkError):
         return (
             "DVC could not put files into their places. Is the disk full, or the folder "

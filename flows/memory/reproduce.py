@@ -16,7 +16,8 @@ from flows.memory.patches import restored, steps_run_here
 from flows.memory.records import check_record, check_restored
 from flows.memory.repository import Busy, others_may, repository, stage_of, target
 from flows.project.folder import Project
-from flows.project.steps import RELEASE, STEPS, SWEEP
+from flows.project.steps import RELEASE, STEPS, SWEEP, graph
+from flows.project.tracked import check_here
 
 OURS = (*STEPS, *RELEASE, SWEEP)
 UNCHANGED, RESTORED, RUN = "unchanged", "restored", "run"
@@ -40,6 +41,7 @@ def reproduce(
             recorded something else than what the step was made from.
         Exception: whatever `function` raises. The outputs of before are back then.
     """
+    check_here(project, graph(address.partition("@")[0]))
     try:
         return _brought(project, address, function, force)
     except Busy:  # the outputs are those of the other run
