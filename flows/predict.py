@@ -118,6 +118,8 @@ def answers(
         raise UserError(f"There is no {place}. Expected a file or a folder with new rows.")
     if not (place.path.is_file() or place.path.is_dir()):
         raise UserError(f"{place} is no file, which can be read twice. Save the rows in one.")
+    if place.path.is_file() and not place.path.stat().st_size:
+        raise UserError(f"{place} is empty. Expected new rows.")
     if place.path.resolve() == (project.root / chosen.load.path).resolve():
         log.warning(
             "%s was trained on rows of %s: answers to them say little of new rows. The score of "

@@ -41,9 +41,8 @@ def read(
             "earlier version. Train again."
         )
     source = _source(place, schema)
-    tables = (csv, parquet)
-    if source not in (images, *tables) and place.path.is_dir():
-        raise UserError(f"{place} is a folder. Expected a file of the kind that was trained on.")
+    if source is not images and place.path.is_dir() and not _in_parts(source, place):
+        raise UserError(f"{place} is a folder. Expected {_file_for(source)}.")
     encoding = Encoding.from_json(schema) if "columns" in schema else None
     scaling = Scaling.from_json(schema["scaling"])
 
@@ -66,6 +65,21 @@ def read(
         log.warning(
             "%s: %d of %d rows have a word that few or no training rows have", name, count, rows
         )
+
+
+def _in_parts(source: Any, place: Place) -> bool:
+    """Whether a folder has a table in parts."""
+    ending = {csv: ".csv", parquet: ".parquet"}.get(source)
+    return ending is not None and bool(in_parts(place, ending))
+
+
+def _file_for(source: Any) -> str:
+    if source in (csv, parquet):
+        return (
+            "a CSV or Parquet file with the columns of the training rows, or a folder of parts of "
+            "one, such as part-0.csv, and of nothing else"
+        )
+    return "a file of the kind that was trained on"
 
 
 def _in_blocks(parts: Iterator[New]) -> Iterator[New]:

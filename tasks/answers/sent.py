@@ -14,6 +14,7 @@ from tasks.rows.encoding import Encoding
 from tasks.rows.scaling import Scaling
 from tasks.sources import csv, images, scale
 from tasks.sources.base import New, Place
+from tasks.sources.table import plain
 
 REQUEST = "the request"  # what messages call it
 
@@ -90,7 +91,16 @@ class Reader:
             return self.array(_numbers(rows, self.expected))
         if not all(isinstance(row, dict) for row in rows):
             raise UserError(f"A row is no object. Expected {self.expected}.")
-        return self._finished(Place.sent(b"", REQUEST), csv.records(rows, self.schema))
+        named = [self._named(row) for row in rows]
+        return self._finished(Place.sent(b"", REQUEST), csv.records(named, self.schema))
+
+    def _named(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A row by the names of the training, where its own look the same."""
+        names = [column["name"] for column in self.schema["columns"]]
+        if all(name in row for name in names):
+            return row
+        known = {plain(name): name for name in names}
+        return {known.get(plain(name), name): value for name, value in row.items()} | row
 
     def array(self, x: np.ndarray) -> Rows:
         """Rows as the training had them before scaling, (rows, *shape)."""

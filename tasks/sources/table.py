@@ -8,6 +8,7 @@ files, what is `EXPECTED`, in words, `names(file, params)` of the columns, and
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Iterator
 from typing import Annotated, Any, Literal
 
@@ -241,27 +242,26 @@ def _new_rows(
     of_kind = {column["name"]: column["kind"] for column in schema["columns"]}
     place.existing("a table with the columns of the training rows", folder=False)
     there = reader.names(place, params)
-    absent = [name for name in of_kind if name not in there]
-    if absent:
-        raise UserError(
-            f"{place}: no column{'s' * (len(absent) > 1)} {some(absent)}. The model was trained "
-            f"with the columns {some(list(of_kind))}. This file has {some(there)}."
-        )
-
-    labelled = params.target in there
+    called_here = _called_here(list(of_kind), place, there)
+    target = _same(params.target, there)
+    labelled = target is not None
     classes = labelled and params.task == "classes"
+    trained = {here: name for name, here in called_here.items()}
     params = params.model_copy(
         update={
-            "target": params.target if labelled else None,
+            "target": target,
             "task": "classes" if classes else "regression",
             "group": None,
             "ignore": [name or f"Unnamed: {number}" for number, name in enumerate(there)],
-            "columns": {name: kind for name, kind in params.columns.items() if name in of_kind},
+            "columns": {
+                called_here[name]: kind for name, kind in params.columns.items() if name in of_kind
+            },
         }
     )
-    for part in _without_totals(place, reader.parts(place, params, ROWS), schema):
+    parts = (part.rename(columns=trained) for part in reader.parts(place, params, ROWS))
+    for part in _without_totals(place, parts, schema):
         x, words = kinds.arrays({"new": place}, {"new": part}, of_kind, trained=True)
-        y = part[params.target] if labelled else None
+        y = part[target] if labelled else None
         if labelled and not classes:
             unit = schema["load"].get("target_unit", "")
             y = columns.numbers(place, y, "or take the column out", params.mark, unit)
@@ -285,3 +285,42 @@ def _without_totals(place: Place, parts: Iterator[Any], schema: dict[str, Any]) 
     known = [each["name"] for each in schema["columns"] if totals.among(each.get("words", []))]
     totals.check(place, last.drop(columns=known))
     yield part
+
+
+def _called_here(names: list[str], place: Place, there: list[str]) -> dict[str, str]:
+    """What a file calls the columns of the training rows.
+
+    Raises:
+        UserError: it has not all of them.
+    """
+    if not there:
+        raise UserError(f"{place} is empty. Expected the columns {some(names)}, and rows.")
+    others = [other for other in there if other not in names]
+    same = {name: name if name in there else _same(name, others) for name in names}
+    found = {name: here for name, here in same.items() if here is not None}
+    absent = [name for name in names if name not in found]
+    if absent:
+        hints = [
+            f" Is `{other}` the column {name}? Rename it."
+            for name in absent
+            for other in others
+            if plain(other).casefold() == plain(name).casefold()
+        ]
+        raise UserError(
+            f"{place}: no column{'s' * (len(absent) > 1)} {some(absent)}. The model was trained "
+            f"with the columns {some(names)}. This file has {some(there)}.{''.join(hints)}"
+        )
+    return found
+
+
+def _same(name: str | None, there: list[str]) -> str | None:
+    """The one of some names that looks the same: in Unicode an umlaut can be one sign or two."""
+    if name is None or name in there:
+        return name
+    alike = [other for other in there if plain(other) == plain(name)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def plain(name: str) -> str:
+    """A column's name without blanks around it, composed (NFC)."""
+    return unicodedata.normalize("NFC", name).strip()

@@ -10,7 +10,7 @@ import pandas as pd
 from tasks.core.step import UserError
 from tasks.sources import dialect
 from tasks.sources.base import Place
-from tasks.sources.table import check_columns
+from tasks.sources.table import check_columns, plain
 
 Params = Any  # of csv.py, which imports this file
 
@@ -32,9 +32,10 @@ def check_separator(file: Place, params: Params, expected: set[str]) -> None:
     """Say it if the names are there, and something else stands between them."""
     if not file.path.exists() or file.path.is_dir():
         return
-    there = names(file, params)
+    there = [name for name in names(file, params) if name != dialect.ROW_NAMES]
     for other in dialect.SEPARATORS if len(there) == 1 else ():
-        if other in there[0] and expected <= set(there[0].split(other)):
+        found = {plain(name) for name in there[0].split(other)}
+        if other in there[0] and {plain(name) for name in expected} <= found:
             raise UserError(
                 f"{file}: {_named(other)} stands between its values. Expected "
                 f"{_named(params.separator)}, as in the training rows: save it so."

@@ -344,3 +344,59 @@ def test_a_row_that_is_longer_than_the_names_is_named_wherever_it_is(tmp_path):
         longer = [*lines[:row], lines[row] + ",9", *lines[row + 1 :]]
         with pytest.raises(UserError, match=r"more values than there are names|Expected 5 fields"):
             again(tmp_path, put_csv(tmp_path / "new.csv", *longer), schema)
+
+
+@pytest.fixture
+def flats(tmp_path) -> tuple[Path, dict]:
+    """A model of a table, and its folder."""
+    lines = ["Fl\u00e4che,Baujahr,y"]
+    lines += [f"{30 + row},{1950 + row},{row % 2}" for row in range(40)]
+    params = of_csv(put_csv(tmp_path / "flats.csv", *lines))
+    _, _, schema = made(tmp_path, params, "standard")
+    return tmp_path, schema
+
+
+NAMES = {
+    "composed otherwise": "Fla\u0308che,Baujahr",
+    "blanks": " Fl\u00e4che,Baujahr ",
+    "the target, too": "Fl\u00e4che,Baujahr, y",
+}
+
+
+@pytest.mark.parametrize("names", NAMES)
+def test_columns_whose_names_look_the_same_are_the_same(flats, names):
+    tmp_path, schema = flats
+    label = ",1" if "y" in NAMES[names].split(",")[-1] else ""
+    usual = put_csv(tmp_path / "usual.csv", "Fl\u00e4che,Baujahr", "40,1970")
+    other = put_csv(tmp_path / "other.csv", NAMES[names], f"40,1970{label}")
+
+    expected, found = again(tmp_path, usual, schema), again(tmp_path, other, schema)
+    np.testing.assert_array_equal(found[0], expected[0])
+    assert (found[2] is not None) == bool(label)
+
+    row = dict(zip(NAMES[names].split(",")[:2], (40, 1970), strict=True))
+    sent = Reader(schema, Folder(tmp_path / "out")).values([row], most=1)
+    np.testing.assert_array_equal(sent.x, [[40, 1970]])
+
+
+REFUSED = {
+    "another case": ("fl\u00e4che,Baujahr\n40,1970", r"no column Fl.*Is `fl\u00e4che` the column"),
+    "empty": ("", r"in\.csv is empty\. Expected the columns Fl"),
+    "semicolons": ("Fl\u00e4che;Baujahr\n40;1970\n41;1971", r"`;` stands between its values"),
+    "and decimal commas": ("Fl\u00e4che;Baujahr\n4,0;1970\n4,1;1971", r"`;` stands between"),
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_what_is_wrong_with_the_names_is_said(flats, why):
+    (tmp_path, schema), (text, says) = flats, REFUSED[why]
+    (tmp_path / "in.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=says):
+        again(tmp_path, tmp_path / "in.csv", schema)
+
+
+def test_a_folder_that_is_no_table_in_parts_is_refused_as_one(flats):
+    tmp_path, schema = flats
+    with pytest.raises(UserError, match=r"is a folder\. Expected a CSV or Parquet file") as told:
+        again(tmp_path, tmp_path, schema)
+    assert "params.yaml" not in str(told.value)

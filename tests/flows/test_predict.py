@@ -136,6 +136,7 @@ def test_without_a_file_the_first_answers_are_shown(workspace):
     ("arguments", "says"),
     [
         (["linear", "nowhere.csv"], "There is no nowhere.csv. Expected a file or a folder"),
+        (["linear", "empty.csv"], "empty.csv is empty. Expected new rows."),
         (["linear", "dvc.yaml"], "Expected a .csv file with 1 numbers in each row"),
         (["linear", "one.csv", "--to", "no/where.csv"], "there is no folder no. Make it first."),
         (["linear", "one.csv", "--to", "data"], "--to data is a folder. Expected a name for a"),
@@ -147,6 +148,7 @@ def test_without_a_file_the_first_answers_are_shown(workspace):
 )
 def test_what_cannot_be_answered_is_one_line(workspace, arguments, says):
     (workspace.path / "one.csv").write_text("10\n")
+    (workspace.path / "empty.csv").touch()
     said = workspace.run("python", "-m", "flows", "predict", *arguments, code=1)
     assert says in " ".join(said.split())
     assert "Traceback" not in said
