@@ -6,10 +6,12 @@ answers = predict("fashion", "photos")
 
 from __future__ import annotations
 
+import json
+import logging
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,10 +31,12 @@ if TYPE_CHECKING:
     from tasks.answers.summary import Part
     from tasks.drift.watch import Watch
 
+DATES = ("date", "datetime", "datetime64")  # what pandas calls a column of them
+
 
 def predict(
     pipeline: str,
-    data: str | Path | pd.DataFrame | np.ndarray,
+    data: str | Path | pd.DataFrame | list[dict[str, Any]] | np.ndarray,
     project: Project | None = None,
     exported: bool = False,
 ) -> pd.DataFrame:
@@ -41,7 +45,8 @@ def predict(
     Args:
         pipeline: its name in `params.yaml`; it must have been trained.
         data: a file or a folder of the kind that the pipeline was trained on, or one image; of a
-            table also a data frame with its columns, of images or NumPy files an array of rows.
+            table also a data frame with its columns, or a list of rows, each a dictionary; of
+            images or NumPy files an array of rows.
         project: this one, unless told otherwise.
         exported: whether the exported model is asked, which needs no TensorFlow. Its answers are
             those of the trained model but for the last digits.
@@ -55,14 +60,19 @@ def predict(
     """
     import pandas as pd  # here: it takes a second to import
 
-    with _in_a_file(data) as place:
-        parts = answers(project or Project.here(), pipeline, place, exported=exported)
+    project = project or Project.here()
+    with _in_a_file(data, project.data(pipeline)) as place:
+        parts = answers(project, pipeline, place, exported=exported)
         return pd.concat([part.told for part in parts], ignore_index=True)
 
 
 @contextmanager
-def _in_a_file(data: Any) -> Iterator[Place]:
-    """The data; rows in memory as a file, so that one reader reads them all."""
+def _in_a_file(data: Any, model: Path) -> Iterator[Place]:
+    """The data; rows in memory as a file, so that one reader reads them all.
+
+    Args:
+        model: the pipeline's folder.
+    """
     if isinstance(data, str | Path):
         yield place_of(Path(data))
         return
@@ -70,11 +80,14 @@ def _in_a_file(data: Any) -> Iterator[Place]:
     import numpy as np
     import pandas as pd
 
+    if isinstance(data, list) and data and all(isinstance(row, dict) for row in data):
+        data = pd.DataFrame(data, dtype=object)  # a number stays whole beside a missing one
+
     with tempfile.TemporaryDirectory() as folder:
         if isinstance(data, pd.DataFrame):
             file = Path(folder, "rows.parquet")
             try:
-                data.to_parquet(file, index=False)
+                _with_dates(data, model).to_parquet(file, index=False)
             except (ValueError, TypeError) as error:  # such as numbers and words in one column
                 raise UserError(f"The data frame cannot be read: {error}") from None
         elif isinstance(data, np.ndarray):
@@ -82,9 +95,26 @@ def _in_a_file(data: Any) -> Iterator[Place]:
             np.savez(file, x=data)
         else:
             raise UserError(
-                f"The data are a {type(data).__name__}. Expected a path, a data frame or an array."
+                f"The data are a {type(data).__name__}. Expected a path, a data frame, a list of "
+                "dictionaries or an array."
             )
         yield Place(file, "the data")
+
+
+def _with_dates(frame: pd.DataFrame, model: Path) -> pd.DataFrame:
+    """A data frame whose dates are written as in the training rows, if those had a format."""
+    import pandas as pd
+
+    columns: list[dict[str, str]] = []
+    with suppress(OSError, ValueError):  # which is said when the model is asked
+        columns = json.loads((model / "schema.json").read_bytes()).get("columns", [])
+    written = {}
+    for column in columns:
+        name, form = column["name"], column["kind"].removeprefix("date").strip()
+        is_date = form != column["kind"] and form and name in frame
+        if is_date and pd.api.types.infer_dtype(frame[name]) in DATES:
+            written[name] = pd.to_datetime(frame[name]).dt.strftime(form)
+    return frame.assign(**written)
 
 
 def place_of(data: Path) -> Place:
@@ -154,6 +184,8 @@ def _trained(folder: Folder, chosen: Any) -> Ask:
     pin("evaluate", chosen)
     from tasks.scores import asking  # here: TensorFlow takes seconds to import
 
+    # It warns of each model after some that were asked in one process, of which nothing is wrong.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return asking.asker(asking.load(folder))
 
 

@@ -174,6 +174,8 @@ def _table(part: pd.DataFrame) -> Table:
 
 
 def _cell(name: Any, value: Any) -> str:
+    if value is None or value != value:  # a label that is missing
+        return ""
     if str(name).endswith("confidence"):
         return f"{value:.1%}"
     return readable(digits(value, 6) if isinstance(value, float) else str(value))

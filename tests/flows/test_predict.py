@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
+from flows.command.predict import _cell
 from flows.predict import _asked, predict
 from flows.project.folder import Project
 from tasks.core.step import UserError
@@ -130,6 +131,11 @@ def test_without_a_file_the_first_answers_are_shown(workspace):
     said = workspace.run(*PREDICT, "many.csv")
     assert said.count("row ") == 10
     assert "20 more: --to answers.csv writes them all" in said
+
+
+@pytest.mark.parametrize(("value", "shown"), [(None, ""), (np.nan, ""), (0.5, "0.5"), ("b", "b")])
+def test_a_label_that_is_missing_is_an_empty_cell(value, shown):
+    assert _cell("actual", value) == shown
 
 
 @pytest.mark.parametrize(
