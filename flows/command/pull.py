@@ -7,7 +7,7 @@ import argparse
 from rich.console import Console
 from rich.text import Text
 
-from flows.command.terminal import plain_errors, say
+from flows.command.terminal import counted, plain_errors, say
 from flows.project.folder import Project
 
 
@@ -19,5 +19,5 @@ def main(arguments: list[str]) -> int:
 
         with Console(stderr=True).status("comparing with DVC's remote"):
             files, runs = pull(Project.here())
-        say(Text(f"took {files} files of {runs} runs"))
+        say(Text(f"took {counted(files, 'file')} of {counted(runs, 'run')}"))
     return end.code

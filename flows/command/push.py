@@ -7,7 +7,7 @@ import argparse
 from rich.console import Console
 from rich.text import Text
 
-from flows.command.terminal import plain_errors, say
+from flows.command.terminal import counted, plain_errors, say
 from flows.project.folder import Project
 
 
@@ -19,5 +19,6 @@ def main(arguments: list[str]) -> int:
 
         with Console(stderr=True).status("comparing with DVC's remote"):
             files, runs = push(Project.here())
-        say(Text(f"sent {files} files of {runs} runs. git carries the rest: commit, and git push"))
+        sent = f"sent {counted(files, 'file')} of {counted(runs, 'run')}"
+        say(Text(f"{sent}. git carries the rest: commit, and git push"))
     return end.code

@@ -12,6 +12,7 @@ from flows.command.help import Help
 from flows.command.terminal import (
     GRAY,
     ORANGE,
+    counted,
     plain_errors,
     say,
     stop_when_nobody_reads,
@@ -96,7 +97,8 @@ def show_plan(project: Project, chosen: Sweep) -> None:
     """Say what would be tried."""
     asked, now = chosen.params, chosen.sections({})
     rounds = -(-asked.trials // asked.round)
-    say(Text(f"{asked.trials} trials in {rounds} rounds, search {asked.search}", "bold"))
+    said = f"{counted(asked.trials, 'trial')} in {counted(rounds, 'round')}"
+    say(Text(f"{said}, search {asked.search}", "bold"))
     say(Text(f"the best has the {'highest' if chosen.maximize else 'lowest'} {asked.objective}"))
     if asked.halving:
         steps = ", then the best of them ".join(str(epochs) for epochs in asked.halving)
@@ -134,7 +136,7 @@ def sweep(project: Project, chosen: Sweep, options: argparse.Namespace) -> int:
     check_data(project, chosen.name, project.read(chosen.name).load.path)
     stop_when_nobody_reads()
     asked = chosen.params
-    say(Text(f"{chosen.name}: {asked.trials} trials in rounds of {asked.round}", "bold"))
+    say(Text(f"{chosen.name}: {counted(asked.trials, 'trial')} in rounds of {asked.round}", "bold"))
     server = begin(project, options.verbose)
 
     from flows import sweep as flow  # here: Prefect takes seconds, in which the server starts

@@ -88,6 +88,11 @@ def say(line: Text, indent: int = 0) -> None:
         head = Text(" " * indent)
 
 
+def counted(count: int, what: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
 def stop_when_nobody_reads() -> None:
     """Let a closed pipe, as `head` leaves it, stop the run as Ctrl-C does."""
     console = rich.get_console()

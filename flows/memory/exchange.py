@@ -241,5 +241,6 @@ def _all(moved: list[TransferResult], advice: str) -> int:
     failed = {str(each.value) for part in moved for each in part.failed}
     if failed:
         names = ", ".join(sorted(failed)[:3])
-        raise UserError(f"{len(failed)} files did not get through: {names}. {advice}")
+        count = f"{len(failed)} file{'s' * (len(failed) > 1)}"
+        raise UserError(f"{count} did not get through: {names}. {advice}")
     return sum(len(part.transferred) for part in moved)

@@ -26,16 +26,18 @@ def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:
         UserError: the file has other than one number for each feature.
     """
     (features,) = schema["input_shape"]
-    expected = f"a .csv file with {features} numbers in each row, or an .npz file with x"
+    numbered = f"{features} number{'s' * (features > 1)}"
+    expected = f"a .csv file with {numbered} in each row, or an .npz file with x"
     file = place.existing(expected, folder=False)
     with dialect.understood(file, file.path, expected):
         first = next(iter(dialect.records(file.path, ",", 1)), [])
         named = not all(map(numbers.is_plain, first))
         for part in dialect.frame(file.path, ",", named, chunksize=ROWS):
             if part.shape[1] != features:
+                values = f"{part.shape[1]} value{'s' * (part.shape[1] > 1)}"
                 raise UserError(
-                    f"{file}: a row has {part.shape[1]} values. The model was trained on "
-                    f"{features}. Expected {expected}."
+                    f"{file}: a row has {values}. The model was trained on {features}. Expected "
+                    f"{expected}."
                 )
             x = scale.as_trained(file, _numbers(file, part), schema)
             yield New(x, [f"row {row + 1}" for row in part.index], None)

@@ -120,7 +120,7 @@ class Reader:
             return "CSV with a row of column names, or JSON objects with a value for each column"
         shape = tuple(self.schema["input_shape"])
         if self.takes_text:
-            return f"rows of {shape[0]} numbers, as CSV or as JSON arrays"
+            return f"rows of {shape[0]} number{'s' * (shape[0] > 1)}, as CSV or as JSON arrays"
         arrays = f"JSON arrays of the shape {shape}"
         return f"an image file, or {arrays}" if self.takes_images else arrays
 

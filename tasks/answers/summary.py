@@ -52,5 +52,6 @@ class Summary:
         elif score.rows:
             found.append(f"mean squared error {digits(score.squares / score.rows)}")
         if score.unknown:
-            found.append(f"{score.unknown:,} rows have a label that the training did not see")
+            have = "row has" if score.unknown == 1 else "rows have"
+            found.append(f"{score.unknown:,} {have} a label that the training did not see")
         return found

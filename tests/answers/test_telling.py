@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tasks.answers.score import Score
+from tasks.answers.summary import Part, Summary
 from tasks.answers.telling import told
 from tasks.sources.base import New
 
@@ -80,3 +81,11 @@ def test_a_regression_tells_a_number_and_its_squared_error():
     score = Score()
     score.add(answers)
     assert score.squares / score.rows == 2
+
+
+@pytest.mark.parametrize(("labels", "says"), [("39", "1 row has"), ("99", "2 rows have")])
+def test_labels_that_the_training_did_not_see_are_counted(labels, says):
+    rows = new(2, np.array(list(labels), dtype=object))
+    summary = Summary()
+    summary.add(Part(told(np.eye(4)[:2], rows, CLASSES), rows))
+    assert f"{says} a label that the training did not see" in summary.lines()

@@ -143,7 +143,7 @@ def test_a_label_that_is_missing_is_an_empty_cell(value, shown):
     [
         (["linear", "nowhere.csv"], "There is no nowhere.csv. Expected a file or a folder"),
         (["linear", "empty.csv"], "empty.csv is empty. Expected new rows."),
-        (["linear", "dvc.yaml"], "Expected a .csv file with 1 numbers in each row"),
+        (["linear", "dvc.yaml"], "Expected a .csv file with 1 number in each row"),
         (["linear", "one.csv", "--to", "no/where.csv"], "there is no folder no. Make it first."),
         (["linear", "one.csv", "--to", "data"], "--to data is a folder. Expected a name for a"),
         (["linear", "one.csv", "--to", "one.csv"], "one.csv is the file with the rows. Take"),

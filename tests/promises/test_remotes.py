@@ -86,7 +86,7 @@ def test_a_note_that_was_lost_or_damaged_at_the_remote_is_sent_again(ours, tmp_p
     note_here = theirs.path / ".dvc/cache" / note.relative_to(tmp_path / "remote")
     assert not note_here.exists(), "half a note is none"
 
-    assert "of 1 runs" in ours.run(*PUSH)
+    assert "of 1 run." in ours.run(*PUSH)
     assert note.read_bytes() == before
 
 
@@ -123,7 +123,7 @@ def test_a_damaged_file_of_ones_own_cache_is_taken_anew(ours, tmp_path):
     kept.chmod(0o600)
     kept.write_bytes(kept.read_bytes()[:-1] + b"x")
     (theirs.path / "data/linear/model.keras").unlink()
-    assert "took 1 files" in theirs.run(*PULL)
+    assert "took 1 file " in theirs.run(*PULL)
     assert theirs.bytes("linear") == ours.bytes("linear")
 
 
@@ -144,9 +144,9 @@ def test_a_file_of_a_folder_that_the_remote_has_lost_is_sent_again(ours, tmp_pat
     (lost,) = (file for file in files if file.read_bytes() == b"part a")
     lost.unlink()
     said = theirs.run(*PULL, code=1)
-    assert f"1 files did not get through: {lost.parent.name}{lost.name}. The others" in said
+    assert f"1 file did not get through: {lost.parent.name}{lost.name}. The others" in said
     assert theirs.bytes("linear").items() <= ours.bytes("linear").items()
-    assert "sent 1 files" in ours.run(*PUSH)
+    assert "sent 1 file " in ours.run(*PUSH)
     theirs.run(*PULL)
     assert (theirs.path / "datasets/parts/a").read_text() == "part a"
 
