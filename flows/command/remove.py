@@ -7,6 +7,7 @@ import shlex
 import sys
 
 from flows.command.help import Help
+from flows.memory import champions
 from flows.project import artifacts, edit
 from flows.project.folder import Project
 from tasks.core.step import UserError
@@ -15,8 +16,8 @@ EXAMPLE = """\
 example:
   python -m flows remove digits
 
-Its section is removed from params.yaml, and nothing else is changed. Its results stay in
-data/digits until you delete them."""
+Its section in params.yaml is removed, and its export's entry in dvc.yaml; nothing else is changed.
+Its results stay in data/digits until you delete them, and its champion in git's tags."""
 PARTS = ("sweeps", "release")  # of params.yaml, that may name it too
 
 
@@ -37,16 +38,19 @@ def main(arguments: list[str]) -> int:
 
     project = Project.here()
     try:
-        remove(project, options.name)
+        files = remove(project, options.name)
     except (UserError, OSError) as error:
         print(f"error {error}", file=sys.stderr)
         return 1
-    print(told(project, options.name))
+    print(told(project, options.name, files))
     return 0
 
 
-def remove(project: Project, name: str) -> None:
+def remove(project: Project, name: str) -> list[str]:
     """Take a pipeline out of params.yaml, with its sweep and its release; other bytes stay.
+
+    Returns:
+        The files that were changed: params.yaml, and dvc.yaml if it named an export.
 
     Raises:
         UserError: there is no such pipeline, or it cannot be taken out by itself. Nothing was
@@ -60,13 +64,24 @@ def remove(project: Project, name: str) -> None:
         return edit.without(text, name)
 
     edit.change(project.params_file, shorter)
-    artifacts.remove(project, name)
+    return [edit.FILE] + ["dvc.yaml"] * artifacts.remove(project, name)
 
 
-def told(project: Project, name: str) -> str:
+def told(project: Project, name: str, files: list[str]) -> str:
     """What a person sees: what is left of the pipeline, and how to delete it."""
-    done = f"{name} is no longer in {edit.FILE}."
+    done = f"{name} is no longer in {' and '.join(files)}."
+    if champion := _champion(project, name):
+        done += f" Its champion {champion} stays in git's tags: `git tag --list '{name}[@#]*'`."
     if not project.data(name).is_dir():
         return done
     folder = shlex.quote(f"data/{name}")
     return f"{done} What it made is still there. To delete it:\nrm -r {folder}"
+
+
+def _champion(project: Project, name: str) -> str | None:
+    """The version in use; None if there is none, or no git."""
+    try:
+        champion = champions.read(project, name).champion
+    except (UserError, OSError):
+        return None
+    return champion.version if champion else None

@@ -21,17 +21,21 @@ def add(project: Project, pipeline: str) -> None:
     _change(project, lambda entries: entries + ENTRY.format(pipeline), pipeline, there=False)
 
 
-def remove(project: Project, pipeline: str) -> None:
-    """Take the entry of a pipeline out."""
-    _change(project, lambda entries: _entry(pipeline).sub("", entries), pipeline, there=True)
+def remove(project: Project, pipeline: str) -> bool:
+    """Take the entry of a pipeline out; whether there was one."""
+    return _change(project, lambda entries: _entry(pipeline).sub("", entries), pipeline, there=True)
 
 
 def _entry(pipeline: str) -> re.Pattern[str]:
     return re.compile(rf"^  {re.escape(pipeline)}:\n(?:    .*\n)*", re.MULTILINE)
 
 
-def _change(project: Project, changed: Callable[[str], str], pipeline: str, there: bool) -> None:
-    """Change the entries, if that of the pipeline is there or not, as it is expected to be."""
+def _change(project: Project, changed: Callable[[str], str], pipeline: str, there: bool) -> bool:
+    """Change the entries, if that of the pipeline is there or not, as it is expected to be.
+
+    Returns:
+        Whether dvc.yaml has changed.
+    """
 
     def other(text: str) -> str:
         part = PART.search(text)
@@ -42,5 +46,8 @@ def _change(project: Project, changed: Callable[[str], str], pipeline: str, ther
         return f"{text[: part.start()]}{head}\n{entries}{text[part.end() :]}"
 
     file = project.root / "dvc.yaml"
-    if file.is_file():
-        edit.change(file, other)
+    if not file.is_file():
+        return False
+    before = file.read_bytes()
+    edit.change(file, other)
+    return file.read_bytes() != before

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import subprocess
 
 import pytest
 from ruamel.yaml import YAML
@@ -15,6 +17,7 @@ from flows.project.folder import Project
 from tasks.core.step import UserError
 from tests.support.own import put_csv, table
 from tests.support.project import PARAMS, new_project
+from tests.support.promoted import commit, git
 
 # A section between two others, in `{}`; what must go with it, then what must stay, as comments.
 AROUND = """\
@@ -145,6 +148,22 @@ def test_what_it_made_stays_and_the_command_says_how_to_delete_it(project, capsy
 def test_what_was_never_run_has_nothing_to_delete(project, capsys):
     assert command.main(["linear"]) == 0
     assert capsys.readouterr().out == "linear is no longer in params.yaml.\n"
+
+
+def test_each_file_that_was_changed_and_a_champion_are_named(project, capsys):
+    entry = "  linear:\n    path: data/linear/export\n    type: model\n"
+    (project.root / "dvc.yaml").write_text(f"stages: {{}}\nartifacts:\n{entry}")
+    git(project, "init", "-q")
+    commit(project)
+    for tag in ("linear@v0.0.1", "linear#champion#1"):
+        git(project, "tag", "-a", tag, "-m", "Better")
+
+    assert command.main(["linear"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("linear is no longer in params.yaml and dvc.yaml. Its champion v0.0.1 ")
+    _, told, _ = said.split("`")
+    shown = subprocess.run(shlex.split(told), cwd=project.root, capture_output=True, text=True)
+    assert shown.stdout.split() == ["linear#champion#1", "linear@v0.0.1"]
 
 
 def test_a_pipeline_that_is_not_there_is_refused_and_nothing_is_written(project, capsys):
