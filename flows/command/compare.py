@@ -11,6 +11,7 @@ from rich.text import Text
 
 from flows.command.terminal import GRAY, plain_errors, say
 from flows.engine import experiment
+from flows.engine.copies import call
 from flows.engine.experiment import Result
 from flows.project import edit
 from flows.project.changes import between, text_with
@@ -25,6 +26,9 @@ TRAIN = "python -m flows train "
 DRAWN = 10  # trainings in a picture: it has as many colors
 MORE = "To use the parameters of one: python -m flows compare {0} --apply NAME"
 NONE_YET = "No experiment yet. To make one: python -m flows train {0} fit.epochs=3"
+COLLEAGUES = """
+Those of colleagues: dvc exp list --all-commits --name-only {0} lists them, and
+dvc exp pull {0} NAME brings one, on the commit that it started from"""
 OTHER_DATA = "other data: not comparable"
 
 
@@ -107,6 +111,9 @@ def show(project: Project, pipeline: str) -> dict[str, Result]:
     for name in order:
         say(_row(name, found[name], here, columns, width), len(head))
     say(Text(f"\n{(MORE if some else NONE_YET).format(pipeline)}", GRAY))
+    remotes = call(project.root, "git", "remote").split()
+    if remotes and not some:
+        say(Text(COLLEAGUES.strip().format("origin" if "origin" in remotes else remotes[0]), GRAY))
     return {name: found[name] for name in order}
 
 

@@ -105,3 +105,15 @@ def test_dvcs_own_command_shows_the_same(workspace):
 def test_without_validation_rows_it_says_what_to_do(workspaces):
     said = workspaces("uncompared").run(*COMPARE, code=1)
     assert "No run of linear has a score on validation rows. Hold some out with" in said
+
+
+def test_a_clone_without_experiments_is_told_how_to_get_those_of_others(workspaces):
+    made = workspaces("unshared")
+    (made.path / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
+    score(made, 0.5)
+    assert "dvc exp pull" not in made.run(*COMPARE)
+
+    made.run("git", "remote", "add", "origin", "elsewhere")
+    said = made.run(*COMPARE)
+    assert "No experiment yet. To make one: python -m flows train linear" in said
+    assert "dvc exp pull origin NAME" in said
