@@ -134,9 +134,16 @@ def _compared(now: dict, before: dict) -> str:
 
 
 def _flat(numbers: dict) -> dict:
-    """The answers of `predict` one by one."""
-    points = {f"y at x = {x}": y for x, y in numbers.get("predict", {}).items()}
-    return {name: value for name, value in numbers.items() if name != "predict"} | points
+    """Each number by a name of its own: answers of `predict`, scores of baselines, too."""
+    found = {}
+    for name, value in numbers.items():
+        if not isinstance(value, dict):
+            found[name] = value
+        elif name == "predict":
+            found |= {f"y at x = {x}": y for x, y in value.items()}
+        else:
+            found |= {f"{name}: {key}": each for key, each in _flat(value).items()}
+    return found
 
 
 def _found(folder: Path) -> list[dict]:
@@ -170,7 +177,8 @@ def _rows(check: dict) -> str:
 def _origin(project: Project, pipeline: str, run: Run) -> Iterator[str]:
     """Where the result comes from: data, commit, steps, parameters."""
     commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=40"],
+        # No tag: those of champions name another pipeline's model.
+        ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
         cwd=project.root,
         capture_output=True,
         encoding="utf-8",

@@ -127,7 +127,8 @@ def _tell_not_run(client: SyncPrefectClient, step: State) -> None:
 
 def titled(name: str, state: State) -> str:
     """A run's name with its result, as lists do not show a state's message."""
-    return textwrap.shorten(f"{name}: {state.message}", LONGEST, placeholder=" ...")
+    says = (state.message or "").removeprefix(f"{name} ")
+    return textwrap.shorten(f"{name}: {says}", LONGEST, placeholder=" ...")
 
 
 def _pause_if_all_failed(

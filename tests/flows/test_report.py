@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+from prefect.states import Completed
+
 from flows.server.markdown import listed
-from flows.server.report import _compared, _warnings
+from flows.server.report import Run, _compared, _origin, _warnings
+from flows.server.runs import titled
+from tests.support.project import new_project
+from tests.support.promoted import commit, git
 
 
 def test_a_first_run_has_no_empty_columns():
@@ -22,3 +28,31 @@ def test_the_checks_that_warn_are_named_in_one_line():
     found = [{"check": "labels", "result": "ok"}, {"check": "leaks", "result": "warning"}]
     assert _warnings(found) == "1 of 2 checks warn: leaks"
     assert _warnings(found[:1]) == "all ok"
+
+
+def test_each_baseline_has_a_row():
+    scores = {"test_mse": 1.0, "baselines": {"mean": 4.0}, "baselines_without": {"a": {"mean": 5}}}
+    _, _, *rows = _compared(scores, {}).splitlines()
+    assert rows == [
+        "| test_mse | 1 |",
+        "| baselines\\: mean | 4 |",
+        "| baselines_without\\: a\\: mean | 5 |",
+    ]
+
+
+def test_the_commit_is_named_by_its_hash_whatever_tags_it_has(tmp_path):
+    project = new_project(tmp_path / "project")
+    git(project, "init", "-q")
+    head = commit(project)
+    git(project, "tag", "-a", "houses#champion#1", "-m", "Better")
+    assert f"| commit | {head} |" in next(_origin(project, "linear", Run({}, [], 1, "")))
+    project.params_file.write_text("pipelines: {}\n")
+    assert f"| commit | {head}-dirty |" in next(_origin(project, "linear", Run({}, [], 1, "")))
+
+
+@pytest.mark.parametrize(
+    ("message", "title"),
+    [("fraud v0.0.1: better", "fraud: v0.0.1: better"), ("accuracy 0.9", "fraud: accuracy 0.9")],
+)
+def test_a_title_has_the_name_once(message, title):
+    assert titled("fraud", Completed(message=message)) == title
