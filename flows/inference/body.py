@@ -50,7 +50,17 @@ def read(kind: str, content: bytes, reader: Reader, most: int) -> Rows:
         return _rows(part, reader, most)
     boundary = _header("Content-Type", kind).get_param("boundary")
     parts = _parts(content, str(boundary or ""))
-    return joined([_rows(each, reader, most) for each in parts])
+    return joined([_of_form(each, reader, most) for each in parts])
+
+
+def _of_form(part: Part, reader: Reader, most: int) -> Rows:
+    """The rows of one of several files, whose name a message has."""
+    try:
+        return _rows(part, reader, most)
+    except UserError as error:
+        if part.name in str(error):
+            raise
+        raise type(error)(f"{part.name}: {error}") from None
 
 
 def _rows(part: Part, reader: Reader, most: int) -> Rows:

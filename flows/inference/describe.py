@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from flows.inference.model import Model
 
 Schema = dict[str, Any]  # JSON Schema, or a part of OpenAPI
+DATE = datetime(2024, 12, 31, 23, 59)  # no part of it can be taken for another
 
 
 def answer(model: Model) -> Schema:
@@ -60,6 +62,7 @@ def column(of: dict[str, Any]) -> dict[str, Any]:
         "name": of["name"],
         "kind": kind,
         "format": written if kind == "date" else "",
+        "such_as": DATE.strftime(written or "%Y-%m-%d") if kind == "date" else "",
         "unit": written.lstrip(", ") if kind == "number" else "",
         "words": of["words"],
         "optional": of["fill"] is not None,
@@ -88,7 +91,10 @@ def _cell(of: dict[str, Any]) -> Schema:
         "number": {"type": "number"} | ({"description": of["unit"]} if of["unit"] else {}),
         "boolean": {"type": "boolean"},
         "words": {"type": "string", "examples": of["words"]},
-        "date": {"type": "string", "description": of["format"] or "ISO 8601, such as 2024-12-31"},
+        "date": {
+            "type": "string",
+            "description": f"{of['format'] or 'ISO 8601'}, such as {of['such_as']}",
+        },
     }[of["kind"]]
     return found | {"type": [found["type"], "null"]} if of["optional"] else found
 

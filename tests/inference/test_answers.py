@@ -135,7 +135,8 @@ def test_the_page_and_the_documentation_know_the_model(servers):
     about = server.client.get("/about").json()
     assert about["classes"] == ["leaves", "stays"]
     assert set(about["example"]) == {"a", "b", "city", "member", "joined", "rooms"}
-    assert {each["name"]: each["kind"] for each in about["columns"]}["joined"] == "date"
+    joined = {each["name"]: each for each in about["columns"]}["joined"]
+    assert (joined["kind"], joined["such_as"]) == ("date", "2024-12-31")
     told(server.predict(json.dumps(about["example"]).encode(), JSON))
 
     paths = server.client.get("/openapi.json").json()["paths"]
@@ -166,3 +167,8 @@ def test_a_server_imports_no_tensorflow_dvc_or_prefect_and_pandas_for_tables_alo
 def test_the_example_of_an_array_in_fortrans_order_is_its_first_row(tmp_path):
     np.savez(tmp_path / "raw.npz", x_test=np.asfortranarray(np.arange(12).reshape(3, 4)))
     assert example(tmp_path / "raw.npz", {"input_shape": [4]}) == [0, 1, 2, 3]
+
+
+def test_a_date_has_an_example_of_its_form():
+    of = {"name": "sold", "kind": "date %d.%m.%Y", "words": [], "fill": None}
+    assert describe.column(of)["such_as"] == "31.12.2024"

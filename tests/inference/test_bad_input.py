@@ -68,6 +68,12 @@ def without(name: str) -> bytes:
 
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 6 4\n(/etc/passwd) (r) file\n"
 # Pipeline, content type, body, status, and what is said.
+TWO = (
+    b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n'
+    b"Content-Type: image/png\r\n\r\n" + image() + b"\r\n"
+    b'--x\r\nContent-Disposition: form-data; name="file"; filename="new.csv"\r\n'
+    b"Content-Type: text/csv\r\n\r\na,b\r\n1,2\r\n--x--"
+)
 BODIES = {
     "an empty body": ("pictures", "image/png", b"", 422, "The body is empty. Expected an image"),
     "a text file called .png": ("pictures", "image/png", b"hello", 422, "cannot identify image"),
@@ -146,6 +152,7 @@ BODIES = {
     "half a form": ("pictures", FORM, b"--x\r\n\r\nhello", 422, "The form is not whole"),
     "a form with nothing": ("pictures", FORM, b"--x--\r\n", 422, "The form is not whole"),
     "a form with an empty file": ("pictures", FORM, b"--x\r\n\r\n\r\n--x--", 422, "File 1 .* emp"),
+    "an image and a table": ("pictures", FORM, TWO, 422, r"^new\.csv: This model takes no CSV"),
 }  # fmt: skip
 
 

@@ -49,6 +49,9 @@ def test_images_are_dropped_or_tried_and_answered_with_bars(servers, page, proje
     assert sum(shares) == pytest.approx(100, abs=0.2)
     widths = [each.bounding_box()["width"] for each in page.locator("dd.track i").all()]
     assert widths[0] >= widths[1]
+    page.evaluate("document.querySelector('dd:last-child').textContent = '100.0 %'")
+    fits = "(dd => [dd.clientHeight < 30, dd.scrollWidth <= dd.clientWidth])"
+    assert page.evaluate(f"{fits}(document.querySelector('dd:last-child'))") == [True, True]
     shot(page, "images.png")
 
     some = sorted((project / "sources/pictures/dog").iterdir())[:3]
@@ -68,6 +71,13 @@ def test_a_form_is_filled_in_by_the_keyboard_and_its_mistakes_are_told(servers, 
     page.locator(".predicted").wait_for()
     assert page.locator(".of").inner_text() == "y"  # the target
     assert "the training did not know this word" in page.locator("#answers").inner_text()
+
+    number = page.get_by_label("a", exact=True)
+    number.press_sequentially("e")  # begins no number
+    number.press("Enter")
+    page.get_by_text("Not asked: a field cannot be read.").wait_for()
+    assert page.locator(".predicted").count() == 0
+    number.fill("1")
 
     page.get_by_label("joined").fill("")
     page.keyboard.press("Enter")
