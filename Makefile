@@ -4,7 +4,12 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' -v width="$$(stty size 2>/dev/null | cut -d' ' -f2)" '/^[a-z-]+:.*## /{ \
+	  line = sprintf("  make %-10s", $$1); n = split($$2, words, " "); \
+	  for (i = 1; i <= n; i++) { \
+	    if (i > 1 && width && length(line) + length(words[i]) + 1 > width) { print line; line = sprintf("%17s", "") } \
+	    line = line " " words[i] } \
+	  print line }' $(MAKEFILE_LIST)
 
 PIP = .venv/bin/python -m pip install --disable-pip-version-check --require-hashes
 

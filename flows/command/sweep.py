@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 import time
 
 import rich
@@ -11,6 +12,7 @@ from rich.text import Text
 from flows.command.help import Help
 from flows.command.terminal import (
     GRAY,
+    NARROW,
     ORANGE,
     counted,
     plain_errors,
@@ -84,13 +86,25 @@ def read_or_propose(project: Project, pipeline: str, plan: bool) -> Sweep | None
     longer(edit.text_of(project.params_file))  # what is in the way is said first
     done = "would be" if plan else "is"
     say(Text(f"params.yaml has no sweep of {pipeline}. This one {done} written there:", "bold"))
+    console = rich.get_console()
     for line in lines:  # as they stand in the file: to be copied
-        rich.get_console().print(Text(line), soft_wrap=True)
+        for part in _wrapped(line, console.width) if console.is_terminal else [line]:
+            console.print(Text(part), soft_wrap=True)
     if plan:
         return None
     edit.change(project.params_file, longer)
     say(Text())
     return sweeps.read(project, pipeline)
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    """A line of YAML whose comment goes on below itself: to copy it still means the same."""
+    value, mark, comment = line.partition("# ")
+    room = width - len(value) - len(mark)
+    if len(line) <= width or not mark or room < NARROW:
+        return [line]
+    first, *more = textwrap.wrap(comment, room, break_long_words=False, break_on_hyphens=False)
+    return [value + mark + first, *(" " * len(value) + mark + part for part in more)]
 
 
 def show_plan(project: Project, chosen: Sweep) -> None:

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+from rich.text import Text
+
 from flows.command.help import Help
-from flows.command.terminal import plain_errors
+from flows.command.terminal import plain_errors, say
 from flows.engine.copies import Bringing, clone, dvc, remove_left
 from flows.engine.processes import die_with_parent
 from flows.memory import lock
@@ -31,6 +33,7 @@ has the hash that dvc.lock records, else 1. Run it before you publish a result.
 
 example:
   python -m flows verify fashion"""
+INDENT = len("DIFFERS  ")
 ENDS = ("visualize", "evaluate")  # the steps that nothing follows: they bring all the others
 
 
@@ -76,9 +79,10 @@ def _falsified(copy: Project, recorded: dict[str, str]) -> bool:
         there = hashlib.md5(file.read_bytes()).hexdigest()
         if there != digest:
             found = True
-            print(f"DIFFERS  {name}: the last commit has {there}, its dvc.lock {digest}")
+            differs = f"DIFFERS  {name}: the last commit has {there}, its dvc.lock {digest}"
+            say(Text(differs), INDENT)
     if found:
-        print("So no run made this commit. Run the pipeline again, and commit what it writes.")
+        say(Text("So no run made this commit. Run the pipeline again, and commit what it writes."))
     return found
 
 
@@ -90,9 +94,9 @@ def _other_parameters(copy: Project, pipelines: list[str]) -> bool:
         for address in _addresses(copy, [pipeline]):
             found += lock.wrong(copy, address, lock.stages(copy)[address], used)
     for line in found:
-        print(f"DIFFERS  params.yaml of the last commit, and its dvc.lock: {line}")
+        say(Text(f"DIFFERS  params.yaml of the last commit, and its dvc.lock: {line}"), INDENT)
     if found:
-        print("Run the pipeline again, and commit what it writes.")
+        say(Text("Run the pipeline again, and commit what it writes."))
     return bool(found)
 
 
@@ -132,11 +136,29 @@ def _compare_environments(copy: Project, pipelines: list[str]) -> None:
         file = copy.data(pipeline) / environment.FILE
         if not file.is_file():
             name = file.relative_to(copy.root)
-            print(f"{name} is in no commit: where {pipeline} was made is unknown")
+            say(Text(f"{name} is in no commit: where {pipeline} was made is unknown"))
             continue
-        found = environment.differences(json.loads(file.read_text(encoding="utf-8")))
-        if found:
-            print(f"{pipeline} was made elsewhere, so bits may differ: {found}")
+        there, here = json.loads(file.read_text(encoding="utf-8")), environment.describe()
+        if found := _differences(there, here):
+            say(Text(f"{pipeline} was made elsewhere, so bits may differ: {found}"))
+
+
+def _differences(there: dict[str, Any], here: dict[str, Any]) -> str:
+    """In what an environment is not this one, in words; nothing if it is."""
+    said = []
+    for name in here:
+        was, now = _listed(there.get(name)), _listed(here[name])
+        gone = ", ".join(each for each in was if each not in now)
+        new = ", ".join(each for each in now if each not in was)
+        if gone or new:
+            said.append(f"{name} there {gone or 'nothing more'}, here {new or 'nothing more'}")
+    return "; ".join(said)
+
+
+def _listed(found: Any) -> list[str]:
+    if isinstance(found, dict):
+        return [f"{name} {value}" for name, value in found.items()]
+    return list(found or [])
 
 
 def _recorded(copy: Project, pipelines: list[str]) -> dict[str, str]:
@@ -182,14 +204,15 @@ def _run(copy: Project, pipelines: list[str]) -> None:
 def _report(project: Project, copy: Project, before: dict, after: dict) -> int:
     different = [name for name, digest in before.items() if after[name] != digest]
     for name, digest in before.items():
-        print(f"{'DIFFERS' if name in different else 'same':8} {digest}  {name}")
+        say(Text(f"{'DIFFERS' if name in different else 'same':8} {digest}  {name}"), INDENT)
     if not different:
-        print(f"All {len(before)} outputs are what is recorded, to the bit.")
+        say(Text(f"All {len(before)} outputs are what is recorded, to the bit."))
         return 0
 
-    print(f"{len(different)} of {len(before)} differ. In the order of the steps:")
+    say(Text(f"{len(different)} of {len(before)} differ. In the order of the steps:"))
     for name in different:
-        print(_difference(name, before[name], after[name], copy.root / name, cache(project)))
+        new = copy.root / name
+        say(Text(_difference(name, before[name], after[name], new, cache(project))))
     return 1
 
 
