@@ -122,9 +122,10 @@ def nearly_numbers(values: pd.Series, decimal: str = ".") -> str:
         return ""
     odd = values[wrong]
     first = f"row {odd.index[0] + 1:,}"
-    if len(odd) == 1:
-        return f"'{odd.iloc[0][:20]}' in {first}"
     counts = odd.str.strip().value_counts()
+    if counts.max() == 1:
+        more = f"; {len(odd):,} of {rows:,} rows have such values" if len(odd) > 1 else ""
+        return f"'{odd.iloc[0][:20]}' in {first}{more}"
     if len(counts) == 1:
         return f"'{counts.index[0][:20]}' in {len(odd):,} of {rows:,} rows, the first in {first}"
     shown = ", ".join(f"'{text[:20]}' in {count:,}" for text, count in counts[:3].items())

@@ -236,7 +236,7 @@ def test_a_name_that_cannot_be_one_is_refused(project, capsys, name, expected):
         (lambda p: put_csv(p / "in.csv", "1.5,2.5,A", "3,4,B"), r"first line is 1\.5,2\.5,A\. "),
         (
             lambda p: put_csv(p / "in.csv", "a;y", "1,5,2;0", "2,5,3;1"),
-            r"no column of numbers is left as a feature: a has '1,5,2' in row 1\. Expected num",
+            r"as a feature: a has '1,5,2' in row 1; 2 of 2 rows have such values\. Expected num",
         ),
         (utf16, r"own/in\.csv is not UTF-8: .* Save it as UTF-8\."),
         (lambda p: put_images(p / "in", "cat"), "own/in has one class only, `cat`"),
