@@ -342,7 +342,7 @@ def test_data_of_an_experiment_that_are_not_there_are_told_too(workspaces):
     said = workspace.run(
         "python", "-m", "flows", "train", "linear", "load.path=no/where.txt", code=1
     )
-    assert said.startswith("error load.path: there is no no/where.txt.")
+    assert said.startswith("error load.path=no/where.txt: there is no no/where.txt.")
 
 
 def test_dvc_builds_again_when_a_function_of_ones_own_changes(workspaces):
