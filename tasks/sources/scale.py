@@ -23,12 +23,12 @@ def as_trained(called: object, x: np.ndarray, schema: dict[str, Any]) -> np.ndar
         UserError: they are on another scale, such as pixels from 0 to 1 in place of 0 to 255.
     """
     kind = np.dtype(schema["load"]["type"])
-    if kind.kind in "iu":
+    if kind.kind in "iu" and x.dtype != kind:
         _check_whole(called, x, kind, schema)
     if x.ndim > 2 and x.size:
         _check_range(called, x, schema)
     with np.errstate(over="ignore"):  # what is too large is named when it is scaled
-        return x.astype(kind)
+        return x.astype(kind, copy=False)
 
 
 def _check_whole(called: object, x: np.ndarray, kind: np.dtype, schema: dict[str, Any]) -> None:
@@ -44,10 +44,10 @@ def _check_whole(called: object, x: np.ndarray, kind: np.dtype, schema: dict[str
 def _check_range(called: object, x: np.ndarray, schema: dict[str, Any]) -> None:
     """Of images: those within -1 to 1 beside those that go up to 255, or up to 65535."""
     (low, high), (least, most) = schema["min_max"]["before"], (x.min(), x.max())
-    parts = not (x == np.rint(x)).all()  # black and white, 0 and 1, may be dark on any scale
-    smaller = parts and _is_small(least, most) and low >= 0 and high > BRIGHT
+    smaller = _is_small(least, most) and low >= 0 and high > BRIGHT
     larger = _is_small(low, high) and most > BRIGHT
-    if smaller or larger:
+    # Black and white, 0 and 1, may be dark on any scale.
+    if larger or (smaller and (x != np.rint(x)).any()):
         raise UserError(f"{called} is on another scale. {_both(x, schema)}")
 
 
