@@ -56,6 +56,8 @@ def main(arguments: list[str]) -> int:
 
     project = Project.here()
     with plain_errors() as end:
+        # Before anything is written.
+        check_data(project, options.pipeline, project.read(options.pipeline).load.path)
         chosen = read_or_propose(project, options.pipeline, options.plan)
         if chosen and options.plan:
             show_plan(project, chosen)
@@ -147,7 +149,6 @@ def _tried(domain: Range | list) -> str:
 def sweep(project: Project, chosen: Sweep, options: argparse.Namespace) -> int:
     """Run the flow and say what was found."""
     started = time.monotonic()
-    check_data(project, chosen.name, project.read(chosen.name).load.path)
     stop_when_nobody_reads()
     asked = chosen.params
     say(Text(f"{chosen.name}: {counted(asked.trials, 'trial')} in rounds of {asked.round}", "bold"))

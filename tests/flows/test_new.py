@@ -330,11 +330,13 @@ def test_dvc_reads_the_data_again_when_it_changes_and_no_sooner(workspaces):
 def test_data_that_are_not_there_are_told_before_a_server_starts(workspaces, verb):
     workspace = workspaces(f"away-{verb}")
     workspace.set(linear__load__path="no/where.txt")
+    before = (workspace.path / "params.yaml").read_text()
     said = workspace.run("python", "-m", "flows", verb, "linear", code=1)
-    assert said.splitlines()[-1] == (
+    assert said.splitlines() == [
         "error load.path: there is no no/where.txt. Expected your data. "
         "Correct the path in params.yaml."
-    )
+    ]
+    assert (workspace.path / "params.yaml").read_text() == before  # `sweep` proposes one there
 
 
 def test_data_of_an_experiment_that_are_not_there_are_told_too(workspaces):
