@@ -19,6 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+import psutil
+
 from flows.engine.step import Outside, ShortOfMemory, run, stop_on_signals
 from flows.memory.lock import Used
 from flows.project.folder import Project
@@ -26,6 +28,7 @@ from tasks.core.step import Stopped, TimedOut, UserError, stopping
 
 KINDS = {each.__name__: each for each in (UserError, Outside, ShortOfMemory, Stopped, TimedOut)}
 Answer = dict[str, Any]
+LARGE = 3 * 2**30  # bytes of memory; after each training of `fashion` it is 200 MB more
 
 
 class Died(Exception):
@@ -53,7 +56,7 @@ class Apart:
             UserError, Outside, Stopped: as there.
             Died: the process was killed.
         """
-        if self.told:
+        if self.told or self._is_large():
             self.close()
         if self.process is None or self.process.poll() is not None:
             self.process, self.told = self._started(), False
@@ -62,6 +65,13 @@ class Apart:
         if kind := answer.get("error"):
             raise KINDS[kind](answer["says"])
         return Used(answer["sections"], {Path(k): v for k, v in answer["files"].items()})
+
+    def _is_large(self) -> bool:
+        """Whether it is to begin anew: TensorFlow keeps the rows of each training that is over."""
+        with suppress(psutil.NoSuchProcess):
+            size = self.process and psutil.Process(self.process.pid).memory_info().rss
+            return (size or 0) > LARGE
+        return False
 
     def _started(self) -> subprocess.Popen:
         with open(self.log, "a", encoding="utf-8") as log:

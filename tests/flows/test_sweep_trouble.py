@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from flows.engine import apart as apart_module
 from flows.engine import step, trial
 from flows.engine.apart import Apart
 from flows.engine.side_by_side import SideBySide
@@ -111,6 +112,18 @@ def test_a_process_that_was_told_to_stop_between_two_steps_is_not_that_of_the_ne
     apart.stopped = False  # as the next trial begins
     apart.run(project, "fit", "linear")
     apart.close()
+
+
+def test_a_process_that_has_become_large_begins_anew(project, tmp_path, monkeypatch):
+    apart, pids = Apart(tmp_path / "log", None), []
+    for large in (apart_module.LARGE, 2**20):
+        monkeypatch.setattr(apart_module, "LARGE", large)
+        for name in ("build", "compile"):
+            apart.run(project, name, "linear")
+            pids.append(apart.process.pid)
+    apart.close()
+    assert pids[0] == pids[1]
+    assert len(set(pids)) == 3
 
 
 def test_a_trial_whose_process_dies_again_and_again_is_a_row(project):
