@@ -38,6 +38,11 @@ def whole(workspaces):
     return undisturbed, min(LONGEST, (time.monotonic() - started) / 2)
 
 
+def wait(draw: random.Random, kills: int, longest: float) -> float:
+    """Seconds until a kill. No sweep ends within two, on any machine, so there is one at least."""
+    return draw.uniform(0.3, longest if kills else 2)
+
+
 def test_a_sweep_whose_processes_are_killed_leaves_the_same_and_trains_nothing_twice(
     whole, workspaces
 ):
@@ -48,7 +53,7 @@ def test_a_sweep_whose_processes_are_killed_leaves_the_same_and_trains_nothing_t
     while kills < KILLS:
         process = killed.start(*RUN)
         try:
-            said = process.communicate(timeout=draw.uniform(0.3, longest))[0]
+            said = process.communicate(timeout=wait(draw, kills, longest))[0]
             assert process.returncode == 0, said
             break
         except subprocess.TimeoutExpired:
@@ -84,7 +89,7 @@ def test_a_sweep_on_dask_whose_processes_are_killed_leaves_the_same_and_trains_n
     draw, kills, kinds = random.Random(0), 0, cycle(KINDS)
     with Team(ours, clones) as team:
         team.begin()
-        while kills < KILLS and team.ended(draw.uniform(0.3, longest)) != 0:
+        while kills < KILLS and team.ended(wait(draw, kills, longest)) != 0:
             kills += team.kill(next(kinds), draw)
             team.begin()
         while team.ended(300) != 0:  # as its scheduler was killed just now
