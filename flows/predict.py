@@ -7,7 +7,6 @@ answers = predict("fashion", "photos")
 from __future__ import annotations
 
 import json
-import logging
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -184,8 +183,6 @@ def _trained(folder: Folder, chosen: Any) -> Ask:
     pin("evaluate", chosen)
     from tasks.scores import asking  # here: TensorFlow takes seconds to import
 
-    # It warns of each model after some that were asked in one process, of which nothing is wrong.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return asking.asker(asking.load(folder))
 
 
