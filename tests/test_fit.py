@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import gc
 import json
 import random
 import shutil
 import subprocess
 import sys
 import threading
+import weakref
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -739,6 +741,24 @@ def test_nothing_is_left_to_a_tuner_for_which_keras_would_wait_at_the_end():
         assert (
             dataset.options().autotune.enabled is False
         )  # the wait itself comes in some runs only
+
+
+def test_no_rows_stay_in_memory_after_a_training(folder):
+    from tasks.network.backend import tf
+    from tasks.network.feed import in_batches
+
+    train(folder)
+    gc.collect()
+    tensors = [each for each in gc.get_objects() if isinstance(each, type(tf.constant(0)))]
+    assert [each.shape for each in tensors if each.shape[:1] == tiny.ROWS["train"]] == []
+
+    x, y = np.zeros((8, 2), np.float32), np.zeros(8, np.uint8)
+    held, dataset = weakref.ref(x), in_batches(x, y)
+    del x, y
+    assert len(list(dataset)) == 1
+    del dataset
+    gc.collect()
+    assert held() is None
 
 
 def test_history_has_every_digit(whole):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 
 from tasks.core.arrays import batch_of
@@ -20,16 +22,21 @@ def in_batches(x: np.ndarray, y: np.ndarray, least: int = 1) -> tf.data.Dataset:
     size = max(least, batch_of(x))
     kinds = [tf.as_dtype(array.dtype) for array in arrays]
 
+    # TensorFlow keeps the function until the process ends; the dataset keeps the rows.
+    held = [weakref.ref(array) for array in arrays]
+
     def read(begin):
         def part(at):
-            return [np.asarray(array[at : at + size]) for array in arrays]
+            return [np.asarray(array()[at : at + size]) for array in held]
 
         found = tf.numpy_function(part, [begin], kinds)
         for batch, array in zip(found, arrays, strict=True):
             batch.set_shape((None, *array.shape[1:]))
         return tuple(found)
 
-    return ahead(tf.data.Dataset.range(0, len(x), size).map(read))
+    dataset = ahead(tf.data.Dataset.range(0, len(x), size).map(read))
+    dataset.rows = arrays
+    return dataset
 
 
 class Stoppable(keras.callbacks.Callback):
@@ -45,9 +52,11 @@ class Stoppable(keras.callbacks.Callback):
 def ahead(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """The same elements, two of them ready before they are asked for.
 
-    There is nothing for tf.data to tune. Its tuner sleeps for up to a minute and is not always
-    woken when the training is over; Keras's `fit` would wait for it.
+    There is nothing for tf.data to tune or to optimize. Its tuner sleeps for up to a minute and is
+    not always woken when the training is over; Keras's `fit` would wait for it. Its optimizer
+    copies the rows that an element has.
     """
     options = tf.data.Options()
     options.autotune.enabled = False
+    options.experimental_optimization.apply_default_optimizations = False
     return dataset.prefetch(2).with_options(options)

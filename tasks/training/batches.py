@@ -77,12 +77,17 @@ class Batches:
         return tf.pad(batches, [[0, self.block - count], [0, 0]]), count
 
     def _with_inputs(self, batches, count):
-        """A block, with the inputs that must be read from the disk for it."""
+        """A block, with all rows, or with those that must be read from the disk for it.
+
+        TensorFlow keeps the graph of a training, and with it each tensor that a step has captured.
+        What an element of the dataset has is not copied, and goes.
+        """
+        labels = (self.y,) if self.weights is None else (self.y, self.weights)
         if not self.on_disk:
-            return batches, (), count
+            return batches, (self.x, *labels), count
         x = tf.numpy_function(lambda rows: np.asarray(self.x[rows]), [batches], self.x.dtype)
         x.set_shape((*batches.shape, *self.x.shape[1:]))
-        return batches, x, count
+        return batches, (x, *labels), count
 
     def train_step(self, model: keras.Model, rates=None):
         """The model's `train_step`, made one that takes a block.
@@ -94,16 +99,15 @@ class Batches:
         update, optimizer = model.train_step, model.optimizer
 
         def step(data):
-            batches, inputs, count = data
+            batches, (inputs, *labels), count = data
 
             def body(number):
                 rows = batches[number]
-                x = inputs[number] if self.on_disk else tf.gather(self.x, rows)
+                x = inputs[number] if self.on_disk else tf.gather(inputs, rows)
                 x = self.varied(x, optimizer.iterations)
                 if rates:  # Keras's own schedules add variables: the files would then differ
                     optimizer.learning_rate = rates(optimizer.iterations)
-                weights = () if self.weights is None else (tf.gather(self.weights, rows),)
-                update((x, tf.gather(self.y, rows), *weights))
+                update((x, *(tf.gather(each, rows) for each in labels)))
                 return number + 1
 
             first = [tf.constant(0)]
