@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from flows import release
-from flows.engine.copies import call, top_of_git
+from flows.engine.copies import top_of_git
 from flows.engine.environment import pin
 from flows.engine.processes import hold
 from flows.engine.step import folder_of
@@ -21,6 +21,7 @@ from flows.memory import champions, past
 from flows.memory.champions import Event, Register
 from flows.memory.lock import as_recorded, outputs
 from flows.memory.outputs import drop_changed
+from flows.project import git
 from flows.project.folder import Project
 from tasks.core.arrays import read_arrays
 from tasks.core.folder import Folder
@@ -179,8 +180,8 @@ def _rule(project: Project, pipeline: str) -> Rule:
 def _commit(project: Project, pipeline: str) -> str:
     """The last commit, which must be all that is here, and on a branch."""
     # Whatever the user's configuration shows.
-    asked = ("git", "status", "--porcelain", "--untracked-files=normal", "--", ".")
-    changed = [line[3:] for line in call(project.root, *asked).splitlines()]
+    asked = ("status", "--porcelain", "--untracked-files=normal", "--", ".")
+    changed = [line[3:] for line in git.run(project, *asked).splitlines()]
     changed += [name for name in _unwatched(project) if name not in changed]
     changed += _ignored(project)
     if changed:
@@ -190,9 +191,8 @@ def _commit(project: Project, pipeline: str) -> str:
             f"Not committed: {names}{more}. A champion is a commit: `git add` and `git commit` "
             "them, or put them away with `git stash -u`."
         )
-    commit = call(project.root, "git", "rev-parse", "HEAD").strip()
-    branches = call(project.root, "git", "for-each-ref", "--contains", commit, *BRANCHES)
-    if not branches.strip():
+    commit = git.run(project, "rev-parse", "HEAD")
+    if not git.run(project, "for-each-ref", "--contains", commit, *BRANCHES):
         raise UserError(
             "This commit is on no branch, so nobody would find it. Make one: `git switch -c NAME`."
         )
@@ -201,21 +201,21 @@ def _commit(project: Project, pipeline: str) -> str:
 
 def _unwatched(project: Project) -> list[str]:
     """Files that git is told not to look at, and that are not what the last commit has."""
-    listed = call(project.root, "git", "ls-files", "-v", "-z").split("\0")
+    listed = git.run(project, "ls-files", "-v", "-z").split("\0")
     hidden = [line[2:] for line in listed if line and (line[0].islower() or line[0] == "S")]
     found = []
     for name in hidden:
         if (project.root / name).is_file():  # else it is of a part that is not checked out
-            now = call(project.root, "git", "hash-object", "--", name)
-            then = call(project.root, "git", "rev-parse", f"HEAD:./{name}")
+            now = git.run(project, "hash-object", "--", name)
+            then = git.run(project, "rev-parse", f"HEAD:./{name}")
             found += [name] * (now != then)
     return found
 
 
 def _ignored(project: Project) -> list[str]:
     """Code that git has been told to ignore: no commit has it."""
-    asked = ("git", "ls-files", "--others", "--ignored", "--exclude-standard", "-z", "--")
-    names = call(project.root, *asked, "models", "tasks", "flows").split("\0")
+    asked = ("ls-files", "--others", "--ignored", "--exclude-standard", "-z", "--")
+    names = git.run(project, *asked, "models", "tasks", "flows").split("\0")
     return [name for name in names if name.endswith(".py")]
 
 

@@ -11,9 +11,8 @@ from rich.text import Text
 
 from flows.command.terminal import GRAY, plain_errors, say
 from flows.engine import experiment
-from flows.engine.copies import call
 from flows.engine.experiment import Result
-from flows.project import edit
+from flows.project import edit, git
 from flows.project.changes import between, text_with
 from flows.project.folder import Project
 from flows.project.params import differences
@@ -111,7 +110,7 @@ def show(project: Project, pipeline: str) -> dict[str, Result]:
     for name in order:
         say(_row(name, found[name], here, columns, width), len(head))
     say(Text(f"\n{(MORE if some else NONE_YET).format(pipeline)}", GRAY))
-    remotes = call(project.root, "git", "remote").split()
+    remotes = git.run(project, "remote").split()
     if remotes and not some:
         say(Text(COLLEAGUES.strip().format("origin" if "origin" in remotes else remotes[0]), GRAY))
     return {name: found[name] for name in order}

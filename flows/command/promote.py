@@ -10,7 +10,7 @@ from flows import promotion
 from flows.command.help import Help
 from flows.command.terminal import GRAY, GREEN, RED, plain_errors, say
 from flows.command.train import begin
-from flows.engine.copies import call
+from flows.project import git
 from flows.project.folder import Project
 
 EXAMPLE = """\
@@ -68,6 +68,6 @@ def promote(project: Project, pipeline: str, back: bool) -> int:
 
 
 def _next(project: Project) -> str:
-    if call(project.root, "git", "remote").strip():
+    if git.run(project, "remote"):
         return "The tag is only here yet: git push && git push --tags"
     return "There is no git remote, so the tag is only here."

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from flows.engine.processes import hold
 from flows.memory.local import settle
+from flows.project import git
 from flows.project.folder import Project
 from tasks.core.step import UserError
 
@@ -35,26 +36,24 @@ def clone(project: Project, name: str) -> Iterator[Project]:
     with _place(project, name) as place:
         copy = Project(_in(place, project.root))
         how = ("-q", "--shared", "--origin", "origin")  # a user's git may call it otherwise
-        call(project.root, "git", "clone", *how, str(top), str(_in(place, top)))
+        git.run(project, "clone", *how, str(top), str(_in(place, top)))
         for key, value in author(project).items():
-            call(copy.root, "git", "config", key, value)
+            git.run(copy, "config", key, value)
         settle(copy)
         yield copy
 
 
 def author(project: Project) -> dict[str, str]:
     """Who makes the commits of experiments: as git is told, or as `AUTHOR` has it."""
-    asked = ("git", "config", "--default")
-    return {
-        key: call(project.root, *asked, name, "--get", key).strip() for key, name in AUTHOR.items()
-    }
+    asked = ("config", "--default")
+    return {key: git.run(project, *asked, name, "--get", key) for key, name in AUTHOR.items()}
 
 
 def top_of_git(project: Project) -> Path:
     """The top folder of the git repository, which may be larger than the project."""
     try:
-        top = call(project.root, "git", "rev-parse", "--show-toplevel")
-        call(project.root, "git", "cat-file", "-e", "HEAD:./dvc.yaml")
+        top = git.run(project, "rev-parse", "--show-toplevel")
+        git.run(project, "cat-file", "-e", "HEAD:./dvc.yaml")
     except UserError as error:
         if "not a git repository" in str(error):
             command = f"git init && {COMMIT}"
@@ -65,7 +64,7 @@ def top_of_git(project: Project) -> Path:
         raise UserError(
             f"This starts from the last commit, and the project is in none. Type: {command}"
         ) from None
-    return Path(top.removesuffix("\n"))
+    return Path(top)
 
 
 @contextmanager
@@ -201,21 +200,14 @@ def link_or_copy(here: Path, there: Path) -> None:
 
 
 def dvc(project: Project, *arguments: str) -> str:
-    """What a command of DVC prints."""
-    return call(project.root, sys.executable, "-m", "dvc", *arguments)
-
-
-def call(folder: Path, *command: str) -> str:
-    """What a command prints.
+    """What a command of DVC prints.
 
     Raises:
         UserError: it failed.
     """
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    except FileNotFoundError:
-        raise UserError(f"{command[0]} is needed here, and there is none. Install it.") from None
+    command = [sys.executable, "-m", "dvc", *arguments]
+    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True)
     if done.returncode:
         why = (done.stderr or done.stdout).strip()
-        raise UserError(f"`{' '.join(command)}` failed: {why}")
+        raise UserError(f"`dvc {' '.join(arguments)}` failed: {why}")
     return done.stdout

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 
-from flows.engine.copies import Bringing, call, clone
+from flows.engine.copies import Bringing, clone
 from flows.memory.local import share
 from flows.memory.lock import digest, edited, outputs
-from flows.project import edit, params
+from flows.project import edit, git, params
 from flows.project.changes import Changes, text_with
 from flows.project.folder import Project
 from tasks.core.step import UserError
@@ -39,8 +39,8 @@ def workspace(project: Project, name: str, pipeline: str, changes: Changes) -> I
         changes: values by section and key.
     """
     with clone(project, name) as copy:
-        staged = call(project.root, "git", "write-tree").strip()
-        call(copy.root, "git", "read-tree", "--reset", "-u", staged)
+        staged = git.run(project, "write-tree")
+        git.run(copy, "read-tree", "--reset", "-u", staged)
         _copy(project, copy, _listed(project, "ls-files"))  # git may be told not to see an edit
         share(project, copy)
         edit.write(copy.params_file, text_with(edit.text_of(copy.params_file), pipeline, changes))
@@ -55,7 +55,7 @@ def workspace(project: Project, name: str, pipeline: str, changes: Changes) -> I
 
 def _listed(project: Project, command: str, *more: str) -> list[str]:
     """The files, from the project's folder, that a command of git lists."""
-    return [name for name in call(project.root, "git", command, "-z", *more).split("\0") if name]
+    return [name for name in git.run(project, command, "-z", *more).split("\0") if name]
 
 
 def _copy(project: Project, copy: Project, names: list[str]) -> None:
@@ -78,17 +78,15 @@ def save(copy: Project, name: str, pipeline: str) -> None:
     """
     ours = ("dvc.lock", f"data/{pipeline}")
     new = _listed(copy, "ls-files", "--others", "--exclude-standard", *ours)
-    call(copy.root, "git", "add", "--update", ".")
+    git.run(copy, "add", "--update", ".")
     if new:
-        call(copy.root, "git", "add", "--", *new)
+        git.run(copy, "add", "--", *new)
 
-    head, tree = (
-        call(copy.root, "git", *asked).strip() for asked in (("rev-parse", "HEAD"), ("write-tree",))
-    )
+    head, tree = git.run(copy, "rev-parse", "HEAD"), git.run(copy, "write-tree")
     said = ("-m", f"dvc: commit experiment {name}")
-    commit = call(copy.root, "git", "commit-tree", "-p", head, *said, tree).strip()
+    commit = git.run(copy, "commit-tree", "-p", head, *said, tree)
     saved = f"refs/exps/{head[:2]}/{head[2:]}/{name}"
-    call(copy.root, "git", "push", "-q", "origin", f"{commit}:{saved}")
+    git.run(copy, "push", "-q", "origin", f"{commit}:{saved}")
 
 
 class Result(NamedTuple):
@@ -102,7 +100,7 @@ class Result(NamedTuple):
 
 def results(project: Project, pipeline: str) -> dict[str, Result]:
     """The DVC experiments that trained a pipeline otherwise than the commit they start from."""
-    listed = call(project.root, "git", "for-each-ref", "--format=%(refname)", "refs/exps").split()
+    listed = git.run(project, "for-each-ref", "--format=%(refname)", "refs/exps").split()
     found = {}
     for name, ref in ((match[1], match[0]) for match in map(REF.fullmatch, listed) if match):
         result = _result(project, ref, pipeline)
@@ -137,7 +135,7 @@ def _result(project: Project, commit: str, pipeline: str) -> Result:
         data = f"data/{pipeline}"
         files = ("params.yaml", f"{data}/metrics.json", f"{data}/history.csv", "dvc.lock")
         text, metrics, history, recorded = (
-            call(project.root, "git", "show", f"{commit}:./{file}") for file in files
+            git.run(project, "cat-file", "blob", f"{commit}:./{file}") for file in files
         )
         return _parsed(text, metrics, history, recorded, pipeline)
     except (UserError, ValueError):  # it has no such files, or damaged ones

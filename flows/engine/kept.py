@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,10 +18,10 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from flows.engine.copies import author, call, top_of_git
+from flows.engine.copies import author, top_of_git
 from flows.engine.rounds import Table
 from flows.engine.trial import Trial, Trials
-from flows.project import edit
+from flows.project import edit, git
 from flows.project.changes import text_with
 from flows.project.folder import Project
 from flows.project.sweeps import changes
@@ -45,7 +43,7 @@ def keep(trials: Trials, table: Table) -> list[str]:
     except UserError:  # no git, or no commit that an experiment could start from
         return []
 
-    head = call(project.root, "git", "rev-parse", "HEAD").strip()
+    head = git.run(project, "rev-parse", "HEAD")
     place = f"refs/exps/{head[:2]}/{head[2:]}/"
     digits = len(str(table.sweep.params.trials))
     best = {f"{pipeline}-sweep-{n:0{digits}}": table.rows[n][0] for n in table.ranked[:BEST]}
@@ -56,13 +54,13 @@ def keep(trials: Trials, table: Table) -> list[str]:
 
     lines = [f"update {ref} {commit}" for ref, commit in now.items()]
     lines += [f"delete {ref}" for ref in before if ref not in now]
-    _git(project, "update-ref", "--stdin", text="\n".join(lines) + "\n")
+    git.run(project, "update-ref", "--stdin", text="\n".join(lines) + "\n")
     return list(best)
 
 
 def _known(project: Project, pipeline: str) -> list[str]:
     """The experiments of earlier sweeps of a pipeline."""
-    listed = call(project.root, "git", "for-each-ref", "--format=%(refname)", "refs/exps").split()
+    listed = git.run(project, "for-each-ref", "--format=%(refname)", "refs/exps").split()
     ours = re.compile(re.escape(pipeline) + r"-sweep-\d+")
     return [ref for ref in listed if ours.fullmatch(ref.rpartition("/")[2])]
 
@@ -73,7 +71,7 @@ class _Commits:
     def __init__(self, trials: Trials, head: str) -> None:
         self.trials, self.head = trials, head
         self.project, self.pipeline = trials.project, trials.sweep.name
-        self.prefix = call(self.project.root, "git", "rev-parse", "--show-prefix").strip()
+        self.prefix = git.run(self.project, "rev-parse", "--show-prefix")
         who = author(self.project).items()
         self.author = [word for key, name in who for word in ("-c", f"{key}={name}")]
         self.params = edit.text_of(self.project.params_file)
@@ -85,9 +83,9 @@ class _Commits:
     @contextmanager
     def index(self) -> Iterator[None]:
         """A copy of git's index, with the files that git knows as they are now."""
-        asked = call(self.project.root, "git", "rev-parse", "--git-path", "index").strip()
+        asked = git.run(self.project, "rev-parse", "--git-path", "index")
         with tempfile.TemporaryDirectory() as folder:
-            self.env = {**os.environ, "GIT_INDEX_FILE": str(Path(folder, "index"))}
+            self.index_file = str(Path(folder, "index"))
             if (index := self.project.root / asked).is_file():
                 shutil.copy(index, folder)
             self._git("add", "-u", ".")
@@ -122,7 +120,7 @@ class _Commits:
         )
 
     def _git(self, *command: str, text: str = "") -> str:
-        return _git(self.project, *command, text=text, env=self.env)
+        return git.run(self.project, *command, text=text, GIT_INDEX_FILE=self.index_file)
 
 
 def _metrics(history: str) -> str:
@@ -132,12 +130,3 @@ def _metrics(history: str) -> str:
         key: float(value) for key, value in best.items() if key not in ("epoch", "checkpoint")
     }
     return json.dumps({**scores, "best_epoch": int(best["epoch"])}, indent=2, sort_keys=True) + "\n"
-
-
-def _git(project: Project, *command: str, text: str = "", env: dict | None = None) -> str:
-    done = subprocess.run(
-        ["git", *command], cwd=project.root, input=text, env=env, capture_output=True, text=True
-    )
-    if done.returncode:
-        raise UserError(f"`git {command[0]}` failed: {done.stderr.strip()}")
-    return done.stdout.strip()

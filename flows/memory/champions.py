@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 import secrets
-import subprocess
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML, YAMLError
 
+from flows.project import git
 from flows.project.folder import Project
 from tasks.core.step import UserError, log
 
@@ -104,7 +104,8 @@ def _tags(project: Project) -> list[tuple[re.Match, Event]]:
     """GTO's tags; a lightweight one says neither when nor who, and GTO passes over it."""
     end = secrets.token_hex(16)  # nobody's message has it
     shown = "%00".join(f"%({field})" for field in FIELDS) + end
-    listed = _git(project, "for-each-ref", "refs/tags", f"--format={shown}")
+    listed = git.run(project, "for-each-ref", "refs/tags", f"--format={shown}")
+    listed = listed.encode("utf-8", "replace").decode()  # a message may be of any encoding
     found = []
     for line in filter(str.strip, listed.split(end)):
         tag, kind, when, who, commit, message = line.lstrip("\n").split("\0")
@@ -126,7 +127,7 @@ def _parsed(text: str) -> dict[str, Any]:
 
 def _name(project: Project, pipeline: str) -> str:
     """What GTO calls the model: with the project's folder, if the repository is larger."""
-    prefix = _git(project, "rev-parse", "--show-prefix").strip().rstrip("/")
+    prefix = git.run(project, "rev-parse", "--show-prefix").rstrip("/")
     return f"{prefix}={pipeline}" if prefix else pipeline
 
 
@@ -181,7 +182,7 @@ def _gto(project: Project, function: str, name: str, **how: Any) -> Any:
     from gto.exceptions import GTOException
     from scmrepo.exceptions import SCMError
 
-    top = Path(_git(project, "rev-parse", "--show-toplevel").strip())
+    top = Path(git.run(project, "rev-parse", "--show-toplevel"))
     try:
         return getattr(api, function)(top, name, **how)
     except (GTOException, SCMError) as error:
@@ -216,13 +217,3 @@ def _wait_for_the_clock(project: Project, pipeline: str) -> None:
     if early > 2:
         log.info("waiting %.0f s: by the clock of another machine, the last tag is of then", early)
     time.sleep(max(0, early))
-
-
-def _git(project: Project, *arguments: str) -> str:
-    command = ["git", *arguments]  # a message may be of any encoding
-    done = subprocess.run(
-        command, cwd=project.root, capture_output=True, text=True, errors="replace"
-    )
-    if done.returncode:
-        raise UserError(f"git {arguments[0]} failed: {done.stderr.strip()}")
-    return done.stdout

@@ -9,14 +9,13 @@ import hashlib
 import json
 import os
 import re
-import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML, YAMLError
 
+from flows.project import git
 from flows.project.folder import Project
 from flows.project.params import NONE, differences
 from flows.project.steps import STEPS
@@ -92,11 +91,10 @@ def lost(project: Project) -> list[str]:
     """
     there, known = _recorded(project.root / "dvc.lock"), project.pipelines()
     unreadable = not there and (project.root / "dvc.lock").is_file()
-    if unreadable or not shutil.which("git"):  # DVC says what is wrong with it
+    if unreadable:  # DVC says what is wrong with it
         return []
-    command = ["git", "show", "HEAD:./dvc.lock"]
-    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True)
-    names = re.findall(r"^  (\S+@\S+):$", done.stdout, re.MULTILINE)
+    recorded = (git.file(project, "HEAD", "dvc.lock") or b"").decode()
+    names = re.findall(r"^  (\S+@\S+):$", recorded, re.MULTILINE)
     return [name for name in names if name not in there and name.partition("@")[2] in known]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
 from pathlib import Path
 
 from dvc.exceptions import DvcException
@@ -14,6 +13,7 @@ from dvc.stage.serialize import to_single_stage_lockfile
 
 from flows.memory import lock
 from flows.memory.repository import repository, stage_of
+from flows.project import git
 from flows.project.folder import Project
 from tasks.core.folder import md5
 from tasks.core.step import UserError, log
@@ -113,11 +113,11 @@ def _from_git(project: Project, out) -> None:
 
     Git may have that of another run: then it is not what the record says.
     """
-    command = ["git", "show", f":./{out.def_path}"]
-    done = subprocess.run(command, cwd=project.root, capture_output=True)
-    fits = not out.hash_info or hashlib.md5(done.stdout).hexdigest() == out.hash_info.value
-    if done.returncode == 0 and fits:
-        Path(out.fs_path).write_bytes(done.stdout)
+    content = git.file(project, "", out.def_path)
+    if content is None:
+        return
+    if not out.hash_info or hashlib.md5(content).hexdigest() == out.hash_info.value:
+        Path(out.fs_path).write_bytes(content)
 
 
 def drop_damaged(repo: Repo, project: Project, address: str, restored: bool) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from flows.memory import champions, lock
 from flows.memory.lock import digest
 from flows.memory.outputs import members
 from flows.memory.repository import repository
+from flows.project import git
 from flows.project.folder import Project
 from tasks.core.folder import md5
 from tasks.core.step import UserError, log
@@ -40,15 +40,12 @@ def outputs(project: Project, commit: str) -> dict[str, str]:
 
 def _shown(project: Project, commit: str, name: str) -> bytes:
     """A file of a commit; empty if it has none."""
-    for thing in (commit, f"{commit}:./{name}"):
-        command = ["git", "cat-file", "-p", thing]
-        done = subprocess.run(command, cwd=project.root, capture_output=True)
-        if done.returncode and thing == commit:
-            raise UserError(
-                f"This clone does not have the commit {commit[:10]}. `git fetch --unshallow` or "
-                "`git fetch --tags` brings it."
-            )
-    return done.stdout
+    if not git.said(project, "cat-file", "-t", commit):
+        raise UserError(
+            f"This clone does not have the commit {commit[:10]}. `git fetch --unshallow` or "
+            "`git fetch --tags` brings it."
+        )
+    return git.file(project, commit, name) or b""
 
 
 def bring(project: Project, commit: str, path: str, place: Path) -> None:

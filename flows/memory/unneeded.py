@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import re
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from dvc_data.hashfile.tree import Tree
 from flows.memory.local import cache
 from flows.memory.patches import holds
 from flows.memory.repository import repository
+from flows.project import git
 from flows.project.folder import Project
 from tasks.core.step import UserError
 
@@ -143,10 +143,7 @@ def _named_in(repo: Repo, revisions: list[str]) -> set[HashInfo]:
 
 
 def _git(repo: Repo, *command: str) -> list[str]:
-    done = subprocess.run(["git", *command], cwd=repo.root_dir, capture_output=True, text=True)
-    if done.returncode not in (0, 1):  # grep: 1 is nothing found
-        raise UserError(f"`git {command[0]}` failed: {done.stderr.strip()}")
-    return done.stdout.split()
+    return git.run(Project(Path(repo.root_dir)), *command).split()
 
 
 def _inside(repo: Repo, used: set[HashInfo]) -> set[HashInfo]:

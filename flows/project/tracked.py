@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 from pathlib import Path
 
+from flows.project import git
 from flows.project.folder import Project
 from tasks.core.step import UserError
 
@@ -29,11 +29,11 @@ def lacking(project: Project, path: str) -> str | None:
     place = Path(os.path.relpath(project.root / path, project.root))
     if (project.root / place).exists() or ".." in place.parts:
         return None
-    if not _git(project, "ls-tree", "HEAD", "--", place.as_posix()):
+    if not git.said(project, "ls-tree", "HEAD", "--", place.as_posix()):
         return None
 
     name = shlex.quote(place.as_posix())
-    listed = _git(project, "ls-files", "-t", "--", place.as_posix()).splitlines()
+    listed = git.said(project, "ls-files", "-t", "--", place.as_posix()).splitlines()
     if not any(line.startswith("S ") for line in listed):
         return f"There is no {place.as_posix()}. git has it: `git checkout HEAD -- {name}`."
     folder = place if any(line != f"S {place.as_posix()}" for line in listed) else place.parent
@@ -41,12 +41,3 @@ def lacking(project: Project, path: str) -> str | None:
         f"There is no {place.as_posix()}: this checkout is sparse. To have it: "
         f"`git sparse-checkout add {shlex.quote(folder.as_posix())}`."
     )
-
-
-def _git(project: Project, *command: str) -> str:
-    """What it prints; nothing if there is no git, no repository or no commit."""
-    try:
-        done = subprocess.run(["git", *command], cwd=project.root, capture_output=True, text=True)
-    except FileNotFoundError:
-        return ""
-    return done.stdout

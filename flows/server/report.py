@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from prefect.artifacts import create_markdown_artifact
 
+from flows.project import git
 from flows.project.advice import advice
 from flows.project.folder import Project
 from flows.server.markdown import listed, picture, short, table, text
@@ -176,16 +176,11 @@ def _rows(check: dict) -> str:
 
 def _origin(project: Project, pipeline: str, run: Run) -> Iterator[str]:
     """Where the result comes from: data, commit, steps, parameters."""
-    commit = subprocess.run(
-        # No tag: those of champions name another pipeline's model.
-        ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-        cwd=project.root,
-        capture_output=True,
-        encoding="utf-8",
-    ).stdout.strip()
+    # No tag: those of champions name another pipeline's model.
+    asked = ("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
     origin = {
         "data (DVC's hash of raw.npz)": run.data,
-        "commit": commit,
+        "commit": git.said(project, *asked),
         "duration": f"{run.seconds:.0f} s",
     }
     yield "## Where it comes from\n\n" + table(("", ""), origin.items())

@@ -118,6 +118,11 @@ def test_one_room_talks_to_dvc_and_one_to_prefects_server():
     assert client == {"flows.server"}
 
 
+def test_one_module_calls_git():
+    asks = [path.name for path in CODE if '["git", ' in path.read_text(encoding="utf-8")]
+    assert asks == ["git.py"]
+
+
 def test_a_steps_file_is_light():
     """Only NumPy, pydantic and the standard library at its top; TensorFlow where it is needed."""
     heavy = {"tensorflow", "keras", "pandas", "matplotlib", "sklearn", "scipy", "PIL"}
