@@ -105,6 +105,12 @@ def test_a_damaged_input_is_named(folder, name, damage):
     assert not list(folder.path.glob("*.keras"))
 
 
+def test_a_file_that_memory_is_too_short_for_is_not_damaged(folder):
+    """Else the next run would delete it, here and in DVC's cache."""
+    with pytest.raises(MemoryError), folder.reading("architecture.json"):
+        np.empty(2**62, np.uint8)
+
+
 def test_missing_checkpoint_is_named(tmp_path):
     with pytest.raises(UserError, match=r"best\.weights\.h5 is missing: an earlier step makes it"):
         reload_best(tiny.compiled(tmp_path / "tiny"), Params())

@@ -65,6 +65,8 @@ class Folder:
         path = self.read(name)
         try:
             yield path
+        except MemoryError:  # the file is as it should be
+            raise
         except Exception as error:
             why = (str(error) or type(error).__name__).splitlines()[0][:120]
             raise Damaged(
