@@ -102,6 +102,11 @@ def _importance(axes, importance: dict[str, float]) -> None:
     axes.grid(visible=False, axis="y")
 
 
+def _rank(row: Row, maximize: bool) -> tuple:
+    """The higher, the better; one that was stopped early is no winner, however low its value."""
+    return row.state == "done", _value(row) if maximize else -_value(row), -row.trial
+
+
 def _short(key: str) -> str:
     return key.partition(".")[2]
 
@@ -111,7 +116,7 @@ def _parallel(
 ) -> None:
     """A line for each trial through its values; the better, the brighter and the thicker."""
     done = [row for row in rows if row.value is not None]
-    order = sorted(done, key=lambda row: (_value(row) if maximize else -_value(row), -row.trial))
+    order = sorted(done, key=lambda row: _rank(row, maximize))
     values = [_value(row) for row in done]
     norm = (LogNorm if _wide(values) else Normalize)(min(values), max(values))
 

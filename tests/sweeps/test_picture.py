@@ -53,3 +53,18 @@ def test_the_picture_of_the_same_trials_has_the_same_bytes(tmp_path, rows, maxim
         drawn.append((folder.path / "sweep.png").read_bytes())
     assert drawn[0] == drawn[1]
     assert drawn[0].startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("maximize", [False, True])
+def test_a_trial_that_was_stopped_early_is_not_drawn_as_the_best(tmp_path, monkeypatch, maximize):
+    rows = [
+        Row(1, "stopped early", 1.0 if maximize else 0.1, 1, 3, VALUES, ""),
+        Row(2, "done", 0.5, 3, 9, {**VALUES, "build.dropout": 0.5}, ""),
+    ]
+    drawn: list = []
+    monkeypatch.setattr(picture, "save", lambda folder, name, figure, **_: drawn.append(figure))
+    picture.draw(Folder(tmp_path), rows, "val_loss", maximize, SPACE, {})
+
+    lines = drawn[0].axes[2].lines
+    (best,) = [line for line in lines if line.get_color() == picture.ORANGE]
+    assert max(best.get_ydata()) == 1.0, "the dropout of trial 2 is the highest"
