@@ -192,7 +192,8 @@ def _data(facts: Facts) -> str:
 
 def _training(facts: Facts) -> str:
     metrics = facts.metrics
-    chosen = f"Of {facts.epochs} epochs the weights of epoch {metrics['best_epoch']} were kept"
+    epochs = f"{facts.epochs} epoch{'s' * (facts.epochs != 1)}"
+    chosen = f"Of {epochs} the weights of epoch {metrics['best_epoch']} were kept"
     rows = "training" if facts.sections["fit"]["monitor"] == "loss" else "validation"
     chosen += f": its loss on the {rows} rows was the lowest"
     if "val_loss" in metrics:

@@ -11,6 +11,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from tasks import evaluate, fit, visualize
+from tasks.card import facts, page
 from tasks.core.arrays import write_arrays
 from tasks.core.folder import Folder
 from tasks.release.card import Params, card
@@ -74,6 +75,11 @@ def test_hugging_face_reads_its_head(classes, regression):
     metrics = classes.read_json("metrics.json")
     assert (result.metric_type, result.metric_value) == ("accuracy", metrics["test_accuracy"])
     assert found[1].eval_results[0].metric_type == "mse"
+
+
+def test_one_epoch_is_said_as_one(classes):
+    said = page.page(facts.known(classes)._replace(epochs=1), "", "", "")
+    assert "Of 1 epoch the weights" in said
 
 
 def test_what_nobody_has_stated_is_said_to_be_so(classes):
