@@ -71,7 +71,7 @@ def run(project: Project, options: argparse.Namespace) -> None:
         return model.load(place, options.pipeline)
 
     listening, first = server.listen(options.host, options.port), load()
-    url = f"http://{options.host}:{listening.getsockname()[1]}"
+    url = address(options.host, listening.getsockname()[1])
     score = "".join(
         f", {name.replace('_', ' ')} {digits(value)}" for name, value in first.score.items()
     )
@@ -83,6 +83,11 @@ def run(project: Project, options: argparse.Namespace) -> None:
         warn = "Whoever reaches this machine may ask: set --token-file, or stay on 127.0.0.1."
         say(Text(warn, ORANGE))
     server.serve(first, load, listening, Names(options.host, options.name), token)
+
+
+def address(host: str, port: int) -> str:
+    """Where a browser finds the server; an address of IPv6 has colons of its own."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def champions_project(project: Project, pipeline: str) -> Project:

@@ -128,10 +128,11 @@ def _offer_again(project: Project, read: object, offer: Callable[[], None]) -> N
         now = identity(project.params_file)
         if now == read:
             continue
-        read = now
         try:
             offer()
         except UserError as error:
             print(f"not offered anew: {error}", flush=True)
-        except Exception as error:  # the server may be away for a moment
-            print(f"not offered anew, as Prefect's server did not take it: {error}", flush=True)
+        except Exception as error:  # the server may be away for a moment: it is asked again
+            print(f"not offered yet, as Prefect's server did not take it: {error}", flush=True)
+            continue
+        read = now

@@ -10,6 +10,7 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.batch_predict import run_predict
+from flows.command import worker
 from flows.command.worker import api
 from flows.pipeline import run_pipeline
 from flows.project.edit import text_of, without, write
@@ -51,6 +52,22 @@ def offer(tmp_path, prefect_server):
 
     write(project.params_file, "pipelines: {}\n")
     start()  # takes them all away again
+
+
+def test_what_the_server_did_not_take_is_offered_again(tmp_path, monkeypatch):
+    class Taken(BaseException):
+        """Ends the loop."""
+
+    answers = iter([ConnectionError("away"), Taken()])
+
+    def offer() -> None:
+        raise next(answers)
+
+    monkeypatch.setattr(worker, "EVERY", 0)
+    project = Project(tmp_path)
+    shutil.copy(SHIPPED.params_file, project.params_file)
+    with pytest.raises(Taken):
+        worker._offer_again(project, None, offer)
 
 
 ENTRYPOINT = "flows/pipeline.py:run_pipeline"

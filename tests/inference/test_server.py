@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from starlette.datastructures import Headers
 
+from flows.command.serve import address
 from flows.inference.guard import Names
 from flows.server.guard import is_own
 from tests.support.answering import PIPELINES, Answering, record
@@ -235,6 +236,11 @@ def run(root: Path, *arguments: str) -> subprocess.CompletedProcess:
     import sys
 
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+
+
+def test_the_address_that_is_told_can_be_opened():
+    assert address("127.0.0.1", 8000) == "http://127.0.0.1:8000"
+    assert address("::1", 8000) == "http://[::1]:8000"
 
 
 @pytest.mark.parametrize(
