@@ -10,12 +10,11 @@ from prefect.states import Completed, Failed, State
 
 from flows.predict import answers
 from flows.project.folder import Project
-from flows.server import answered
+from flows.server import answered, runs
 from tasks.core.step import UserError
 from tasks.sources.base import Place
 
 log = logging.getLogger("flows")
-DRIFT = "Drift"  # the state of a run whose rows differ from the validation rows
 
 
 @flow(
@@ -56,5 +55,5 @@ def run_predict(pipeline: str, path: str, to: str | None = None) -> State:
     answered.show(pipeline, summary)
     if to:
         watch.write(project.root / to)
-    state = DRIFT if watch.alarm else "Completed"
+    state = runs.DRIFT if watch.alarm else "Completed"
     return Completed(name=state, message=", ".join([*watch.sure[:1], *summary.lines()]))

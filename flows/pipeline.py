@@ -34,7 +34,6 @@ from flows.project.folder import Project
 from flows.project.form import form
 from flows.project.steps import step
 from flows.server import progress, report, reporter, runs
-from flows.server.process import answers
 from tasks.core.step import Stopped, TimedOut, TryAgain, UserError, stopping
 from tasks.pictures.digits import digits
 
@@ -56,14 +55,9 @@ logging.getLogger("prefect.flow_runs").addFilter(
 PAUSE_AFTER = 3  # scheduled runs that failed, if params.yaml cannot be read
 RETRIES = 2  # of a step that could not reach something outside: `load` alone says so
 NOTHING_CHANGED = "nothing has changed"
-NOT_PASSED = "NotPassed"  # the state of a run whose model misses min_accuracy or max_mse
 RESUMES = "the same command resumes from there"
 Changes: Any = form()  # Prefect makes its form from this model
 NOTHING = Changes()
-
-
-def server_is_away(state: State) -> None:
-    """Called at the end of a run whose server has gone. The command line ends the process then."""
 
 
 def at_work(name: str) -> AbstractContextManager:
@@ -186,11 +180,7 @@ def run_pipeline(pipeline: str, force: bool = False, changes: Changes = NOTHING)
 
     steps: dict[str, State] = {}
     state = _run(project, pipeline, force, _changed(changes), steps)
-    if answers():
-        runs.conclude(state, steps, _patience(project, pipeline))
-    else:
-        runs.leave_note(state, steps)
-        server_is_away(state)
+    runs.conclude(state, steps, _patience(project, pipeline))
     return state
 
 
@@ -233,7 +223,7 @@ def _run_experiment(
 
     with experiment.workspace(project, name, pipeline, changes) as copy:
         state = _run_steps(copy, pipeline, force, steps)
-        if state.is_completed() or state.name == NOT_PASSED:
+        if state.is_completed() or state.name == runs.NOT_PASSED:
             log.info("recording the experiment %s", name)
             experiment.save(copy, name, pipeline)
             adopt = f"python -m flows compare {pipeline} --apply {name}"
@@ -278,7 +268,7 @@ def _judged(project: Project, pipeline: str, message: str) -> State:
     if report.passed(project, pipeline) is not False:
         return Completed(message=message)
     end = Failed if project.read(pipeline).run.must_pass else Completed
-    return end(name=NOT_PASSED, message=message)
+    return end(name=runs.NOT_PASSED, message=message)
 
 
 def _submit(project: Project, pipeline: str, force: bool) -> dict[str, PrefectFuture]:

@@ -14,8 +14,6 @@ from flows.server import champion, runs
 from tasks.core.step import UserError
 
 log = logging.getLogger("flows")
-PROMOTED = "Promoted"  # the state of a run that has made a new champion
-NOT_BETTER = "NotBetter"  # of one whose model was not shown to be better
 
 
 @flow(name="promote", flow_run_name="{pipeline}", persist_result=False, retries=0)
@@ -29,7 +27,7 @@ def promote_model(pipeline: str, back: bool = False) -> State[Any]:
     project = Project.here()
     runs.begin()
     state = _promote(project, pipeline, back)
-    runs.conclude(state, {}, None)
+    runs.conclude(state, {})
     return state
 
 
@@ -49,7 +47,7 @@ def _promote(project: Project, pipeline: str, back: bool) -> State[Any]:
     champion.report(project, pipeline)
     says = f"{pipeline} {outcome.version}: {outcome.says}"
     if outcome.promoted:
-        return Completed(name=PROMOTED, message=says)
+        return Completed(name=runs.PROMOTED, message=says)
     if outcome.says == promotion.ALREADY:
         return Completed(message=says)
-    return Failed(name=NOT_BETTER, message=says)
+    return Failed(name=runs.NOT_BETTER, message=says)

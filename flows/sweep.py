@@ -26,15 +26,10 @@ from flows.engine.trial import DONE, Result, Trial
 from flows.pipeline import RESUMES, as_task
 from flows.project.folder import Project
 from flows.server import progress, runs, sweeps
-from flows.server.process import answers
 from tasks.core.step import Stopped, UserError, log
 
 MOST = 64  # trials side by side
 Tell = Callable[[float, str], None]
-
-
-def server_is_away(state: State) -> None:
-    """Called at the end of a run whose server has gone. The command line ends the process then."""
 
 
 def concluded(table: Table) -> None:
@@ -66,11 +61,7 @@ def run_sweep(pipeline: str, workers: int = 1, apply: bool = False, on: str | No
     runs.begin()
     steps: dict[str, State] = {}
     state = _run(pipeline, workers, apply, on, steps)
-    if answers():
-        runs.conclude(state, steps, None)
-    else:
-        runs.leave_note(state, steps)
-        server_is_away(state)
+    runs.conclude(state, steps)
     return state
 
 

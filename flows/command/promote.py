@@ -9,7 +9,7 @@ from rich.text import Text
 from flows import promotion
 from flows.command.help import Help
 from flows.command.terminal import GRAY, GREEN, RED, plain_errors, say
-from flows.command.train import begin
+from flows.command.train import begin, leave
 from flows.project import git
 from flows.project.folder import Project
 
@@ -48,10 +48,11 @@ def promote(project: Project, pipeline: str, back: bool) -> int:
     check = promotion.the_last_two if back else promotion.ready
     check(project, pipeline)  # while the server starts
 
-    from flows.promote import PROMOTED, promote_model  # here: Prefect takes seconds to import
+    from flows.promote import promote_model  # here: Prefect takes seconds to import
     from flows.server import runs
 
     server.wait()
+    runs.server_is_away = leave
     with runs.signed():
         state = promote_model(pipeline, back, return_state=True)
     if not state.is_completed():
@@ -59,7 +60,7 @@ def promote(project: Project, pipeline: str, back: bool) -> int:
             say(Text("not promoted ", RED).append(str(state.message), "default"))
         return 1
 
-    if state.name != PROMOTED:
+    if state.name != runs.PROMOTED:
         say(Text(str(state.message)))
         return 0
     say(Text("promoted ", GREEN).append(str(state.message), "default"))

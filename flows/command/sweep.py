@@ -160,7 +160,7 @@ def sweep(project: Project, chosen: Sweep, options: argparse.Namespace) -> int:
     wait_for(server)
     tables: list[Table] = []
     flow.concluded = tables.append  # type: ignore[assignment] # of another name
-    flow.server_is_away = leave
+    runs.server_is_away = leave
     with runs.signed():
         state = flow.run_sweep(
             chosen.name, options.workers, options.apply, options.on, return_state=True

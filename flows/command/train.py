@@ -114,7 +114,7 @@ def train(
         from flows.server import report, runs
 
     wait_for(server)
-    flow.server_is_away = leave
+    runs.server_is_away = leave
     flow.at_work = working.on  # type: ignore[assignment] # of another name
     with runs.signed():
         given = flow.Changes.model_validate(changes)
@@ -190,6 +190,6 @@ def leave(state) -> None:
     """End the process: Prefect's client would try for minutes to reach a server that has gone."""
     said = f"{state.name} {state.message}"
     log.warning("Prefect's server does not answer, so this could not be told: %s", said)
-    log.warning("What was done is recorded in dvc.lock. The next run tells the server.")
+    log.warning("What was done is kept. The next run tells the server.")
     sys.stdout.flush()
     os._exit(0 if state.is_completed() else 1)

@@ -11,6 +11,7 @@ import numpy as np
 from prefect.artifacts import create_markdown_artifact
 
 from flows.server.markdown import picture, short, table, text
+from flows.server.process import answers
 from flows.server.report import key
 from tasks.core.folder import Folder
 
@@ -24,6 +25,8 @@ def show(pipeline: str, summary: Any) -> None:
         pipeline: its name in `params.yaml`.
         summary: of all answers; see `tasks.answers.summary`.
     """
+    if not answers():
+        return
     first = summary.first.told.head(SHOWN)
     rows = [[short(value) for value in row] for row in first.itertuples(index=False)]
     said = summary.lines()

@@ -7,12 +7,15 @@ from prefect.artifacts import create_markdown_artifact
 from flows.engine.history import Line, lines
 from flows.project.folder import Project
 from flows.server.markdown import short, table, text
+from flows.server.process import answers
 
 HEAD = ("version", "", "since", "commit", "score", "why")
 
 
 def report(project: Project, pipeline: str) -> None:
     """Write the artifact `champion-NAME`: every version, its score and its verdict."""
+    if not answers():
+        return
     found = lines(project, pipeline)
     now = next((line for line in found if line.champion), None)
     title = f"{now.version}: {now.says}" if now else "no champion"

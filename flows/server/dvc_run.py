@@ -18,8 +18,8 @@ from prefect.states import Cancelled, Completed, Crashed, Failed, Running
 from flows.memory.plan import plan
 from flows.memory.reproduce import UNCHANGED
 from flows.project.folder import Project
-from flows.server.report import NOT_PASSED, verdict
-from flows.server.runs import FLOW, signature, titled
+from flows.server.report import MISSED, verdict
+from flows.server.runs import FLOW, NOT_PASSED, signature, titled
 from tasks.core.step import UserError
 
 STATES = {
@@ -96,7 +96,7 @@ class DvcRun:
                 self.states[name] = Crashed(message="dvc repro was killed")
                 self._tell(name)
 
-        name = "NotPassed" if verdict_then.startswith(NOT_PASSED) else "Completed"
+        name = NOT_PASSED if verdict_then.startswith(MISSED) else "Completed"
         end = State(type=StateType.COMPLETED, name=name, message=verdict_then)
         for name, state in self.states.items():
             if not state.is_completed():

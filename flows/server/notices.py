@@ -18,12 +18,13 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectNotFound
 from prefect.types import SecretDict
 
+from flows.server.runs import DRIFT, FLOW, NOT_BETTER, NOT_PASSED, PROMOTED, SWEEP
 from tasks.core.step import UserError
 
 NAME = "keras-flows"  # of the block and of the automation
-FLOWS = ["pipeline", "predict", "promote", "sweep"]
+FLOWS = [FLOW, SWEEP, "predict", "promote"]
 # The states of runs that somebody wants to hear of.
-STATES = ("Failed", "Crashed", "TimedOut", "NotPassed", "NotBetter", "Drift", "Promoted")
+STATES = ("Failed", "Crashed", "TimedOut", NOT_PASSED, NOT_BETTER, DRIFT, PROMOTED)
 SUBJECT = "{{ flow_run.parameters.pipeline }}: {{ flow_run.state.name }}"
 FIRST = "You are told of failed runs, models that do not pass, drift and new champions from now on."
 BODY = "{{ flow_run.state.message }}\n{{ flow_run|ui_url or '' }}"  # some servers have no UI

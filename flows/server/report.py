@@ -30,8 +30,8 @@ SCORES = (
     "r2",
     "loss",
 )
-NOT_PASSED = "NOT passed"
-PASSED = {True: ["passed"], False: [NOT_PASSED], None: []}
+MISSED = "NOT passed"  # how a verdict begins, if the model does not reach what is asked of it
+PASSED = {True: ["passed"], False: [MISSED], None: []}
 
 
 class Run(NamedTuple):

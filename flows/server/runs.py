@@ -33,6 +33,7 @@ from prefect.states import Cancelled, Crashed
 
 from flows.engine.processes import hold, lives
 from flows.project.folder import Project
+from flows.server.process import answers
 from tasks.core.step import Stopped, stopping
 
 log = logging.getLogger("flows")
@@ -40,6 +41,10 @@ FLOW = "pipeline"  # the name of the flow in Prefect
 SWEEP = "sweep"  # and that of the flow which tries other parameters
 NOT_RUN = "NotRun"  # the state of a step that needs a failed one
 NOT_READY = "NotReady"  # Prefect's, of a step that waits for a stopped one
+NOT_PASSED = "NotPassed"  # of a run whose model misses min_accuracy or max_mse
+NOT_BETTER = "NotBetter"  # whose model was not shown to be better than the champion
+PROMOTED = "Promoted"  # that has made a new champion
+DRIFT = "Drift"  # whose rows differ from the validation rows
 LONGEST = 120  # characters of a run's name
 FAILURES = {StateType.FAILED, StateType.CRASHED}
 
@@ -77,7 +82,11 @@ def begin() -> None:
                 _close(client, run.id, Crashed(message="its process was killed"), {})
 
 
-def conclude(state: State, steps: dict[str, State], patience: int | None) -> None:
+def server_is_away(state: State) -> None:
+    """Called at the end of a run whose server has gone. The command line ends the process then."""
+
+
+def conclude(state: State, steps: dict[str, State], patience: int | None = None) -> None:
     """At the end of a flow run: its name tells the result in lists, and failures have an end.
 
     Args:
@@ -85,6 +94,10 @@ def conclude(state: State, steps: dict[str, State], patience: int | None) -> Non
         steps: the states in which its steps have ended.
         patience: so many scheduled runs may fail in a row; None: any number.
     """
+    if not answers():
+        _leave_note(state, steps)
+        server_is_away(state)
+        return
     try:
         with get_client(sync_client=True) as client:
             _conclude(client, state, steps, patience)
@@ -155,7 +168,7 @@ def _pause_if_all_failed(
     state.message = f"schedule turned off after {patience} failures: {state.message}"
 
 
-def leave_note(end: State, steps: dict[str, State]) -> None:
+def _leave_note(end: State, steps: dict[str, State]) -> None:
     """Keep how this flow run and its steps ended, as its server has gone: a later run tells it."""
     note = _untold() / f"{flow_run.id}.json"
     note.parent.mkdir(exist_ok=True)

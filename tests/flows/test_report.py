@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from prefect.states import Completed
 
+from flows.project.folder import Project
+from flows.server import answered, champion, sweeps
 from flows.server.markdown import listed
 from flows.server.report import Run, _compared, _origin, _warnings
 from flows.server.runs import titled
@@ -56,3 +60,18 @@ def test_the_commit_is_named_by_its_hash_whatever_tags_it_has(tmp_path):
 )
 def test_a_title_has_the_name_once(message, title):
     assert titled("fraud", Completed(message=message)) == title
+
+
+PAGES = {
+    "of a sweep": lambda: sweeps.report(NOWHERE, None),
+    "of new rows": lambda: answered.show("mine", None),
+    "of the champions": lambda: champion.report(NOWHERE, "mine"),
+}
+NOWHERE = Project(Path("/nowhere"))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_result_stays_one_when_the_server_has_gone(page, monkeypatch):
+    """No page is made: the model, the answers or the tag are there."""
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    PAGES[page]()
