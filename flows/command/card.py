@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
-
 from rich.console import Console
 from rich.text import Text
 
-from flows.command.help import Help
+from flows.command.help import command_line
 from flows.command.terminal import plain_errors, say
 from flows.project import edit
 from flows.project.folder import Project
@@ -22,12 +20,7 @@ for (use), what it is not for (limits), and its license. All else comes from the
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        "python -m flows card",
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=Help,
-    )
+    parser = command_line("card", __doc__, EXAMPLE)
     parser.add_argument("pipeline", help="an exported one, such as fashion")
     options = parser.parse_args(arguments)
     with plain_errors() as end:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 import math
 from pathlib import Path
 
 from rich.text import Text
 
+from flows.command.help import command_line
 from flows.command.terminal import GRAY, plain_errors, say
 from flows.engine import experiment
 from flows.engine.experiment import Result
@@ -32,7 +32,7 @@ OTHER_DATA = "other data: not comparable"
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser("python -m flows compare", description=__doc__)
+    parser = command_line("compare", __doc__)
     parser.add_argument("pipeline", help="a section of params.yaml, such as fashion")
     parser.add_argument(
         "--picture",

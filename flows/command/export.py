@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import get_args
 from rich.console import Console
 from rich.text import Text
 
-from flows.command.help import Help
+from flows.command.help import command_line
 from flows.command.terminal import plain_errors, say
 from flows.engine.step import folder_of
 from flows.predict import check_trained
@@ -35,12 +34,7 @@ row, and the answers are those of the trained model. params.yaml remembers the f
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        "python -m flows export",
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=Help,
-    )
+    parser = command_line("export", __doc__, EXAMPLE)
     parser.add_argument("pipeline", help="a trained one, such as fashion")
     parser.add_argument("--format", choices=CHOICES, help="litert, unless params.yaml has another")
     parser.add_argument(

@@ -8,6 +8,19 @@ import textwrap
 MORE = 6  # columns by which an example that is too long for its line goes on
 
 
+def command_line(verb: str, about: str | None, examples: str = "") -> argparse.ArgumentParser:
+    """What reads the arguments of `python -m flows VERB`.
+
+    Args:
+        verb: the module's name.
+        about: what it does: the module's docstring, which Python may have left out.
+        examples: and what else a person should know.
+    """
+    return argparse.ArgumentParser(
+        f"python -m flows {verb}", description=about, epilog=examples, formatter_class=Help
+    )
+
+
 class Help(argparse.HelpFormatter):
     """Paragraphs are apart by an empty line. One with an indented line has a line for each."""
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
-
 from rich.text import Text
 
+from flows.command.help import command_line
 from flows.command.terminal import GRAY, GREEN, plain_errors, say
 from flows.engine.history import Line, lines
 from flows.project.folder import Project
@@ -15,7 +14,7 @@ HEAD = "{:10}{:14}{:18}{:12}"
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser("python -m flows history", description=__doc__)
+    parser = command_line("history", __doc__)
     parser.add_argument("pipeline", help="a section of params.yaml, such as fashion")
     options = parser.parse_args(arguments)
     with plain_errors() as end:

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.text import Text
 from ruamel.yaml import YAML
 
-from flows.command.help import Help
+from flows.command.help import command_line
 from flows.command.terminal import say
 from flows.guess import guess
 from flows.guess.section import Proposal, Question
@@ -191,12 +191,7 @@ def _outside(path: str) -> list[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m flows new",
-        description=(__doc__ or "").partition("\n")[0],
-        epilog=EXAMPLE,
-        formatter_class=Help,
-    )
+    parser = command_line("new", __doc__, EXAMPLE)
     parser.add_argument("name", help="of the pipeline: small letters, digits, - and _")
     parser.add_argument("data", help="a table, an .npz file, or a folder of images, IDX or CSV")
     for option, metavar, says in OPTIONS:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
-
 from rich.text import Text
 
-from flows.command.help import Help
+from flows.command.help import command_line
 from flows.command.terminal import GRAY, plain_errors, say
 from flows.project.folder import Project
 from flows.server import settings
@@ -21,12 +19,7 @@ A message is sent at once, to try it. Messages are sent as long as Prefect's ser
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        "python -m flows notify",
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=Help,
-    )
+    parser = command_line("notify", __doc__, EXAMPLE)
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("url", nargs="?", help="of a webhook that takes JSON with a `text`")
     where.add_argument("--off", action="store_true", help="tell nobody any more")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from flows.command.help import command_line
 from flows.command.terminal import BLUE, GRAY, GREEN, plain_errors, say
 from flows.engine import witness
 from flows.memory.lock import lost
@@ -30,7 +30,7 @@ STEP, WOULD = 13, 12  # widths of the columns
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser("python -m flows plan", description=__doc__)
+    parser = command_line("plan", __doc__)
     parser.add_argument("pipeline", nargs="?", help="such as fashion; without it, a line for each")
     parser.add_argument("--force", action="store_true", help="as `train --force` would")
     options = parser.parse_args(arguments)

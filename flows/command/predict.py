@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import shutil
@@ -17,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from flows.command.help import Help
+from flows.command.help import command_line
 from flows.command.terminal import plain_errors
 from flows.predict import answers, place_of
 from flows.project.folder import Project
@@ -40,12 +39,7 @@ SHOWN = 10  # answers in the terminal
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        "python -m flows predict",
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=Help,
-    )
+    parser = command_line("predict", __doc__, EXAMPLE)
     parser.add_argument("pipeline", help="a trained one, such as fashion")
     parser.add_argument(
         "data",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
-
 from rich.text import Text
 
 from flows import promotion
-from flows.command.help import Help
+from flows.command.help import command_line
 from flows.command.terminal import GRAY, GREEN, RED, plain_errors, say
 from flows.command.train import begin, leave
 from flows.project import git
@@ -22,12 +20,7 @@ The champions are git tags. To let others see them: git push --tags"""
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        "python -m flows promote",
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=Help,
-    )
+    parser = command_line("promote", __doc__, EXAMPLE)
     parser.add_argument("pipeline", help="a trained and exported one, such as fashion")
     parser.add_argument("--back", action="store_true", help="return to the champion before")
     options = parser.parse_args(arguments)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
-
 from rich.console import Console
 from rich.text import Text
 
+from flows.command.help import command_line
 from flows.command.terminal import counted, plain_errors, say
 from flows.project.folder import Project
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser("python -m flows push", description=__doc__)
-    parser.parse_args(arguments)
+    command_line("push", __doc__).parse_args(arguments)
     with plain_errors() as end:
         from flows.memory.exchange import push  # here: DVC takes half a second to import
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import shlex
 import sys
 
-from flows.command.help import Help
+from flows.command.help import command_line
 from flows.memory import champions
 from flows.project import artifacts, edit
 from flows.project.folder import Project
@@ -27,12 +26,7 @@ def main(arguments: list[str]) -> int:
     Returns:
         The exit code: 0, or 1 if nothing was taken out.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m flows remove",
-        description=(__doc__ or "").partition("\n")[0],
-        epilog=EXAMPLE,
-        formatter_class=Help,
-    )
+    parser = command_line("remove", __doc__, EXAMPLE)
     parser.add_argument("name", help="of the pipeline, as params.yaml has it")
     options = parser.parse_args(arguments)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from flows.command.help import Help
+from flows.command.help import command_line
 from flows.command.terminal import ORANGE, plain_errors, say
 from flows.memory.lock import outdated
 from flows.project.folder import Project
@@ -31,12 +31,7 @@ what has begun, and ends."""
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        "python -m flows serve",
-        description=__doc__,
-        epilog=MORE,
-        formatter_class=Help,
-    )
+    parser = command_line("serve", __doc__, MORE)
     parser.add_argument("pipeline", help="one that was exported, such as fashion")
     parser.add_argument("--port", type=int, default=8000, help="8000; 0 takes any that is free")
     parser.add_argument("--host", default="127.0.0.1", help="127.0.0.1; 0.0.0.0 is every network")

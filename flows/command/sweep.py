@@ -9,7 +9,7 @@ import time
 import rich
 from rich.text import Text
 
-from flows.command.help import Help
+from flows.command.help import command_line
 from flows.command.terminal import (
     GRAY,
     NARROW,
@@ -38,12 +38,7 @@ is proposed and written there. A sweep that was stopped goes on when it is start
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        "python -m flows sweep",
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=Help,
-    )
+    parser = command_line("sweep", __doc__, EXAMPLE)
     parser.add_argument("pipeline", help="a section of params.yaml, such as fashion")
     parser.add_argument("--plan", action="store_true", help="show what would be tried; try nothing")
     parser.add_argument("--workers", type=int, default=1, help="trials side by side (1)")

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
-from flows.command.help import Help
+from flows.command.help import command_line
 from flows.command.terminal import plain_errors
 from flows.engine import copies
 from flows.engine.processes import hold
@@ -45,12 +45,7 @@ class Part(NamedTuple):
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m flows tidy",
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=Help,
-    )
+    parser = command_line("tidy", __doc__, EXAMPLE)
     parser.add_argument("--plan", action="store_true", help="show what would go; delete nothing")
     parser.add_argument(
         "--older",

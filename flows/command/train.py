@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import logging
 import os
@@ -16,7 +15,7 @@ from rich.text import Text
 
 from flows.command import plan as plan_command
 from flows.command import summary
-from flows.command.help import Help
+from flows.command.help import command_line
 from flows.command.terminal import (
     GRAY,
     ORANGE,
@@ -50,12 +49,7 @@ fashion` lists the experiments, and adopts one."""
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        "python -m flows train",
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=Help,
-    )
+    parser = command_line("train", __doc__, EXAMPLE)
     parser.add_argument("pipeline", help="a section of params.yaml, such as fashion")
     parser.add_argument(
         "changes",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 
+from flows.command.help import command_line
 from flows.command.terminal import plain_errors
 from flows.engine.processes import hold
 from flows.project.folder import Project
@@ -16,7 +16,7 @@ from tasks.core.step import UserError
 
 
 def main(arguments: list[str]) -> int:
-    argparse.ArgumentParser("python -m flows ui", description=__doc__).parse_args(arguments)
+    command_line("ui", __doc__).parse_args(arguments)
     configure(Project.here(), verbose=True)
     # A shell's background jobs ignore it; Prefect ends by it.
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
@@ -15,7 +14,7 @@ from zipfile import ZipFile
 
 from rich.text import Text
 
-from flows.command.help import Help
+from flows.command.help import command_line
 from flows.command.terminal import plain_errors, say
 from flows.engine.copies import Bringing, clone, dvc, remove_left
 from flows.engine.processes import die_with_parent
@@ -38,12 +37,7 @@ ENDS = ("visualize", "evaluate")  # the steps that nothing follows: they bring a
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        "python -m flows verify",
-        description=__doc__,
-        epilog=MORE,
-        formatter_class=Help,
-    )
+    parser = command_line("verify", __doc__, MORE)
     parser.add_argument("pipeline", nargs="*", help="such as fashion; without it, all of them")
     options = parser.parse_args(arguments)
     with plain_errors() as end:

@@ -5,7 +5,6 @@ On another machine, in a clone of the project, the same joins the server of the 
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import subprocess
@@ -15,6 +14,7 @@ import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from flows.command.help import command_line
 from flows.command.terminal import plain_errors
 from flows.project.folder import Project
 from flows.server.process import Server, prefect, ui_address
@@ -26,7 +26,7 @@ EVERY = 2  # seconds between two looks at params.yaml
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser("python -m flows worker", description=__doc__)
+    parser = command_line("worker", __doc__)
     parser.add_argument("--server", metavar="URL", help="of Prefect's server: http://HOST:4200")
     parser.add_argument(
         "--on", metavar="ADDRESS", help="run trials of sweeps too, for a Dask scheduler"
