@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -30,24 +31,27 @@ def main(project: Project, file: Path, lines: IO) -> None:
     runs: dict[str, DvcRun] = {}
     ended = False
     try:
-        running = True
-        while running:
-            running = at_work(file)
-            for line in lines.readlines():
-                if not line.endswith("\n"):
-                    break  # a kill may leave half of the last one
-                said = json.loads(line)
-                pipeline = said.pop("pipeline")
-                if pipeline not in runs:
-                    runs[pipeline] = DvcRun(project, pipeline, file.stem)
-                runs[pipeline].step(**said)
-            time.sleep(0.3 if running else 0)
+        for said in steps(file, lines):
+            pipeline = said.pop("pipeline")
+            if pipeline not in runs:
+                runs[pipeline] = DvcRun(project, pipeline, file.stem)
+            runs[pipeline].step(**said)
         for run in runs.values():
             run.end(late)
         ended = True
     finally:
         if ended or not runs:  # else the server has gone: the next reporter tells the rest
             file.unlink()
+
+
+def steps(file: Path, lines: IO) -> Iterator[dict[str, str]]:
+    """What the steps leave in a file, until their DVC has ended."""
+    part, running = "", True  # a part of a line: of one that is being written, or of a kill
+    while running:
+        running = at_work(file)
+        *whole, part = (part + lines.read()).split("\n")
+        yield from map(json.loads, whole)
+        time.sleep(0.3 if running else 0)
 
 
 def catch_up(project: Project) -> None:

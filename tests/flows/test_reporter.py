@@ -1,0 +1,31 @@
+"""What a reporter reads while a `dvc repro` writes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from flows.server.reporter import steps
+
+
+@pytest.fixture
+def dvc():
+    """A process in place of a `dvc repro`."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        yield psutil.Process(process.pid)
+        process.kill()
+
+
+def test_a_line_that_is_half_written_is_read_when_it_is_whole(tmp_path, dvc):
+    file = tmp_path / f"repro-{dvc.pid}-{dvc.create_time():.0f}.jsonl"
+    with open(file, "w") as written, open(file) as lines:
+        print('{"name": "load"}\n{"name": ', end="", file=written, flush=True)
+        found = steps(file, lines)
+        assert next(found) == {"name": "load"}
+        print('"fit"}\n{"na', end="", file=written, flush=True)
+        assert next(found) == {"name": "fit"}
+        dvc.kill()
+        assert list(found) == [], "a kill may leave half of the last line"
