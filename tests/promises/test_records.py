@@ -22,26 +22,11 @@ from flows.project.folder import Project
 from tasks.core.folder import md5
 from tasks.core.step import UserError
 from tests.conftest import ROOT, change
-from tests.support.own import put_csv, table
+from tests.support.own import CSV, put_csv, table
 from tests.support.served import eventually
 
 REPRO = ("dvc", "repro", "evaluate@linear", "visualize@linear")
-TABLE = {
-    "source": "csv",
-    "path": "in.csv",
-    "separator": ",",
-    "header": True,
-    "decimal": ".",
-    "target": "y",
-    "task": "regression",
-    "group": None,
-    "ignore": [],
-    "columns": {},
-    "missing": "refuse",
-    "test": 0.2,
-    "seed": 0,
-    "class_names": [],
-}
+TABLE = {**CSV, "task": "regression", "class_names": []}
 
 
 @pytest.fixture(scope="module")

@@ -10,24 +10,7 @@ from ruamel.yaml import YAML
 from flows.project import params
 from flows.project.folder import Project
 from tasks.core.step import UserError
-
-CSV = {
-    "source": "csv",
-    "path": "in.csv",
-    "separator": ",",
-    "header": True,
-    "decimal": ".",
-    "target": "y",
-    "task": "classes",
-    "group": None,
-    "ignore": [],
-    "columns": {},
-    "missing": "refuse",
-    "test": 0.2,
-    "seed": 0,
-    "class_names": None,
-}
-
+from tests.support.own import CSV
 
 PICTURES = {
     "source": "images",

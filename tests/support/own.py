@@ -20,6 +20,21 @@ ROWS, SIDE = 12, 4
 GIVEN = {"test": "given", "seed": 0}
 SHARE = {"test": 0.25, "seed": 0}
 NAMELESS = {"class_names": None}
+CSV = {  # the section `load` of a table
+    "source": "csv",
+    "path": "in.csv",
+    "separator": ",",
+    "header": True,
+    "decimal": ".",
+    "target": "y",
+    "task": "classes",
+    "group": None,
+    "ignore": [],
+    "columns": {},
+    "missing": "refuse",
+    **SHARE,
+    **NAMELESS,
+}
 
 
 def packed(array: np.ndarray) -> bytes:
@@ -116,22 +131,7 @@ def of_images(path: Path, **how) -> images.Params:
 
 
 def of_csv(path: Path, **how) -> csv.Params:
-    usual = {
-        "source": "csv",
-        "path": str(path),
-        "separator": ",",
-        "header": True,
-        "decimal": ".",
-        "target": "y",
-        "task": "classes",
-        "group": None,
-        "ignore": [],
-        "columns": {},
-        "missing": "refuse",
-        **SHARE,
-        **NAMELESS,
-    }
-    return csv.Params(**{**usual, **how})
+    return csv.Params(**{**CSV, "path": str(path), **how})
 
 
 def of_parquet(path: Path, **how) -> parquet.Params:
