@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+import textwrap
 
 from flows.project.folder import Project
 from tasks.core.step import UserError
 
 ENGLISH = {"LC_ALL": "C"}  # what it says is read, and shown among sentences in English
+WIDEST = 80  # of a command in a message: one may name a thousand commits
 
 
 def run(project: Project, *command: str, text: str = "", **env: str) -> str:
@@ -61,5 +63,6 @@ def _run(
         raise UserError("git is needed here, and there is none. Install it.") from None
     if done.returncode and (done.stderr or done.returncode != 1):  # a silent 1 is a "no"
         why = os.fsdecode(done.stderr or done.stdout).strip()
-        raise UserError(f"`git {' '.join(command)}` failed: {why}")
+        shown = textwrap.shorten(f"git {' '.join(command)}", WIDEST, placeholder=" ...")
+        raise UserError(f"`{shown}` failed: {why}")
     return done.stdout

@@ -52,6 +52,11 @@ def test_a_failure_says_why_in_english(project, monkeypatch):
     assert git.said(project, "rev-parse", "nowhere") == ""
 
 
+def test_a_long_command_is_named_by_its_beginning(project):
+    with pytest.raises(UserError, match=r"^`git cat-file -p( a){20,40} \.\.\.` failed: "):
+        git.run(project, "cat-file", "-p", *["a"] * 1000)
+
+
 def test_without_git_it_is_asked_for(project, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(UserError, match=r"^git is needed here, and there is none\. Install it\.$"):
