@@ -8,7 +8,7 @@ from typing import Any
 from prefect import flow
 from prefect.states import Completed, Failed, State
 
-from flows import promotion
+from flows.engine import promotion
 from flows.project.folder import Project
 from flows.server import champion, runs
 from tasks.core.step import UserError

@@ -34,7 +34,7 @@ def card(project: Project, pipeline: str) -> None:
     Raises:
         UserError: the pipeline is not up to date, or was not exported.
     """
-    from flows import release  # here: DVC takes half a second to import
+    from flows.engine import release  # here: DVC takes half a second to import
 
     with Console(stderr=True).status("writing"):
         release.check_current(project, pipeline)

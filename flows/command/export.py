@@ -62,7 +62,7 @@ def export(project: Project, pipeline: str, format: str | None) -> None:
     Raises:
         UserError: the pipeline is not up to date, or cannot be exported. Nothing has changed.
     """
-    from flows import release  # here: DVC takes half a second to import
+    from flows.engine import release  # here: DVC takes half a second to import
 
     project.read(pipeline)
     first = pipeline not in project.releases()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from flows import promotion
 from flows.command.help import command_line
 from flows.command.terminal import GRAY, GREEN, RED, plain_errors, say
 from flows.command.train import begin, leave
+from flows.engine import promotion
 from flows.project import git
 from flows.project.folder import Project
 

@@ -27,7 +27,7 @@ FLOORS = [
     ["flows.__main__", "flows.fashion", "flows.linear"],
     ["flows.command"],
     ["flows.batch_predict", "flows.promote", "flows.sweep"],
-    ["flows.pipeline", "flows.predict", "flows.promotion", "flows.release", "flows.stage"],
+    ["flows.pipeline", "flows.predict", "flows.stage"],
     ["flows.guess", "flows.inference"],
     ["flows.server", "flows.engine"],
     ["flows.memory"],

@@ -18,9 +18,8 @@ import httpx
 import pytest
 from dvc.repo import Repo
 
-from flows import promotion
 from flows.command.history import show
-from flows.engine import history
+from flows.engine import history, promotion
 from flows.memory import champions, past
 from flows.memory.exchange import push
 from flows.memory.lock import digest, stages

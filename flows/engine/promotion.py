@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from flows import release
+from flows.engine import release
 from flows.engine.copies import top_of_git
 from flows.engine.environment import pin
 from flows.engine.processes import hold
