@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
+from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
@@ -18,12 +20,31 @@ CURRENCY = (
 )
 UNIT = r"[^\d\s.,()\[\]/:_-][^\d()]{0,11}"
 
+# What a number is multiplied by, whatever else is in its column; and what may be a unit as well,
+# such as metres, unless the number is money, or other such words are in the column.
+MANY = {
+    **dict.fromkeys(("k", "tsd", "thousand"), 1e3),
+    **dict.fromkeys(("mn", "mio", "million", "millions", "millionen"), 1e6),
+    **dict.fromkeys(("bn", "mrd", "billion", "billions", "milliarden"), 1e9),
+    **{"lakh": 1e5, "crore": 1e7, "trillion": 1e12},
+}
+SHORT = {"K": 1e3, "M": 1e6, "m": 1e6, "B": 1e9, "b": 1e9}
+TIMES = re.compile(rf"(?P<many>[A-Za-z]+?)\.?{BLANK}?(?P<money>{CURRENCY})?")
+SHORTENED = "K, M or B"  # the unit of a column that has several of SHORT
+
 
 class Cell(NamedTuple):
-    """A number and what is written around it: a currency, a percent sign or a unit."""
+    """A number and what is written around it.
+
+    Args:
+        number: with `many` in it, if that is one of MANY, or of an amount of money.
+        around: a currency, a percent sign or a unit.
+        many: such as `k` or `M`.
+    """
 
     number: float
     around: str
+    many: str = ""
 
 
 def read(column: pd.Series, decimal: str = ".") -> pd.Series | None:
@@ -46,10 +67,14 @@ def unit(column: pd.Series, decimal: str = ".") -> str:
     """
     if pd.api.types.is_numeric_dtype(column):
         return ""
+    counts = {str(text): count for text, count in column.value_counts().items()}
+    cells = {text: cell(text, decimal) for text in counts}
+    if _are_shortened(cells.values()):
+        return SHORTENED
     around: Counter[str] = Counter()
-    for text, count in column.value_counts().items():
-        if one := cell(str(text), decimal):
-            around[one.around] += count
+    for text, one in cells.items():
+        if one:
+            around[one.around] += counts[text]
     return max(_allowed(around), key=len) if around else ""
 
 
@@ -72,6 +97,9 @@ def parsed(column: pd.Series, decimal: str = ".", unit: str | None = None) -> pd
         return found
 
     cells = {text: cell(str(text), decimal) for text in column[odd].unique()}
+    if unit == SHORTENED or (unit is None and _are_shortened(cells.values())):
+        cells = {text: one and _multiplied(one) for text, one in cells.items()}
+        unit = ""
     around = Counter(one.around for one in column[odd].map(cells) if one)
     around[""] += int(found.notna().sum())
     allowed = _allowed(around, unit)
@@ -90,13 +118,49 @@ def cell(text: str, decimal: str) -> Cell | None:
     if not match or bool(match["open"]) != bool(match["close"]):
         return None
     whole, part = re.sub(r"\D", "", match["whole"] or ""), match["part"] or ""
-    if not whole + part or (match["before"] and match["after"]):
+    before, after = match["before"] or "", (match["after"] or "").strip()
+    many, money = _many(before, after)
+    if not whole + part or (before and after and not many):
         return None
 
     negative = any(match[sign] in ("-", "\u2212", "\u2013") for sign in ("sign", "inner"))
     number = float(f"{whole or 0}.{part or 0}{match['power'] or ''}")
-    around = (match["before"] or match["after"] or "").strip()
-    return Cell(-number if negative or match["open"] else number, around)
+    if many:
+        number = _times(number, MANY.get(_plain(many)) or SHORT[many])
+    around = money if many else before or after
+    return Cell(-number if negative or match["open"] else number, around, many)
+
+
+def _many(before: str, after: str) -> tuple[str, str]:
+    """The word behind a number that multiplies it, such as `k`, and its currency; or neither."""
+    match = TIMES.fullmatch(after)
+    if not match or (before and match["money"]):
+        return "", ""
+    money, many = before or match["money"] or "", match["many"]
+    known = _plain(many) in MANY or (money and many in SHORT)
+    return (many, money) if known else ("", "")
+
+
+def _plain(many: str) -> str:
+    return many.lower() if len(many) > 1 else many  # K may be kelvin
+
+
+def _are_shortened(cells: Iterable[Cell | None]) -> bool:
+    """Whether a column has several of SHORT, or one and some of MANY, and no other unit."""
+    there = [one for one in cells if one]
+    units = {one.around for one in there} - {""}
+    return bool(units) and units <= {*SHORT} and len(units | {one.many for one in there} - {""}) > 1
+
+
+def _multiplied(one: Cell) -> Cell:
+    if one.around not in SHORT:
+        return one
+    return Cell(_times(one.number, SHORT[one.around]), "", one.around)
+
+
+def _times(number: float, factor: float) -> float:
+    """The nearest number to the product: 1.1 million is 1100000, not 1100000.0000000001."""
+    return float(Decimal(repr(number)) * Decimal(factor))
 
 
 def expected(unit: str) -> str:

@@ -26,6 +26,14 @@ READ = {  # by the decimal mark
         "3.2e3": 3200,
         "20 °C": 20,
         "10,000+": 10000,
+        "3k": 3000,
+        "-1.1 million": -1_100_000,
+        "2.5bn": 2.5e9,
+        "$1.2M": 1_200_000,
+        "€750K": 750_000,
+        "(US$ 3m)": -3_000_000,
+        "1.5M USD": 1_500_000,
+        "20 K": 20,  # kelvin
     },
     ",": {
         "1.234,5": 1234.5,
@@ -35,6 +43,8 @@ READ = {  # by the decimal mark
         "7,5 kr": 7.5,
         ",5": 0.5,
         "12%": 12,
+        "1,2 Mio. €": 1_200_000,
+        "3 Tsd. EUR": 3000,
     },
 }
 NONE = {
@@ -51,6 +61,8 @@ NONE = {
         "0,123",
         "(5",
         "12 345 6",
+        "$3M USD",
+        "$3 kg",
     ],
     ",": ["1.5", "12.34", "0.123", "1,2,3", "01.02.2020", "1.2345"],
 }
@@ -81,6 +93,12 @@ def test_plain_numbers_have_the_bits_that_pandas_gives_them():
         (["3", "4", "$5", "$6"], []),
         (["$3", "$4", "€5"], ["€5"]),
         (["1,000", "20", "?"], ["?"]),
+        (["$1.2M", "$300k", "$90"], []),
+        (["$1.2M", "€300k", "$3"], ["€300k"]),
+        (["1.2M", "300K", "512"], []),
+        (["1.2M", "300k", "512"], []),
+        (["20 K", "30 K", "40"], ["40"]),  # of kelvin
+        (["1.2M", "3M", "300K", "5 kg"], ["300K", "5 kg"]),
     ],
 )
 def test_the_values_of_a_column_have_one_unit(values, bad):
@@ -98,6 +116,9 @@ def test_the_values_of_a_column_have_one_unit(values, bad):
         ([3, 4.5, None], ""),
         (["3", "4", "$5"], "$"),
         (["8 %", "9%"], "%"),
+        (["1.2M", "300K", "512"], numbers.SHORTENED),
+        (["3k", "4000"], ""),
+        (["$1.2M", "$300k"], "$"),
         ([None, None], ""),
     ],
 )
@@ -118,12 +139,23 @@ def test_a_column_has_the_unit_of_its_numbers(values, unit):
         ("$", ["$3", "4"], []),
         ("$", ["\u20ac3", "4"], ["\u20ac3"]),
         ("+", ["10+"], []),
+        (numbers.SHORTENED, ["2M", "3"], []),
+        (numbers.SHORTENED, ["3 kg"], ["3 kg"]),
+        ("", ["2M"], ["2M"]),
     ],
 )
 def test_more_numbers_have_the_unit_of_a_column_or_none(unit, values, bad):
     column = pd.Series(values, dtype=object)
     found = numbers.parsed(column, unit=unit)
     assert column[found.isna()].tolist() == bad
+
+
+def test_a_shortened_number_is_the_same_whatever_else_is_in_its_column():
+    column = pd.Series(["1.1M", "300K", "2.5 bn", "512"])
+    unit = numbers.unit(column)
+    expected = [1_100_000, 300_000, 2.5e9, 512]
+    assert numbers.parsed(column).tolist() == expected
+    assert [numbers.parsed(column[[row]], unit=unit).item() for row in range(4)] == expected
 
 
 def test_numbers_that_are_read_already_stay_as_they_are():
