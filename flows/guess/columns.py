@@ -20,19 +20,31 @@ TIMES = re.compile(  # these rise, and mean something
     r"year|month|week|day|date|time|period|datum|monat|jahr", re.IGNORECASE
 )
 MANY = 0.5  # of the rows: more different words than this are names of the rows
+SEVERAL = 0.1  # of the numbers: so many with another unit than the others are no mistakes
 FEW = 20  # words that look like numbers are words, if there are at most so many different ones
 
 DAYS = (
     *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d"),
     *("%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y"),
     *("%b %d %Y", "%b %d, %Y", "%B %d, %Y", "%b %Y", "%B %Y", "%b-%Y", "%b-%y"),
+    *("%m/%Y", "%m.%Y", "%d%b%Y", "%a %d %b %Y", "%A, %d %B %Y", "%A, %B %d, %Y"),
+    "%Y\u5e74%m\u6708%d\u65e5",  # as in China and Japan
 )
-TIMES_OF_DAY = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-FORMATS = ["", *(day + time for time in TIMES_OF_DAY for day in DAYS), "%H:%M", "%H:%M:%S"]
+CLOCKS = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p")
+FORMATS = [
+    "",
+    *DAYS,
+    *(f"{day}{between}{clock}" for clock in CLOCKS for between in (" ", ", ") for day in DAYS),
+    *CLOCKS,
+    *("%a, %d %b %Y %H:%M:%S %z", "%a %b %d %H:%M:%S %Y"),  # of mails, and of C
+]
 # Of dates that are whole numbers, such as 20240131, by the number of digits.
 DIGITS = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 YEARS = (1800, 2100)  # in which such dates lie
 TRIED = 50  # values on which a format is tried before it is on all
+# What only dates have: a year and another number, or three numbers.
+DATED = r"(?<!\d)(?:1[89]|20)\d\d(?!\d).*\d|\d.*(?<!\d)(?:1[89]|20)\d\d(?!\d)|\d[./-]\d\d?[./-]\d"
+SHORT = 40  # letters of a date, at most
 
 
 def kind(column: pd.Series) -> str:
@@ -55,7 +67,7 @@ def date_format(values: pd.Series) -> str | None:
     if not values.str.contains(r"\d").mean() > 0.9:
         return None
     for form in FORMATS:
-        if all(_all_dates(part, form) for part in (values[:TRIED], values)):
+        if all(_all_dates(part, form) for part in (values[:1], values[:TRIED], values)):
             return form
     return None
 
@@ -108,18 +120,33 @@ def left_out(column: pd.Series, kind: str, decimal: str = ".") -> str:
     if len(words) < 2:
         return f"no word but `{words.index[0][:20]}`, in {len(values):,} of {len(column):,} rows"
     if len(words) > MANY * len(values):
-        return f"{len(words):,} different words in {len(values):,} rows"
+        return f"{len(words):,} different words in {len(values):,} rows{_dated(words.index)}"
     if words.iloc[0] < RARE:
         return f"no word is in more than {words.iloc[0]} of {len(values):,} rows"
     return ""
 
 
+def _dated(words: pd.Index) -> str:
+    """Advice, if words may be dates in a form that is not read, such as `3. Mai 2020`."""
+    dated = words.str.contains(DATED) & (words.str.len() <= SHORT)
+    if dated.mean() < 0.9:
+        return ""
+    return f", such as `{words[0]}`: if they are dates, write them as 2024-12-31"
+
+
 def nearly_numbers(values: pd.Series, decimal: str = ".") -> str:
-    """The values that are none, such as `3 kg`, if most begin as numbers; else nothing."""
+    """What keeps a column from being numbers, such as `3 kg`, if most are some; else nothing."""
+    if is_numeric_dtype(values):
+        return ""
     rows, values = len(values), values.dropna().astype(str)
     wrong = ~np.isfinite(numbers.parsed(values, decimal).to_numpy())
-    if not wrong.any() or values.str.match(r"\s*[-+]?\.?\d").mean() <= 0.5:
+    cells = values.map({text: numbers.cell(text, decimal) for text in values.unique()})
+    like = cells.notna() | values.str.fullmatch(r"[-+]?[\d.,' ]+")
+    if not wrong.any() or like.mean() <= 0.5:
         return ""
+    if cells.notna().all() and wrong.mean() > SEVERAL:
+        units = cells.map(lambda one: f"`{one.around}`" if one.around else "no unit")
+        return f"numbers in more than one unit: {_counted(units.value_counts())}"
     odd = values[wrong]
     first = f"row {odd.index[0] + 1:,}"
     counts = odd.str.strip().value_counts()
@@ -128,7 +155,12 @@ def nearly_numbers(values: pd.Series, decimal: str = ".") -> str:
         return f"'{odd.iloc[0][:20]}' in {first}{more}"
     if len(counts) == 1:
         return f"'{counts.index[0][:20]}' in {len(odd):,} of {rows:,} rows, the first in {first}"
-    shown = ", ".join(f"'{text[:20]}' in {count:,}" for text, count in counts[:3].items())
+    shown = _counted(counts.rename(lambda text: f"'{text[:20]}'"))
+    return f"{shown}, in {len(odd):,} of {rows:,} rows in all, the first in {first}"
+
+
+def _counted(counts: pd.Series) -> str:
+    """The first values with their counts."""
+    shown = ", ".join(f"{value} in {count:,}" for value, count in counts[:3].items())
     left = len(counts) - 3
-    more = f", {left:,} more such value{'s' * (left > 1)}" if left > 0 else ""
-    return f"{shown}{more}, in {len(odd):,} of {rows:,} rows in all, the first in {first}"
+    return shown + (f", {left:,} more such value{'s' * (left > 1)}" if left > 0 else "")

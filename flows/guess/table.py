@@ -137,14 +137,32 @@ def roles(table: Table, chosen: dict[str, str]) -> Columns:
             f"{table.file}: no column of numbers is left as a feature: {odd[0]}. "
             "Expected numbers like 1234.5: correct the values, or leave those cells empty."
         )
-    task, why = task_of.of(y)
     if "task" in chosen:
         task, why = chosen["task"], "as --task says"
+    else:
+        _check_target(table, y)
+        task, why = task_of.of(y)
     special = {name: kind for name, kind in kinds.items() if kind != "number"}
     special = {name: kind for name, kind in special.items() if name not in ignore}
     features = others.drop(columns=list(ignore))[y.notna()]  # `load` drops the other rows
     missing = "median" if features.isna().any(axis=None) else "refuse"
     return Columns(target, task, why, ignore, special, missing)
+
+
+def _check_target(table: Table, y: pd.Series) -> None:
+    """Refuse words that would be very many classes, and are meant for numbers or dates."""
+    form, values = look_at.kind(y), y.dropna()
+    if form.startswith("date"):
+        wrong = f"dates, such as `{values.iloc[0]}`"
+        ways = "write them as numbers, such as the days since one of them"
+    elif values.nunique() > look_at.FEW and (odd := look_at.nearly_numbers(y, table.decimal)):
+        wrong, ways = odd, "correct the values, or leave those cells empty, which drops the rows"
+    else:
+        return
+    raise UserError(
+        f"{table.file}: the target {y.name} has {wrong}. Expected numbers like 1234.5, or classes: "
+        f"{ways}; --task classes takes each value for a class."
+    )
 
 
 def notes(table: Table, columns: Columns, layout_notes: list[str]) -> list[str]:
@@ -165,6 +183,10 @@ def notes(table: Table, columns: Columns, layout_notes: list[str]) -> list[str]:
         found.append(
             f"load.ignore: {odd}; correct that to use the column: a cell may be left empty"
         )
+
+    if columns.task == "classes":
+        for odd in nearly_numbers(table.rows[[columns.target]], table.decimal):
+            found.append(f"load.target: {odd}, a class as any other: an empty cell drops the row")
 
     few = [name for name in columns.kinds if columns.kinds[name] == "words"]
     few = [name for name in few if _are_few_words(table.rows[name], table.decimal)]

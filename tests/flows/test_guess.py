@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -351,6 +352,39 @@ def test_values_that_mostly_begin_as_numbers_are_nearly_numbers():
     assert guessed.nearly_numbers(rows) == ["a has 'n/a' in row 3"]
 
 
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("{}.5 kg", ""),
+        ("{}.5*", ""),
+        ("<{}.5", "has '<"),
+        ("lot {}", "has 'lot"),
+        ("2020-01-01T00:{:02}", "has dates, such as `2020-01-01T00:00`. Expected numbers like"),
+        ("\u20ac{}", "has numbers in more than one unit: `$` in 40, `\u20ac` in 20. Expected"),
+    ],
+)
+def test_a_target_that_is_nearly_numbers_is_no_classes(project, value, says):
+    # The values of every third row; the others are plain, or dollars.
+    plain = {"<": "{}", "l": "{}", "\u20ac": "${}"}.get(value[0], value)
+    lines = table(60, price=lambda row: (plain if row % 3 else value).format(row))
+    file = str(put_csv(project.root / "own/in.csv", *lines))
+    if not says:
+        new(project, "mine", file, target="price")
+        assert project.read("mine").load.task == "regression"
+        return
+    with pytest.raises(UserError, match=re.escape(f"own/in.csv: the target price {says}")) as error:
+        new(project, "mine", file, target="price")
+    assert "--task classes takes each value for a class" in str(error.value)
+
+
+def test_a_word_among_few_numbers_of_a_target_is_told(project):
+    lines = table(60, grade=lambda row: "?" if row % 20 < 2 else 1 + row % 3)
+    found = new(project, "mine", str(put_csv(project.root / "own/in.csv", *lines)), target="grade")
+    assert project.read("mine").load.task == "classes"
+    (said,) = [note for note in found.notes if "as any other" in note]
+    assert said.startswith("load.target: grade has '?' in 6 of 60 rows, the first in row 1, a cl")
+
+
 def test_a_person_may_name_the_target_and_the_task(project):
     more = {"name": lambda row: f"wine {row}", "target": lambda row: f"2020-01-{row}"}
     file = str(put_csv(project.root / "own/in.csv", *table(30, **more)))
@@ -396,6 +430,12 @@ def test_every_parameter_has_a_meaning_of_one_sentence():
         (["01/31/2012 10:00", "12/01/2013 11:30"], "date %m/%d/%Y %H:%M"),
         (["Jan 1 2000", "Feb 1 2000"], "date %b %d %Y"),
         (["1-Jan-85", "15-Feb-99"], "date %d-%b-%y"),
+        (["03/2021", "12/2020"], "date %m/%Y"),
+        (["31.12.2020, 18:30", "01.02.2021, 09:00"], "date %d.%m.%Y, %H:%M"),
+        (["1/31/2020, 3:04:05 PM", "2/1/2020, 9:00:00 AM"], "date %m/%d/%Y, %I:%M:%S %p"),
+        (["03:16 PM", "11:00 AM"], "date %I:%M %p"),
+        (["Thu, 31 Dec 2020 10:00:00 +0100"] * 2, "date %a, %d %b %Y %H:%M:%S %z"),
+        (["2020\u5e741\u670831\u65e5"] * 2, "date %Y\u5e74%m\u6708%d\u65e5"),
         (["red", "green"], "words"),
     ],
 )
@@ -422,7 +462,16 @@ def test_the_kind_of_a_column_follows_from_its_values(tmp_path, values, kind):
         ("town", ["Ulm", "Bonn"] * 10, ""),
         ("town", ["Ulm"] * 9, "no word but `Ulm`, in 9 of 9 rows"),
         ("new", ["x", None, "x"], "no word but `x`, in 2 of 3 rows"),
-        ("size", [f"{row} - {row + 9}" for row in range(30)], "nearly numbers"),
+        ("size", [f"{row} - {row + 9}" for row in range(30)], "30 different words in 30 rows"),
+        ("size", [f"{row} kg" if row % 2 else f"{row} lb" for row in range(30)], "nearly numbers"),
+        (
+            "seen",
+            [f"{day}. Mai 2020" for day in range(1, 29)],
+            "28 different words in 28 rows, such as `1. Mai 2020`: if they are dates, write them "
+            "as 2024-12-31",
+        ),
+        ("film", [f"Part ({year})" for year in range(1950, 1999)], "49 different words in 49 rows"),
+        ("key", [f"{17 * row:x}-{row}a" for row in range(30)], "30 different words in 30 rows"),
         ("size", ["3 kg", "4 kg"] * 10, ""),
     ],
 )
