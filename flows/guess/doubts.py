@@ -46,6 +46,7 @@ def of(
         numbers.append(target)
     return [
         *short_years(rows, features, pd.Timestamp.now("UTC")),
+        *day_or_month(rows, features),
         *alike(rows[words]),
         *sentinels(rows[numbers]),
     ]
@@ -65,6 +66,20 @@ def short_years(rows: pd.DataFrame, kinds: Mapping[str, str], today: pd.Timestam
             f"{CENTURY[-1]}, here {years.min()} to {years.max()}{count}; if a century is wrong, "
             "write years with four digits"
         )
+
+
+def day_or_month(rows: pd.DataFrame, kinds: Mapping[str, str]) -> Iterator[str]:
+    """Dates such as 03/04/2021, which programs of the United States read otherwise."""
+    for name, kind in kinds.items():
+        if not kind.startswith(("date %d/%m", "date %d-%m")):
+            continue
+        other = re.sub("%d(.)%m", r"%m\1%d", kind)
+        dates = rows[name].dropna().str.strip()
+        if parsed(dates, other)[0].notna().all():
+            yield (
+                f"load.columns: {name}: in `{dates.iloc[0]}` the first number is taken for the "
+                f"day, and all rows can be read either way; if it is the month, write `{other}`"
+            )
 
 
 def alike(rows: pd.DataFrame) -> Iterator[str]:

@@ -536,6 +536,16 @@ def test_dates_that_may_be_a_century_too_late_are_counted():
     assert "here 1930 to 2029; 1 of 4 rows are later than today; if a century" in said
 
 
+@pytest.mark.parametrize(("last", "told"), [("12/11/2020", True), ("13/11/2020", False)])
+def test_dates_whose_first_number_may_be_the_month_are_told(last, told):
+    rows = pd.DataFrame({"seen": ["03/04/2020", None, last]})
+    notes = list(doubts.day_or_month(rows, {"seen": "date %d/%m/%Y"}))
+    assert len(notes) == told
+    if told:
+        assert "`03/04/2020` the first number is taken for the day" in notes[0]
+        assert "write `date %m/%d/%Y`" in notes[0]
+
+
 def test_words_that_differ_in_case_or_blanks_alone_are_told(project):
     more = {
         "town": lambda row: ("Bad Ems", "bad  ems", "Ulm", "Bonn")[row % 4],
