@@ -224,6 +224,7 @@ def declared(path: Path) -> str | None:
 def has_names(rows: list[list[str]]) -> bool:
     """Whether the first of some rows has names, judged by the types of those below it."""
     first, *below = rows
+    below = [row for row in below if row != first] or below  # names recur in joined files
     values, unlike = 0, 0  # cells like those below them; words unlike the few words below them
     recurs = False  # a word of the first row is below it, too
     for cell, column in zip(first, itertools.zip_longest(*below, fillvalue=""), strict=False):
@@ -242,7 +243,9 @@ def has_names(rows: list[list[str]]) -> bool:
     if count_up or not values:
         return True
     recurs = any(
-        cell in column for cell, *column in zip(*rows, strict=False) if _kind(cell) == "word"
+        cell in column
+        for cell, *column in zip(first, *below, strict=False)
+        if _kind(cell) == "word"
     )
     return (unlike > 0 and not recurs) or _in_order(first, below)
 

@@ -1,13 +1,16 @@
-"""The last lines of a spreadsheet, such as `Total`: they sum the rows up, and are none."""
+"""Lines of a table that are no rows: units below the names, names again, sums and notes."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from tasks.core.step import UserError
+from tasks.sources.base import some
+from tasks.sources.numbers import is_plain
 
 # Alone in a cell, or followed by a colon and an amount.
 TOTAL = re.compile(
@@ -17,26 +20,67 @@ TOTAL = re.compile(
     re.IGNORECASE,
 )
 
+WORD = re.compile(r"[^\W\d_]{2}")  # what a note has
+SEEN, MOST = 200, 0.9  # rows that tell whether a column has numbers, and how many are some
+
 
 def check(file: object, table: pd.DataFrame) -> None:
-    """Refuse a table whose last rows are totals: a model would learn them as rows.
+    """Refuse a table with lines that are no rows: a model would learn them as rows.
 
     Args:
         file: its name in messages.
         table: all its rows, with their places in the file as the index.
 
     Raises:
-        UserError: a last row has a word such as `Total` that no other row has there.
+        UserError: the first row has words above numbers, a row repeats the names, or the last
+            rows sum up the others, or are notes.
     """
-    found = sorted(_totals(table))
+    if not len(table):
+        return
+    if units := _units(table):
+        raise UserError(
+            f"{file}: row {table.index[0] + 1:,} has words above numbers: {some(units)}. Expected "
+            "values: delete that line, if it has units or more names; else correct it."
+        )
+    if again := _names(table):
+        raise UserError(f"{file}: row {again:,} has the names again. Expected rows: delete it.")
+
+    found = sorted(_ends(table))
     if not found:
         return
-    rows = " and ".join(f"row {row:,} (`{cell}` in {column})" for row, column, cell in found)
+    rows = " and ".join(f"row {row:,} (`{cell}` in {column})" for row, column, cell, _ in found)
+    are, sums = ("are", "sum") if found[1:] else ("is", "sums")
+    what = f"{sums} up the other rows"
+    if not all(is_sum for *_, is_sum in found):
+        what = f"{are} below the rows, as notes and sums are"
     raise UserError(
-        f"{file}: {rows} at the end of the table {'sum' if found[1:] else 'sums'} up the other "
-        "rows. Expected no sums among the rows: delete such lines. If one is a row as any other, "
-        "move it up."
+        f"{file}: {rows} at the end of the table {what}. Expected rows: delete such lines. "
+        "If one is a row as any other, move it up."
     )
+
+
+def _units(table: pd.DataFrame) -> list[str]:
+    """The words that the first row has above numbers, if there are several."""
+    found = []
+    for name in table.columns[[isinstance(cell, str) for cell in table.iloc[0]]]:
+        first, *below = table[name][:SEEN].dropna().astype(str)
+        numbers = [cell for cell in below if is_plain(cell)]
+        new = not any(map(str.isdecimal, first)) and first not in below
+        if new and len(numbers) > max(1, MOST * len(below)):
+            found.append(f"`{first[:20]}` above {numbers[0]} in {name}")
+    return found if found[1:] else []
+
+
+def _names(table: pd.DataFrame) -> int | None:
+    """The first row, counted from 1, whose values are the names of their columns."""
+    if any(map(is_numeric_dtype, table.dtypes)):
+        return None
+    same = pd.Series(True, table.index)
+    for name in table:
+        if not same.any():
+            return None
+        same &= table[name] == name
+    return int(same.idxmax()) + 1 if same.any() else None
 
 
 def among(words: Iterable[str]) -> bool:
@@ -44,16 +88,29 @@ def among(words: Iterable[str]) -> bool:
     return any(map(TOTAL.fullmatch, words))
 
 
-def _totals(table: pd.DataFrame) -> Iterator[tuple[int, str, str]]:
-    """From the last row up: its number, counted from 1, the column and the cell."""
+def _ends(table: pd.DataFrame) -> list[tuple[int, str, str, bool]]:
+    """Last rows that are none: the number, counted from 1, column and cell; and whether it sums."""
+    found: list[tuple[int, str, str, bool]] = []
+    first = len(table)
     for place in range(len(table) - 1, 0, -1):
         row = table.iloc[place].dropna()
         if row.empty:
             continue
-        column = next((name for name in row.index if _is_total(table[name], place)), None)
-        if column is None:
-            return
-        yield table.index[place] + 1, column, row[column].strip()[:20]
+        sums = [name for name in row.index if _is_total(table[name], place)]
+        is_sum = bool(sums)
+        if not is_sum and not _is_note(row, table.shape[1]):
+            break
+        column, first = (sums or row.index)[0], place
+        found.append((table.index[place] + 1, column, row[column].strip()[:20], is_sum))
+    if all(is_sum for *_, is_sum in found) or (table[:first].notna().sum(axis=1) != 1).all():
+        return found
+    return [each for each in found if each[-1]]
+
+
+def _is_note(row: pd.Series, columns: int) -> bool:
+    """Whether a row has one value alone, which is words."""
+    value = row.iloc[0]
+    return columns > 2 and len(row) == 1 and isinstance(value, str) and bool(WORD.search(value))
 
 
 def _is_total(column: pd.Series, place: int) -> bool:

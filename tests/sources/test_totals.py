@@ -1,4 +1,4 @@
-"""The last lines of a spreadsheet, such as `Total`, are no rows."""
+"""Lines that are no rows: sums and notes at a table's end, units, and names again."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 
 from flows.command.new import new
 from tasks.core.step import UserError
+from tasks.sources import totals
 from tests.support.own import loaded, of_csv, put_csv, table
 from tests.support.project import new_project
 
@@ -71,16 +72,65 @@ def test_each_file_may_have_such_a_line(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("lines", "named"),
+    [
+        (["Source: Eurostat, 2020"], "Source: Eurostat, 20"),
+        ([",,* estimated,"], "* estimated"),
+        (["Source: Eurostat", "Note: Ulm without Wiblingen"], "Note: Ulm without Wi"),
+        (["Total,217.5,,$450.00", ",,,", "Quelle: das Amt,,,"], "Quelle: das Amt"),
+    ],
+)
+def test_notes_below_a_table_are_named(tmp_path, lines, named):
+    filled = [line if line.count(",") > 1 else f'"{line}",,,' for line in lines]
+    for said in told(tmp_path, *ROWS, *filled):
+        assert f"`{named}` in " in said
+        assert "at the end of the table" in said
+        assert "below the rows, as notes and sums are. Expected rows: delete such lines" in said
+
+
+UNITS = {
+    "units": [ROWS[0], "mm,(cm),,USD", *ROWS[1:]],
+    "more names": [ROWS[0], "size,height,place,cost", *ROWS[1:]],
+    "with a decimal comma": [
+        "a;b;town;y",
+        "mm;cm;-;-",
+        *(f"{row},5;{row},25;Ulm;{row},0" for row in range(9)),
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", UNITS)
+def test_words_in_the_first_row_above_numbers_are_named(tmp_path, kind):
+    project = new_project(tmp_path / "project")
+    file = put_csv(project.root / "own/in.csv", *UNITS[kind])
+    with pytest.raises(UserError, match=r"row 1 has words above numbers: `\w+` above .* in a, "):
+        new(project, "mine", str(file))
+
+
+def test_names_that_stand_among_the_rows_again_are_named(tmp_path):
+    for said in told(tmp_path, *ROWS[:9], *ROWS):
+        assert "in.csv: row 9 has the names again. Expected rows: delete it." in said
+
+
+@pytest.mark.parametrize(
     "lines",
     [
+        [*ROWS, ",,Ulm,", "1,2,Ulm,$3"],  # not the last one
+        [*ROWS[:5], "1,,,", *ROWS[5:], ",,Ulm,"],  # as another row
         [*ROWS, "1,2,Totalville,$3"],
         [*ROWS, "1,2,Total,$3", "1,2,Ulm,$3"],  # not the last one
         [*ROWS, "1,2,total,$3", "1,2,Total,$3"],  # as another row
     ],
-    ids=["another word", "not the last row", "a word of other rows"],
 )
 def test_other_rows_are_left_alone(tmp_path, lines):
     project = new_project(tmp_path / "project")
     new(project, "mine", str(put_csv(project.root / "own/in.csv", *lines)))
     assert project.read("mine").load.columns == {"town": "words"}
     loaded(tmp_path / "out", of_csv(project.root / "own/in.csv", **OF_TOWNS))
+
+
+@pytest.mark.parametrize("last", ["5", "k.A."])
+def test_a_word_that_stands_for_missing_in_the_first_row_is_no_unit(last):
+    below = [*map(str, range(9)), last]
+    table = pd.DataFrame({"a": ["k.A.", *below], "b": ["k.A." if last == "k.A." else "1", *below]})
+    totals.check("in.csv", table)
