@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import itertools
@@ -39,6 +40,15 @@ BEGINNINGS = {  # of files that are no text
     b"\xd0\xcf\x11\xe0": "a sheet of Excel: save it as CSV",
     b"\x1f\x8b": "compressed by gzip: unpack it",
 }
+NO_TABLES = {  # beginnings of text that is none, in small letters and without blanks
+    b"<!doctypehtml": "a web page, perhaps about an error: download the file again",
+    b"<html": "a web page, perhaps about an error: download the file again",
+    b"<?xml": "XML",
+    b"[{": "JSON",
+    b'{"': "JSON",
+    b"versionhttps://git-lfs": "a pointer of Git LFS: `git lfs pull` gets the file",
+    b"@relation": "ARFF, as Weka writes it: save it as CSV",
+}
 RUN = 5  # names that are numbers in order: as many at least
 
 
@@ -55,6 +65,8 @@ def understood(file: object, path: Path, expected: str) -> Iterator[None]:
         path: where it is.
         expected: what the file should be, in words.
     """
+    if kind := _kind_of_text(path):
+        raise UserError(f"{file} is {kind}. Expected {expected}.")
     try:
         yield
     except UnicodeDecodeError as error:
@@ -72,7 +84,7 @@ def understood(file: object, path: Path, expected: str) -> Iterator[None]:
     except TooShort as error:
         raise UserError(f"{file}: {error}") from None
     except (ValueError, csv.Error) as error:
-        why = " ".join(str(error).split())
+        why = _in_words(" ".join(str(error).split()))
         raise UserError(f"{file} cannot be read: {why}. Expected {expected}.") from None
 
 
@@ -82,13 +94,39 @@ def _kind_of_binary(path: Path) -> str | None:
     return next((kind for begin, kind in BEGINNINGS.items() if begins.startswith(begin)), None)
 
 
+def _kind_of_text(path: Path) -> str | None:
+    with path.open("rb") as file:
+        begins = file.read(100).removeprefix(codecs.BOM_UTF8).lower()
+    begins = b"".join(begins.split())
+    return next((kind for begin, kind in NO_TABLES.items() if begins.startswith(begin)), None)
+
+
+def _in_words(why: str) -> str:
+    """What pandas says of a file that it cannot read, in the words of a person who wrote it."""
+    if match := re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", why):
+        expected, line, there = match.groups()
+        return (
+            f"line {line} has {there} values, and the lines above it have {expected}: if there is "
+            "a separator in a value, put the value into quotation marks"
+        )
+    if match := re.search(r"EOF inside string starting at row (\d+)", why):
+        line = int(match[1]) + 1
+        return (
+            f"the quotation mark in line {line} is never closed: complete the line, perhaps by a "
+            "new download, or delete it"
+        )
+    return why
+
+
 def _conversion(path: Path) -> str:
     """A command that converts a file to UTF-8, if its encoding can be told."""
     with path.open("rb") as opened:
         begin = opened.read(100_000)
     encoding = "UTF-16" if begin[:2] in (b"\xff\xfe", b"\xfe\xff") else "WINDOWS-1252"
+    if b"\0" in begin and encoding != "UTF-16":
+        encoding = "UTF-16LE" if begin[1:2] == b"\0" else "UTF-16BE"
     try:
-        begin.decode(encoding, "ignore" if encoding == "UTF-16" else "strict")
+        begin.decode(encoding, "ignore" if encoding.startswith("UTF-16") else "strict")
     except UnicodeDecodeError:
         return ""
     name = os.path.relpath(path) if isinstance(path, Path) else path.name  # of a request
@@ -279,6 +317,8 @@ def _content(path: Path, separator: str) -> Path | io.StringIO:
     """The file; or its text, if it begins with titles or comments, or declares its separator."""
     with _text(path) as opened:
         first = next((line for line in opened if line.strip()), "")
+    if "\0" in first:
+        raise UnicodeDecodeError("utf-8", b"", first.index("\0"), 1, "a character is 0")
     special = first.startswith(COMMENT) or DECLARED.fullmatch(first)
     titles = 0 if special else _titles(_first(path, separator, SEEN), separator)
     if not special and not titles:

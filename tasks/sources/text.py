@@ -104,13 +104,20 @@ def _read(file: Place, params: Params, rows: int | None, **how: Any) -> Iterator
 def _check_columns(file: Place, names: list[str], table: pd.DataFrame, params: Params) -> None:
     """As `check_columns`, and none without a name."""
     advice = f" Is `separator: '{params.separator}'` right?"
-    check_columns(file, names, list(table), params, advice)
+    named = [name for name in names if name.strip()]
+    if len(names) > 2 and not any(map(str.strip, names[1::2])):
+        twice = 2 * params.separator
+        raise UserError(
+            f"{file}: every second column has no name. Expected one separator between two values, "
+            f"perhaps not `{twice}`: replace it by `{params.separator}`."
+        )
+    check_columns(file, named, list(table), params, advice)
     unnamed = [name for name in table if name.startswith("Unnamed: ")]
     unnamed = [name for name in unnamed if name not in params.ignore]
     if unnamed:
         raise UserError(
             f"{file}: a column has no name, perhaps one with row numbers that a program added. "
-            f"Give it a name, or set `ignore: ['{unnamed[0]}']`."
+            f"Give it a name, or set `ignore: {unnamed}`."
         )
 
 

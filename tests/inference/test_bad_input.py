@@ -113,7 +113,7 @@ BODIES = {
         "people", CSV, f"{HEAD}1,2,Oslo,yes,-2024-01-02,1\n".encode(), 422, "has '-2024-01-02' in"
     ),
     "CSV that is not UTF-8": ("people", CSV, HEAD.encode() + b"1,2,\xff\n", 422, "not UTF-8"),
-    "a NUL byte": ("people", CSV, b"\0" * 100 + b"\n1\n", 422, "no column"),
+    "a NUL byte": ("people", CSV, b"\0" * 100 + b"\n1\n", 422, "a character is 0"),
     "an open quote": ("people", CSV, f'{HEAD}"1{ROW}'.encode(), 422, "cannot be read"),
     "longer rows than names": ("people", CSV, f"{HEAD}{ROW[:-1]}7,8\n".encode(), 422, "more val"),
     "10,001 rows": ("points", CSV, b"1,2\n" * 10_001, 422, "more than 10,000 rows"),

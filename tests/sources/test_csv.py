@@ -177,7 +177,11 @@ WRONG = {
     ),
     "two columns without a name": (
         lines("a,y,,", "1,0,,", "3,1,,"),
-        r"two columns have no name\. Expected each name once: rename one, or take it out\.",
+        r"a column has no name, .* set `ignore: \['Unnamed: 2', 'Unnamed: 3'\]`",
+    ),
+    "two separators": (
+        lines("a::y::b", "1::0::2", "3::1::2", separator=":"),
+        r"every second column has no name\..* perhaps not `::`: replace it by `:`\.",
     ),
     "a count for classes": (
         lines(
@@ -191,7 +195,7 @@ WRONG = {
     ),
     "too many values": (
         lines("a,y", "1,0", "1,0,3"),
-        r"in\.csv cannot be read: .*Expected 2 fields in line 3, saw 3",
+        r"in\.csv cannot be read: line 3 has 3 values, and the lines above it have 2: if there is",
     ),
     "each row too long": (lines("a,y", "1,0,3", "1,0,3"), r"in\.csv cannot be read: "),
     "not UTF-8": (

@@ -128,6 +128,11 @@ def test_the_rows_names_that_r_writes_are_a_column(tmp_path, kind):
 WRONG = {
     "windows": ("a,y\nK\u00f6ln,1\n".encode("cp1252"), r"iconv -f WINDOWS-1252 -t UTF-8 \S*in"),
     "utf-16": ("a,y\n1,0\n".encode("utf-16"), r"Save it as UTF-8\. If it is UTF-16: `iconv"),
+    "utf-16 without a mark": ("a,y\n1,0\n".encode("utf-16-be"), r"If it is UTF-16BE: `iconv"),
+    "a web page": (b"\n <!DOCTYPE  html>\n<p>404", r"in\.csv is a web page.*download the file"),
+    "JSON": (b'\xef\xbb\xbf[\n  {"a": 1}]', r"in\.csv is JSON\. Expected a \.csv file"),
+    "a pointer": (b"version https://git-lfs.github.com/spec/v1\noid x\n", "`git lfs pull` gets"),
+    "an open quote": (b'a,y\n1,0\n2,"1\n3,0\n', r"the quotation mark in line 3 is never closed"),
     "more values than names": (b"a,y\n1,2,0\n1,3,1\n", r"more values than there are names\. Exp"),
 }
 
