@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from tasks.core.step import UserError
+from tasks.core.step import UserError, log
 from tasks.sources.base import InMemory
 from tasks.sources.numbers import is_plain
 
@@ -49,6 +49,8 @@ NO_TABLES = {  # beginnings of text that is none, in small letters and without b
     b"versionhttps://git-lfs": "a pointer of Git LFS: `git lfs pull` gets the file",
     b"@relation": "ARFF, as Weka writes it: save it as CSV",
 }
+# Rows without the separators behind their last value: so many, and such a share, are no mistake.
+LEAST_SHORT, SHORT = 3, 0.05
 RUN = 5  # names that are numbers in order: as many at least
 
 
@@ -162,12 +164,13 @@ def frame(path: Path, separator: str, header: bool, **how: Any) -> pd.DataFrame:
     )
     parts = _parts(found) if how.get("chunksize") else iter([found])
     if "usecols" not in how:
-        parts = _whole(parts, content, separator, header, there)
+        parts = _whole(parts, path.name, content, separator, header, there)
     return parts if how.get("chunksize") else next(parts)
 
 
 def _whole(
     parts: Iterator[pd.DataFrame],
+    file: str,
     content: Path | io.StringIO,
     separator: str,
     header: bool,
@@ -182,22 +185,41 @@ def _whole(
     counted = not width
     for part in parts:
         if not counted and part.iloc[:, width - 1].isna().any():
-            _check_widths(content, separator, width, header)
+            _check_widths(file, content, separator, width, header)
             counted = True
         yield part
 
 
-def _check_widths(content: Path | io.StringIO, separator: str, width: int, header: bool) -> None:
-    """Refuse rows with fewer values than names; a blank line is no row."""
+def _check_widths(
+    file: str, content: Path | io.StringIO, separator: str, width: int, header: bool
+) -> None:
+    """Refuse rows with fewer values than names, unless a spreadsheet left off empty ones."""
+    widths: Counter[int] = Counter()
+    first, place, last = None, 0, width
     with _again(content) as text:
-        short = list(_short(text, separator, width, header))
-    if not short:
+        for place, row in _numbered(text, separator, header):
+            last = len(row)
+            if last < width:
+                first = first or (place, row)
+                widths[last] += 1
+    if first is None:
         return
-    place, row = short[0]
-    count = f", and {len(short) - 1:,} more rows have too few" if short[1:] else ""
+
+    count = sum(widths.values())
+    cut = last < width and (widths[last] == 1 or not _ends_a_line(content))
+    usual = count >= max(LEAST_SHORT, SHORT * place) and min(widths) > width / 2
+    if usual and not cut and separator != " ":
+        log.warning(
+            "%s: %d of %d rows have fewer values than names, as spreadsheets write them: the last "
+            "ones are missing there",
+            *(file, count, place),
+        )
+        return
+    place, row = first
+    more = f", and {count - 1:,} more rows have too few" if count > 1 else ""
     line = separator.join(row)
     raise TooShort(
-        f"row {place:,} has {len(row)} of {width} values{count}: `{line[:60]}`. Expected one for "
+        f"row {place:,} has {len(row)} of {width} values{more}: `{line[:60]}`. Expected one for "
         "each name, and nothing between two separators where it is missing. Complete the row, "
         "perhaps by a new download, or delete it."
     )
@@ -207,13 +229,20 @@ def _again(content: Path | io.StringIO) -> io.TextIOBase:
     return io.StringIO(content.getvalue()) if isinstance(content, io.StringIO) else _text(content)
 
 
-def _short(
-    text: io.TextIOBase, separator: str, width: int, header: bool
-) -> Iterator[tuple[int, list[str]]]:
-    """Rows with fewer values, with their numbers, counted from 1 below the names."""
+def _ends_a_line(content: Path | io.StringIO) -> bool:
+    """Whether the last line is complete, as that of a broken download mostly is not."""
+    if isinstance(content, io.StringIO):
+        return content.getvalue().endswith(("\n", "\r"))
+    with content.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() in (b"\n", b"\r")
+
+
+def _numbered(text: io.TextIOBase, separator: str, header: bool) -> Iterator[tuple[int, list[str]]]:
+    """Rows that are not blank, with their numbers, counted from 1 below the names."""
     place = 0 if header else 1
     for row in _rows(text, separator):
-        if len(row) < width and place and any(map(str.strip, row)):
+        if place and any(map(str.strip, row)):
             yield place, row
         place += len(row) > 1 or bool(row and row[0].strip())
 

@@ -174,6 +174,37 @@ def test_a_row_that_is_shorter_than_the_names_is_named(tmp_path, kind, rows):
         list(text.parts(Place(tmp_path / "in.csv", "in.csv"), params, rows))
 
 
+LEFT_OFF = [
+    "y,a,b,c,d",
+    *(f"{row % 2},1,{row}" + (",x,late" if row < 3 else "") for row in range(40)),
+]
+ENDS = {
+    "all lines": (LEFT_OFF, "\n", True),
+    "blank lines too": ([*LEFT_OFF, ""], "", True),
+    "the last line in full": ([*LEFT_OFF, "1,1,3,,"], "", True),
+    "within the last line": (LEFT_OFF, "", False),
+    "a shorter line": ([*LEFT_OFF, "1,1"], "\n", False),
+    "a single value": ([*LEFT_OFF[:9], "North", *LEFT_OFF[9:]], "\n", False),
+    "a few such lines": ([*LEFT_OFF[:4], *["1,1,1,,"] * 100, *LEFT_OFF[4:8]], "\n", False),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_spreadsheet_may_leave_off_separators_and_a_broken_download_may_not(
+    tmp_path, caplog, end
+):
+    lines, last, whole = ENDS[end]
+    (tmp_path / "in.csv").write_text("\n".join(lines) + last)
+    if not whole:
+        with pytest.raises(dialect.TooShort, match=r"values.*Complete the row, perhaps by a new d"):
+            dialect.frame(tmp_path / "in.csv", ",", True)
+        return
+    found = dialect.frame(tmp_path / "in.csv", ",", True)
+    assert found["b"].tolist()[:40] == list(range(40))
+    assert found["d"].notna().sum() == 3
+    assert "in.csv: 37 of 4" in caplog.text
+
+
 WHOLE = {
     "missing values": ["a,b,y", "1,,", ",,", '"",2,""'],
     "blank lines": ["a,b,y", "1,2,", "", "  ", "3,4,"],
