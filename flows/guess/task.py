@@ -1,16 +1,28 @@
 """Whether a target is classes or a number, by its values.
 
-Numbers are classes if they are few and whole, unless they count something: 3 children are more
-than 2, and a class 3 is no more than a class 2. See docs/benchmarks.md for how often this is right.
+Numbers are classes if they are few and whole, unless they count or measure something: 3 children
+are more than 2, and a class 3 is no more than a class 2. See docs/benchmarks.md for how often this
+is right.
 """
 
 from __future__ import annotations
+
+import re
 
 import pandas as pd
 from pandas.api.types import is_float_dtype, is_numeric_dtype
 
 FEW = 20  # whole numbers with so many values may be classes
 NAMES = ("class", "label", "labels")  # of columns that say themselves that they are classes
+
+# The last word of names of counts and measures, and the first; and how many values they have.
+QUANTITIES = re.compile(
+    r"(ages?|years?|size|counts?|percent|pct|hours|days|weeks|months|children|kids|persons|people"
+    r"|rooms|bedrooms|bathrooms|beds)\d*"
+)
+NUMBER_OF = ("n", "no", "num", "nr", "number", "count")
+SOME = 4
+WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+\d*")
 
 # Counts begin at 0. Their tail is long, and thins out: so many values at least, a skewness, rows
 # with the largest value, and the rank correlation of values and rows from the most frequent value.
@@ -29,7 +41,7 @@ def of(column: pd.Series) -> tuple[str, str]:
     plain = f"from the values of {name}; --task overrides it"
     if not is_numeric_dtype(y):
         return "classes", plain
-    if not _are_whole(y, had_holes=len(y) < len(column)) or y.nunique() > FEW:
+    if not _are_whole(y, len(y) < len(column), name) or y.nunique() > FEW:
         return "regression", plain
     if y.nunique() < 3 or name.strip().lower() in NAMES:
         return "classes", plain
@@ -37,6 +49,8 @@ def of(column: pd.Series) -> tuple[str, str]:
     values = f"{y.nunique()} whole numbers, {y.min():.15g} to {y.max():.15g}"
     if y.nunique() >= SPREAD and len(y) < ROWS * y.nunique():
         return "regression", f"as {len(y)} rows have {values}; --task classes overrides it"
+    if y.nunique() >= SOME and _is_quantity(name):
+        return "regression", f"as {name} counts or measures something; --task classes overrides it"
     if counted(y):
         return "regression", (
             f"as the {values}, look like counts of something: the larger, the rarer; "
@@ -57,6 +71,16 @@ def counted(y: pd.Series) -> bool:
     return bool(falls and y.skew() >= SKEWED and rows.iloc[-1] <= RARE * len(y))
 
 
-def _are_whole(y: pd.Series, had_holes: bool) -> bool:
+def _is_quantity(name: str) -> bool:
+    """Whether a column's name says that it counts or measures, as `household_size` does."""
+    words = [word.lower() for word in WORDS.findall(name)] or [""]
+    return bool(QUANTITIES.fullmatch(words[-1])) or (len(words) > 1 and words[0] in NUMBER_OF)
+
+
+def _are_whole(y: pd.Series, had_holes: bool, name: str) -> bool:
+    """Whether numbers are whole; 2.0 may be a measure, unless holes or the values say otherwise."""
+    if not is_float_dtype(y):
+        return True
     # Among whole numbers pandas has no missing value: where one is missing, all are floats.
-    return not is_float_dtype(y) or (had_holes and bool((y == y.round()).all()))
+    as_classes = had_holes or y.nunique() == 2 or name.strip().lower() in NAMES
+    return as_classes and bool((y == y.round()).all())

@@ -69,6 +69,41 @@ def test_a_column_that_is_called_class_has_classes():
     assert task.of(column(COUNTS["bids"], "Class"))[0] == "classes"
 
 
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("household_size", "regression"),
+        ("Age", "regression"),
+        ("ModelYear", "regression"),
+        ("numRooms", "regression"),
+        ("n_visits", "regression"),
+        ("age group", "classes"),
+        ("stage", "classes"),
+        ("number", "classes"),  # perhaps a digit
+        ("grade", "classes"),
+    ],
+)
+def test_a_name_may_say_that_numbers_count_or_measure(name, found):
+    y = column({1: 30, 2: 35, 3: 20, 4: 15}, name)
+    assert task.of(y)[0] == found
+    assert task.of(y.clip(upper=3))[0] == "classes"
+
+
+@pytest.mark.parametrize(
+    ("values", "name", "found"),
+    [
+        ([0.0, 1.0], "y", "classes"),
+        ([-1.0, 1.0], "y", "classes"),
+        ([0.5, 1.5], "y", "regression"),
+        ([0.0, 1.0, 2.0], "dose", "regression"),
+        ([0.0, 1.0, 2.0], "label", "classes"),
+        ([0.0, 1.0, 1.5], "label", "regression"),
+    ],
+)
+def test_whole_numbers_with_a_decimal_point_may_be_classes(values, name, found):
+    assert task.of(pd.Series(values * 20, name=name))[0] == found
+
+
 def test_counts_are_counts_where_some_are_missing():
     y = pd.concat([column(COUNTS["bids"]), pd.Series([None, None])]).rename("y")
     assert task.of(y.astype(float))[0] == "regression"
