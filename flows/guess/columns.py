@@ -15,10 +15,11 @@ from tasks.sources.kinds import BOOLEANS, parsed
 
 COUNTERS = ("id", "index", "row", "no")  # names of columns that only number the rows
 NAMELESS = "Unnamed: "  # what pandas calls a column without a name begins so
-IDENTIFIER = re.compile(r"(?i:(^|[ _.-])id)$|(?<=[a-z])(Id|ID)$")  # how such names end
+IDENTIFIER = re.compile(r"(?i:(^|[ _.-])(id|nr|key))$|(?<=[a-z])(Id|ID|Nr|Key)$")  # their ends
 TIMES = re.compile(  # these rise, and mean something
     r"year|month|week|day|date|time|period|datum|monat|jahr", re.IGNORECASE
 )
+COMMON = 2 * RARE  # rows with a word, so that about RARE of those that are trained on have it
 MANY = 0.5  # of the rows: more different words than this are names of the rows
 SEVERAL = 0.1  # of the numbers: so many with another unit than the others are no mistakes
 FEW = 20  # words that look like numbers are words, if there are at most so many different ones
@@ -117,11 +118,12 @@ def left_out(column: pd.Series, kind: str, decimal: str = ".") -> str:
     words = values.value_counts()
     if nearly_numbers(values, decimal) and len(words) > FEW:
         return "nearly numbers"
-    if len(words) < 2:
+    holes = len(column) - len(values)
+    if len(words) < 2 and min(words.iloc[0], holes) < COMMON:  # else it is a mark, such as `x`
         return f"no word but `{words.index[0][:20]}`, in {len(values):,} of {len(column):,} rows"
     if len(words) > MANY * len(values):
         return f"{len(words):,} different words in {len(values):,} rows{_dated(words.index)}"
-    if words.iloc[0] < RARE:
+    if words.iloc[0] < COMMON:
         return f"no word is in more than {words.iloc[0]} of {len(values):,} rows"
     return ""
 

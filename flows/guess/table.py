@@ -152,6 +152,13 @@ def roles(table: Table, chosen: dict[str, str]) -> Columns:
 def _check_target(table: Table, y: pd.Series) -> None:
     """Refuse words that would be very many classes, and are meant for numbers or dates."""
     form, values = look_at.kind(y), y.dropna()
+    is_mark = form != "number" or values.eq(1).all()
+    if values.nunique() == 1 and len(values) < len(y) and is_mark:
+        raise UserError(
+            f"{table.file}: the target {y.name} has no value but `{values.iloc[0]}`, and "
+            f"{len(y) - len(values):,} of {len(y):,} cells are empty. Expected two classes or "
+            "more: if an empty cell means no, write that into it."
+        )
     if form.startswith("date"):
         wrong = f"dates, such as `{values.iloc[0]}`"
         ways = "write them as numbers, such as the days since one of them"

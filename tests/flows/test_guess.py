@@ -260,7 +260,8 @@ def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path):
     [
         (["a,Label,b", "1,0,2", "3,1,4"], "Label", "classes"),
         (["a,b", "1,0.5", "3,1"], "b", "regression"),
-        (["a,b", "1,0.0", "3,1.0"], "b", "regression"),
+        (["a,b", "1,0.0", "3,1.0"], "b", "classes"),
+        (["a,b", "1,0.0", "3,1.0", "2,2.0"], "b", "regression"),
         (["a,b", "1,0", "3,", "4,1"], "b", "classes"),  # pandas makes floats of them
         (["a,b", "1,x", "3,y"], "b", "classes"),
         (["a,b", *(f"1,{number}" for number in [*range(20)] * 5)], "b", "classes"),
@@ -377,6 +378,20 @@ def test_a_target_that_is_nearly_numbers_is_no_classes(project, value, says):
     assert "--task classes takes each value for a class" in str(error.value)
 
 
+def test_a_mark_or_an_empty_cell_is_a_feature_and_no_target(project):
+    lines = table(60, paid=lambda row: "\u2713" if row % 3 else "")
+    file = str(put_csv(project.root / "own/in.csv", *lines))
+    with pytest.raises(UserError, match=r"no value but `\u2713`, and 20 of 60 cells are empty\."):
+        new(project, "mine", file, target="paid")
+
+    new(project, "mine", file)
+    assert project.read("mine").load.columns == {"paid": "words"}
+    folder = Folder(project.data("mine"))
+    load(folder, project.read("mine").load)
+    normalize.normalize(folder, project.read("mine").normalize)
+    assert "paid = \u2713" in str(folder.read_json("schema.json"))
+
+
 def test_a_word_among_few_numbers_of_a_target_is_told(project):
     lines = table(60, grade=lambda row: "?" if row % 20 < 2 else 1 + row % 3)
     found = new(project, "mine", str(put_csv(project.root / "own/in.csv", *lines)), target="grade")
@@ -457,11 +472,13 @@ def test_the_kind_of_a_column_follows_from_its_values(tmp_path, values, kind):
         ("row", [1, 1, 2], "called row, as numbers of the rows are"),
         ("town", [f"town {row}" for row in range(30)], "30 different words in 30 rows"),
         ("town", [*["Ulm"] * 40, *map("w{}".format, range(60))], "61 different words in 100 rows"),
-        ("town", [*map("w{}".format, range(30))] * 4, "no word is in more than 4 of 120 rows"),
-        ("town", [*map("w{}".format, range(24))] * 5, ""),
+        ("town", [*map("w{}".format, range(30))] * 9, "no word is in more than 9 of 270 rows"),
+        ("town", [*map("w{}".format, range(24))] * 10, ""),
         ("town", ["Ulm", "Bonn"] * 10, ""),
         ("town", ["Ulm"] * 9, "no word but `Ulm`, in 9 of 9 rows"),
         ("new", ["x", None, "x"], "no word but `x`, in 2 of 3 rows"),
+        ("new", ["x"] * 10 + [None] * 10, ""),
+        ("order_nr", [7, 3, 5], "numbers of the rows"),
         ("size", [f"{row} - {row + 9}" for row in range(30)], "30 different words in 30 rows"),
         ("size", [f"{row} kg" if row % 2 else f"{row} lb" for row in range(30)], "nearly numbers"),
         (
