@@ -8,8 +8,17 @@ from flows.guess import csv, idx, images, npz, parquet
 from flows.guess.section import Proposal
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
+from tasks.sources import idx as idx_files
 from tasks.sources.base import Place, identities, some
 from tasks.sources.parquet import ENDINGS
+
+# What to do about files that are in none of the formats, by their endings.
+OTHERWISE = {
+    **dict.fromkeys((".zip", ".gz", ".tar", ".tgz", ".bz2", ".xz", ".7z", ".rar"), "unpack it"),
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), "save its sheet as CSV"),
+    **dict.fromkeys((".json", ".jsonl", ".sav", ".dta", ".feather", ".arff"), "save it as CSV"),
+    **dict.fromkeys((".npy", ".pkl", ".h5", ".hdf5", ".mat"), "save x_train and y_train as .npz"),
+}
 
 # In the order in which they are asked. Each has `look(folder, path, chosen) -> Proposal | None`
 # and says in LOOKED_FOR what it recognizes.
@@ -44,13 +53,26 @@ def guess(folder: Folder, path: str, **chosen: str) -> Proposal:
         found = module.look(folder, Path(path), chosen)
         if found:
             return found
-    raise UserError(
-        f"{path} is in no format that load can read. Expected {looked_for}.{_near_miss(place)}"
-    )
+    near = _near_miss(place, Path(path))
+    raise UserError(f"{path} is in no format that load can read. Expected {looked_for}.{near}")
 
 
-def _near_miss(place: Path) -> str:
-    """What to do about tables in a folder that are called otherwise."""
+def _near_miss(place: Path, path: Path) -> str:
+    """What to do about tables that are called otherwise, and about other files.
+
+    Args:
+        place: of the data.
+        path: to it, as messages name it.
+    """
+    if place.is_file():
+        advice = OTHERWISE.get(place.suffix.lower())
+        return f" {place.name} may be one of these in another form: {advice}." if advice else ""
+
+    below = sorted([*place.glob("*/*idx*"), *place.glob("*/*/*idx*")])
+    named = next(filter(idx_files.is_named, below), None)
+    if named:
+        inside = path / named.parent.relative_to(place)
+        return f" There are IDX files in {inside}: give that path."
     endings = (*csv.ENDINGS, *ENDINGS)
     tables = sorted(file.name for file in place.glob("*") if file.suffix.lower() in endings)
     if not tables:

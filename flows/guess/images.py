@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ LOOKED_FOR = "a folder with a sub-folder of PNG, JPEG, WebP, BMP or TIFF files f
 LARGEST = 64  # height and width of images that are not made smaller
 LOOKED_AT = 50  # files that tell size and colours
 SECONDS = 20  # for looking at all others: reading a large folder would take minutes
+UNREAD = (".gif", ".ppm", ".pgm", ".pbm", ".avif", ".heic", ".jp2", ".tga", ".svg", ".dcm", ".ico")
 GRAY = 4  # colours that differ by less are gray, as JPEG saves it
 
 
@@ -100,11 +102,36 @@ def _check_near_miss(place: Place) -> None:
         )
     deeper = [each for each in sorted(place.path.glob("*/*/*")) if images.is_image(each)]
     if deeper:
+        _check_splits(place)
         above = place.to(deeper[0].parents[1])
         raise UserError(
             f"{place} has no images, but {above} has a folder {deeper[0].parent.name} with some. "
             f"Expected {images.EXPECTED}: give the path {above}, or move the images up."
         )
+    others = Counter(
+        file.suffix.lower() for each in images.folders(place) for file in each.path.glob("*.*")
+    )
+    common = others.most_common(1)[0][0] if others else ""
+    if common in UNREAD:
+        raise UserError(
+            f"{place} has folders of files that end in {common}. Expected {images.EXPECTED}: "
+            "convert them, such as to PNG."
+        )
+
+
+def _check_splits(place: Place) -> None:
+    """Refuse splits that have another name than those that are known."""
+    inside = [{each.name for each in images.folders(above)} for above in images.folders(place)]
+    if len(inside) < 2 or any(names != inside[0] for names in inside):
+        return
+    names = some([above.name for above in images.folders(place)])
+    ways = f"if {names} are the splits, name them train, val and test"
+    if {"train", "test"} <= {name.lower() for name in inside[0]}:
+        ways = f"put the folders {names} into train and test, not these into them"
+    raise UserError(
+        f"{place} has folders {names}, and each has {some(sorted(inside[0]))}. Expected "
+        f"{images.EXPECTED}: {ways}."
+    )
 
 
 def _notes(load: dict[str, Any], seen: Seen, count: int) -> list[str]:

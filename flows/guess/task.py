@@ -82,5 +82,6 @@ def _are_whole(y: pd.Series, had_holes: bool, name: str) -> bool:
     if not is_float_dtype(y):
         return True
     # Among whole numbers pandas has no missing value: where one is missing, all are floats.
-    as_classes = had_holes or y.nunique() == 2 or name.strip().lower() in NAMES
+    two = y.nunique() == 2 and y.abs().max() <= FEW  # such as 0.0 and 1.0
+    as_classes = had_holes or two or name.strip().lower() in NAMES
     return as_classes and bool((y == y.round()).all())

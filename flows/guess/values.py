@@ -52,7 +52,7 @@ def read(folder: Folder, source: ModuleType, load: dict[str, Any], notes: list[s
         ]
 
     shape = " x ".join(str(size) for size in x.shape[1:])
-    what = "features" if x.ndim == 2 else "pixels"
+    what = "pixels" if x.ndim > 2 else f"feature{'s' * (x.shape[1] != 1)}"
     target = f"{len(names)} classes" if names else "a regression target"
     about = f"{len(x) + len(x_test):,} rows of {shape} {what}, {target}"
     if "feature_kinds" in found.arrays:

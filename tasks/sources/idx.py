@@ -30,7 +30,8 @@ from tasks.sources.labels import numbered
 
 NAME = re.compile(
     r"(?P<prefix>.*?)((?P<split>train|t10k|test)[-_.])?(?P<kind>images|labels)"
-    r"[-_.]idx[13][-_.]ubyte(\.gz)?"
+    r"[-_.]idx[13]?([-_.]ubyte)?(\.gz)?",
+    re.IGNORECASE,
 )
 EXPECTED = "IDX files such as train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz"
 DIMENSIONS = {"images": 3, "labels": 1}
@@ -84,9 +85,14 @@ def sets(folder: Path) -> dict[str, Files]:
         inner = path / path.name
         file = inner if path.is_dir() and inner.is_file() else path
         if match and file.is_file():
-            split = "test" if match["split"] in ("t10k", "test") else "train"
-            found.setdefault(match["prefix"], {})[split, match["kind"]] = file
+            split = "test" if (match["split"] or "").lower() in ("t10k", "test") else "train"
+            found.setdefault(match["prefix"], {})[split, match["kind"].lower()] = file
     return found
+
+
+def is_named(path: Path) -> bool:
+    """Whether a file is called like one of the MNIST family."""
+    return bool(NAME.fullmatch(path.name)) and path.is_file()
 
 
 def _files(params: Params, place: Place) -> Files:

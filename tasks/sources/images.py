@@ -27,7 +27,7 @@ from tasks.sources.base import (
 )
 from tasks.sources.labels import numbered
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff")
 FORMATS = (
     "PNG",
     "JPEG",
@@ -329,13 +329,14 @@ def opened(file: Place):
     source = file.path.open("rb") if sent else str(file.path)
     try:
         with Image.open(source, formats=FORMATS if sent else None) as image:
-            pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+            # A photograph may have a small copy of itself, as MPO.
+            pages = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
             upright = ImageOps.exif_transpose(image)
     except Exception as error:  # Pillow raises many kinds for a damaged file
         why = (str(error) or type(error).__name__).replace(f" {source!r}", "")
         raise Unreadable(why) from None
     if pages > 1:
-        raise Unreadable(f"it has {pages} pages, expected one")
+        raise Unreadable(f"it has {pages} pictures, expected one")
     return upright
 
 

@@ -13,7 +13,7 @@ from flows.guess import effort
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.load import load
-from tests.support.own import put_image, put_images
+from tests.support.own import put_idx, put_image, put_images
 from tests.support.project import new_project
 
 
@@ -90,6 +90,15 @@ def test_images_that_load_cannot_read_are_refused_by_new(project):
     [
         (["1.png", "2.png"], r"own has images and no sub-folder with images\. .* move those of"),
         (["x/a/1.png", "y/b/1.png"], r"own has no images, but own/x has a folder a with some\."),
+        (
+            ["trn/a/1.png", "trn/b/1.png", "tst/a/2.png", "tst/b/2.png"],
+            r"has folders trn, tst, and each has a, b\. .*, name them train, val and test\.",
+        ),
+        (
+            ["a/train/1.png", "a/test/1.png", "b/train/1.png", "b/test/1.png"],
+            r"has folders a, b, and each has test, train\. .* put the folders a, b into train and",
+        ),
+        (["a/1.gif", "b/1.gif"], r"folders of files that end in \.gif\. .* such as to PNG\."),
     ],
 )
 def test_a_near_miss_is_named(project, files, expected):
@@ -97,6 +106,22 @@ def test_a_near_miss_is_named(project, files, expected):
         put_image(project.root / "own" / file)
     with pytest.raises(UserError, match=expected):
         new(project, "mine", str(project.root / "own"))
+
+
+def test_idx_files_further_down_are_named(project):
+    put_idx(project.root / "own/MNIST/raw")
+    with pytest.raises(UserError, match=r"There are IDX files in own/MNIST/raw: give that path"):
+        new(project, "mine", str(project.root / "own"))
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("in.csv.gz", "unpack it"), ("in.XLSX", "save its sheet as CSV"), ("x.npy", "as .npz")],
+)
+def test_what_to_do_about_another_file_is_told(project, name, advice):
+    (project.root / name).write_bytes(b"\x1f\x8b")
+    with pytest.raises(UserError, match=f"{name} may be one of these in .*{advice}"):
+        new(project, "mine", str(project.root / name))
 
 
 @pytest.mark.parametrize(

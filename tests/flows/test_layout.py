@@ -93,7 +93,7 @@ def test_the_same_is_read_by_load(project):
     lines = ["sep=;", "Preis;Fläche;Stadt"]
     lines += [f"{row},50 €;{row}.000,25;S{row}" for row in range(1, 40)]
     found = new(project, "mine", str(put_csv(project.root / "own/in.csv", *lines)), target="preis")
-    assert found.about == "39 rows of 1 features, a regression target"
+    assert found.about == "39 rows of 1 feature, a regression target"
     assert found.load["target"] == "Preis"
     assert "numbers: `1,50 €` is 1.5 in Preis; `1.000,25` is 1000.25 in Fläche" in found.notes
 
@@ -103,7 +103,7 @@ def test_a_table_without_names_gets_some(project):
     with pytest.raises(Question, match=r"as it has none, --target COLUMN: column_1 to column_3\."):
         new(project, "mine", file)
     found = new(project, "mine", file, target="column_3")
-    assert found.about.startswith("30 rows of 1 features")
+    assert found.about.startswith("30 rows of 1 feature")
     assert any("the columns are called column_1 to column_3" in note for note in found.notes)
 
 

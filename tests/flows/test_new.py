@@ -38,12 +38,12 @@ def test_a_section_is_appended_and_every_byte_before_it_stays(project, capsys):
     file = put_csv(project.root / "own/in.csv", *table(30))
     assert command.main(["mine", str(file)]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("mine: 30 rows of 1 features, 2 classes\nparams.yaml has a new section")
+    assert said.startswith("mine: 30 rows of 1 feature, 2 classes\nparams.yaml has a new section")
     assert "\n  - load.target: y; --target names another\n" in said
     assert "\npython -m flows plan mine " in said
 
     text = project.params_file.read_text()
-    assert text.startswith(PARAMS + "\n  mine: # 30 rows of 1 features, 2 classes\n    load:\n")
+    assert text.startswith(PARAMS + "\n  mine: # 30 rows of 1 feature, 2 classes\n    load:\n")
     assert project.pipelines() == ["fashion", "fashion-cnn", "linear", "mine"]
     assert sorted(path.name for path in project.root.iterdir()) == ["own", "params.yaml"]
 

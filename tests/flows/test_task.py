@@ -95,6 +95,7 @@ def test_a_name_may_say_that_numbers_count_or_measure(name, found):
         ([0.0, 1.0], "y", "classes"),
         ([-1.0, 1.0], "y", "classes"),
         ([0.5, 1.5], "y", "regression"),
+        ([100.0, 150.0], "y", "regression"),
         ([0.0, 1.0, 2.0], "dose", "regression"),
         ([0.0, 1.0, 2.0], "label", "classes"),
         ([0.0, 1.0, 1.5], "label", "regression"),

@@ -81,7 +81,7 @@ BODIES = {
     "a decompression bomb": ("pictures", "image/png", bomb(30_000), 422, "exceeds limit"),
     "a bomb just above the limit": ("pictures", "image/png", bomb(5_001), 422, "exceeds limit"),
     "16 bits a channel": ("pictures", "image/png", image("I;16"), 422, "more than 8 bits"),
-    "an image of many pages": ("pictures", "image/tiff", pages(), 422, "it has 2 pages, expected"),
+    "an image of many pages": ("pictures", "image/tiff", pages(), 422, "it has 2 pictures, exp"),
     "a GIF": ("pictures", "image/gif", image("P", "GIF"), 422, "Expected a PNG, JPEG, WebP, BMP"),
     "PostScript": ("pictures", "image/png", POSTSCRIPT, 422, "cannot identify image file"),
     "SVG": ("pictures", "image/svg+xml", b"<svg onload='x()'/>", 422, "cannot identify image"),

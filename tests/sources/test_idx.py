@@ -53,6 +53,8 @@ def test_idx_without_test_files_is_split(tmp_path):
         "{split}-{kind}-idx{n}-ubyte/{split}-{kind}-idx{n}-ubyte",
         "{split}-{kind}.idx{n}-ubyte",
         "{split}_{kind}_idx{n}_ubyte",
+        "{split}-{kind}.IDX{n}",
+        "{split}-{kind}.idx",
     ],
 )
 def test_idx_files_may_be_called_as_others_pack_them(tmp_path, name):

@@ -133,7 +133,7 @@ def test_test_images_in_no_class_are_new_ones_to_predict(tmp_path, caplog):
     assert "/in/test has no sub-folders: new images to predict, left out" in caplog.text
 
 
-@pytest.mark.parametrize("ending", ["webp", "bmp", "tif", "TIFF"])
+@pytest.mark.parametrize("ending", ["webp", "bmp", "tif", "TIFF", "jfif"])
 def test_other_kinds_of_images_are_read(tmp_path, ending):
     for name, color in (("a", (10, 20, 30)), ("b", (200, 210, 220))):
         for number in range(3):
@@ -214,9 +214,12 @@ def deep(folder: Path) -> None:
     Image.fromarray(np.full((4, 4), 40000, np.uint16)).save(folder / "cat" / "9.png")
 
 
-def pages(folder: Path) -> None:
-    page = Image.new("L", (4, 4))
-    page.save(folder / "cat" / "9.tif", save_all=True, append_images=[page])
+def pages(ending: str):
+    def change(folder: Path) -> None:
+        first, other = Image.new("L", (4, 4)), Image.new("L", (4, 4), 99)
+        first.save(folder / "cat" / f"9.{ending}", save_all=True, append_images=[other])
+
+    return change
 
 
 WRONG = {
@@ -245,8 +248,12 @@ WRONG = {
         r"cat/x\.png cannot be read as an image: ca",
     ),
     "several pages": (
-        folders(pages),
-        r"cat/9\.tif cannot be read as an image: it has 2 pages, expected one\. Replace",
+        folders(pages("tif")),
+        r"cat/9\.tif cannot be read as an image: it has 2 pictures, expected one\. Replace",
+    ),
+    "several frames": (
+        folders(pages("webp")),
+        r"cat/9\.webp cannot be read as an image: it has 2 pictures, expected one\. Replace",
     ),
     "two folders for a split": (
         folders(lambda f: [put_images(f / n) for n in ("train", "val", "validation")]),
