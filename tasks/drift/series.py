@@ -60,6 +60,8 @@ def _of_images(x: np.ndarray, scaling: Scaling) -> np.ndarray:
         images = x[some] * divide + subtract
         flat = images.reshape(len(images), -1)
         steps = [np.abs(np.diff(images, axis=axis)).reshape(len(images), -1) for axis in (1, 2)]
-        sharpness = sum(each.mean(axis=1) for each in steps) / 2
-        found[some] = np.column_stack([flat.mean(axis=1), flat.std(axis=1), sharpness])
+        means = [each.mean(axis=1) for each in steps if each.size]  # none of one pixel
+        sharpness = np.sum(means, axis=0) / max(1, len(means))
+        for column, each in enumerate((flat.mean(axis=1), flat.std(axis=1), sharpness)):
+            found[some, column] = each
     return found

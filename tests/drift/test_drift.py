@@ -109,6 +109,9 @@ def test_a_class_that_became_rarer_is_named():
     assert any(says.startswith("class yes has ") for says in sure)
 
 
+SHARPNESS = Series("sharpness of the images")
+
+
 def test_a_noisy_image_is_seen_in_its_sharpness():
     random = np.random.default_rng(5)
     flat = np.repeat(random.random((ROWS, 1, 1)), 36, axis=1).reshape(ROWS, 6, 6)
@@ -118,6 +121,16 @@ def test_a_noisy_image_is_seen_in_its_sharpness():
     of, zero = names(IMAGES), np.zeros((ROWS, 1))
     found = compare(values(noisy, zero, IMAGES), values(flat, zero, IMAGES), of)
     assert "sharpness of the images" in {each.name for each in found if each.p < 1e-9}
+
+
+@pytest.mark.parametrize("shape", [(1, 6), (6, 1), (1, 1)])
+def test_images_of_one_pixel_in_height_or_width_have_a_sharpness(shape):
+    x = np.random.default_rng(5).random((3, *shape))
+    schema = IMAGES | {"input_shape": list(shape)}
+    sharpness = values(x, np.zeros((3, 1)), schema)[:, names(schema).index(SHARPNESS)]
+    line = 255 * x.reshape(3, -1)
+    expected = np.abs(np.diff(line)).mean(axis=1) if line.size > 3 else np.zeros(3)
+    np.testing.assert_allclose(sharpness, expected, rtol=1e-6)
 
 
 def test_two_classes_are_one_series():
