@@ -18,6 +18,7 @@ BOOLEANS = {
     for word in words.split()
 }
 
+ISO = r"\d{4}-\d\d-\d\d"  # how such dates begin
 DIGITS = re.compile("(%[YmdHMS])+")  # a format of dates that are whole numbers
 
 CENTURY = range(1930, 2030)  # of years with two digits, as spreadsheets read them
@@ -89,8 +90,9 @@ def values(file: Place, column: pd.Series, kind: str, trained: bool = False) -> 
 def parsed(column: pd.Series, kind: str) -> tuple[pd.Series, str]:
     """A column as numbers, NaN where a value is missing or of another kind; and what is expected.
 
-    A boolean is 0 or 1, a date the seconds since 1970. Years of two digits are those of CENTURY:
-    were they to depend on the rows, or on the day, new rows could be read otherwise.
+    A boolean is 0 or 1, a date the seconds since 1970; it may also be written as ISO 8601 is. Years
+    of two digits are those of CENTURY: were they to depend on the rows, or on the day, new rows
+    could be read otherwise.
     """
     if kind.startswith("number"):
         decimal, unit = _written(kind)
@@ -104,6 +106,10 @@ def parsed(column: pd.Series, kind: str) -> tuple[pd.Series, str]:
     if DIGITS.fullmatch(form):  # programs write 20241231.0 if a value of the column is missing
         column = column.map(lambda text: text.removesuffix(".0"), na_action="ignore")
     dates = pd.to_datetime(column, format=form, errors="coerce", utc=True)
+    other = column[dates.isna() & column.notna()]
+    if len(other) and re.search("%[Yy]", form):  # beside it ISO 8601 cannot be misread
+        iso = other[other.astype(str).str.match(ISO)]
+        dates = dates.fillna(pd.to_datetime(iso, format="ISO8601", errors="coerce", utc=True))
     if "%y" in form:  # of which Python makes 1969 to 2068
         dates = dates.mask(dates.dt.year >= CENTURY.stop, dates - pd.DateOffset(years=100))
     try:

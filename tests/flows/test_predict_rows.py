@@ -61,6 +61,14 @@ def test_a_date_is_one_however_a_frame_has_it(model, expected, dates):
     np.testing.assert_array_equal(scaled(model, frame.assign(zone=[1, 2])), expected)
 
 
+def test_a_parquet_file_has_dates_that_the_training_rows_wrote_otherwise(model, expected, tmp_path):
+    frame = pd.DataFrame({"rooms": [3, None], "city": ["Oslo", "Rome"], "new": [True, False]})
+    frame = frame.assign(sold=DATES["with the time"], zone=["1", "2"])
+    frame["sold"] = frame["sold"].dt.normalize()
+    frame.to_parquet(tmp_path / "new.parquet")
+    np.testing.assert_array_equal(scaled(model, tmp_path / "new.parquet"), expected)
+
+
 def test_rows_may_be_dictionaries(model, expected):
     rows = [
         {"rooms": 3, "city": "Oslo", "sold": "31.12.2001", "new": True, "zone": 1},

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from tasks.core.step import UserError
 from tests.support.own import loaded, normalized, of_csv, put_csv, table
 from tests.support.wrong import refused
 
@@ -43,6 +44,13 @@ def test_booleans_are_read_in_the_usual_ways_with_holes(tmp_path, pair):
 def test_dates_are_seconds_since_1970(tmp_path, kind, text):
     found = column(tmp_path, kind, text, "", text)
     np.testing.assert_array_equal(found, [1_614_816_000, np.nan, 1_614_816_000])
+
+
+def test_a_date_may_be_written_as_iso_beside_another_form(tmp_path):
+    found = column(tmp_path, "date %d.%m.%y", "04.03.21", "2021-03-04", "")
+    np.testing.assert_array_equal(found, [1_614_816_000, 1_614_816_000, np.nan])
+    with pytest.raises(UserError, match=r"'2021-13-04' in row 2\. Expected dates of the form"):
+        column(tmp_path, "date %d.%m.%y", "04.03.21", "2021-13-04", "")
 
 
 def test_years_of_two_digits_are_1930_to_2029_whatever_the_day(tmp_path):
@@ -106,7 +114,7 @@ def test_a_row_number_makes_no_difference(tmp_path):
     [
         ("boolean", "maybe", r"column c has 'maybe' in row 4\. Expected true or false, yes or no"),
         ("date", "4.3.21", r"column c has '4\.3\.21' in row 4\. Expected dates such as 2024-12-31"),
-        ("date %d.%m.%Y", "2021-03-04", r"Expected dates of the form %d\.%m\.%Y: correct it, or"),
+        ("date %d.%m.%Y", "04/03/2021", r"Expected dates of the form %d\.%m\.%Y: correct it, or"),
         ("number", "tall", r"or set `ignore: \['c'\]` or `columns: \{c: words\}`"),
     ],
 )
