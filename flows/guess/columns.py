@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 from tasks.rows.encoding import RARE
 from tasks.rows.leaks import counts
 from tasks.sources import numbers
-from tasks.sources.kinds import BOOLEANS, parsed
+from tasks.sources.kinds import BOOLEANS, ISO, parsed
 
 COUNTERS = ("id", "index", "row", "no")  # names of columns that only number the rows
 NAMELESS = "Unnamed: "  # what pandas calls a column without a name begins so
@@ -68,9 +69,21 @@ def date_format(values: pd.Series) -> str | None:
     if not values.str.contains(r"\d").mean() > 0.9:
         return None
     for form in FORMATS:
-        if all(_all_dates(part, form) for part in (values[:1], values[:TRIED], values)):
+        tried = _may_be(values.iloc[0], form)
+        if tried and all(_all_dates(part, form) for part in (values[:TRIED], values)):
             return form
     return None
+
+
+def _may_be(text: str, form: str) -> bool:
+    """Whether a text may be a date of this form; pandas, which says it for sure, is slow."""
+    if not form or re.match(ISO, text):
+        return True
+    try:
+        datetime.strptime(text, form)
+    except ValueError:
+        return False
+    return True
 
 
 def whole_date_format(column: pd.Series) -> str | None:

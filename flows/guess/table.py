@@ -22,6 +22,7 @@ from tasks.sources import numbers
 from tasks.sources.base import SPLITS, Place, some
 from tasks.sources.columns import EXACT
 from tasks.sources.in_parts import in_parts
+from tasks.sources.numbers import is_plain
 
 TARGETS = ("target", "label", "labels", "class", "y", "outcome", "response")
 
@@ -191,12 +192,13 @@ def notes(table: Table, columns: Columns, layout_notes: list[str]) -> list[str]:
             f"load.ignore: {odd}; correct that to use the column: a cell may be left empty"
         )
 
-    if columns.task == "classes":
-        for odd in nearly_numbers(table.rows[[columns.target]], table.decimal):
+    target = table.rows[columns.target]
+    if columns.task == "classes" and _are_few_words(target):
+        for odd in nearly_numbers(target.to_frame(), table.decimal):
             found.append(f"load.target: {odd}, a class as any other: an empty cell drops the row")
 
     few = [name for name in columns.kinds if columns.kinds[name] == "words"]
-    few = [name for name in few if _are_few_words(table.rows[name], table.decimal)]
+    few = [name for name in few if _are_few_words(table.rows[name])]
     for odd in nearly_numbers(table.rows[few], table.decimal):
         found.append(f"load.columns: {odd}; without that it is a number: a cell may be left empty")
 
@@ -249,10 +251,10 @@ def nearly_numbers(columns: pd.DataFrame, decimal: str = ".") -> list[str]:
     return [f"{name} has {odd}" for name, odd in found.items() if odd]
 
 
-def _are_few_words(column: pd.Series, decimal: str) -> bool:
-    """Whether a few words, such as `?`, make a column of numbers one of words."""
-    values = column.dropna()
-    return bool(numbers.parsed(values, decimal).notna().mean() > 0.5)
+def _are_few_words(column: pd.Series) -> bool:
+    """Whether a few words, such as `?`, make a column of numbers one of words; `1Story` is none."""
+    values = column.dropna().astype(str)
+    return bool(values.map({text: is_plain(text) for text in values.unique()}).mean() > 0.5)
 
 
 def _by_value(of: dict[str, str]) -> list[tuple[str, list[str]]]:
@@ -340,10 +342,10 @@ def _ends(names: list[str]) -> str:
 
 
 def _same(wanted: str, names: list[str]) -> str | None:
-    """The column of that name, or the only one that differs in blanks and capitals alone."""
+    """The column of that name, or the only one that differs in blanks, capitals and quotes."""
 
     def plain(name: str) -> str:
-        return " ".join(name.split()).lower()
+        return " ".join(name.split()).strip("'\"").lower()
 
     alike = [name for name in names if plain(name) == plain(wanted)]
     if wanted in names:

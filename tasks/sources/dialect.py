@@ -79,9 +79,12 @@ def understood(file: object, path: Path, expected: str) -> Iterator[None]:
             f"{file} is not UTF-8: {why}. Save it as UTF-8.{_conversion(path)}"
         ) from None
     except pd.errors.ParserWarning:
+        with _text(path) as opened:
+            first = next((line.strip() for line in opened if line.strip()), "")
         raise UserError(
-            f"{file} cannot be read: its rows have more values than there are names. Expected a "
-            "name for each column: add those that are missing to the first row."
+            f"{file} cannot be read: its rows have more values than there are names in its first "
+            f"line, `{first[:60]}`. Expected a name for each column: complete that line, or delete "
+            "it if it has no names."
         ) from None
     except TooShort as error:
         raise UserError(f"{file}: {error}") from None

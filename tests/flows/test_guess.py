@@ -188,7 +188,7 @@ def test_what_is_proposed_can_be_run(project, kind):
 
     found = project.read("mine")
     family = "mlp" if found.load.source == "npz" else "table"
-    assert found.build.family == (family if "features" in said else "cnn")
+    assert found.build.family == (family if " feature" in said else "cnn")
     assert {key: getattr(found.load, key) for key in keys} == keys
     assert found.load.path.startswith("own/")
     assert found.normalize.scale == scale
@@ -310,6 +310,7 @@ def test_a_few_words_that_make_numbers_words_are_told(project):
     more = {
         "grade": lambda row: "?" if row % 20 == 7 else row % 5,
         "rank": lambda row: ("1st", "2nd", "3rd")[row % 3],
+        "story": lambda row: ("1Story", "1Story", "2Story")[row % 3],
     }
     file = put_csv(project.root / "own/in.csv", *table(60, **more))
     notes = [note for note in new(project, "mine", str(file)).notes if "is a number" in note]

@@ -169,6 +169,12 @@ def test_numbers_are_whole_only_where_they_are_written_so(project, texts):
         assert new(project, "mine", file, target="t").load["task"] == expected
 
 
+def test_names_in_single_quotes_may_be_typed_without_them(project):
+    lines = [line.replace("y", "'vote'") for line in table(30)]
+    found = new(project, "mine", str(put_csv(project.root / "own/in.csv", *lines)), target="vote")
+    assert found.load["target"] == "'vote'"
+
+
 def test_a_separator_that_a_person_names_is_taken(project, capsys):
     file = str(put_csv(project.root / "own/in.csv", "a:b;y", *(f"{n}:{n};{n}" for n in range(9))))
     with pytest.raises(UserError, match=r"no column `b;y` .* It has a:b, y"):

@@ -133,7 +133,7 @@ WRONG = {
     "JSON": (b'\xef\xbb\xbf[\n  {"a": 1}]', r"in\.csv is JSON\. Expected a \.csv file"),
     "a pointer": (b"version https://git-lfs.github.com/spec/v1\noid x\n", "`git lfs pull` gets"),
     "an open quote": (b'a,y\n1,0\n2,"1\n3,0\n', r"the quotation mark in line 3 is never closed"),
-    "more values than names": (b"a,y\n1,2,0\n1,3,1\n", r"more values than there are names\. Exp"),
+    "more values than names": (b"a,y\n1,2,0\n1,3,1\n", r"more values than .*`a,y`\. Exp"),
 }
 
 
