@@ -342,7 +342,7 @@ def test_a_row_that_is_longer_than_the_names_is_named_wherever_it_is(tmp_path):
     _, _, schema = made(tmp_path, params, "standard")
     for row in (1, 3):
         longer = [*lines[:row], lines[row] + ",9", *lines[row + 1 :]]
-        with pytest.raises(UserError, match=r"more values than there are names|line 4 has 6 values"):
+        with pytest.raises(UserError, match=r"more values than|line 4 has 6 val"):
             again(tmp_path, put_csv(tmp_path / "new.csv", *longer), schema)
 
 
