@@ -24,6 +24,7 @@ from tasks.sources.columns import EXACT
 from tasks.sources.in_parts import in_parts
 from tasks.sources.numbers import is_plain
 
+REASONS = 3  # in a message
 TARGETS = ("target", "label", "labels", "class", "y", "outcome", "response")
 
 
@@ -90,27 +91,29 @@ def proposal(
         layout_notes: how the files were read, where it is not plain.
     """
     read_numbers(table)
-    columns = roles(table, chosen)
-    load = {
-        "source": source.__name__.rpartition(".")[2],
-        "path": path.as_posix(),
-        **table.layout,
-        "target": columns.target,
-        "task": columns.task,
-        "group": None,
-        "ignore": list(columns.ignore),
-        "columns": columns.kinds,
-        "missing": columns.missing,
-        "test": "given" if table.tested else SHARE,
-        "seed": SEED,
-        "class_names": None,
-    }
+    target = _target(table, chosen)
     try:
+        columns = roles(table, {**chosen, "target": target})
+        _check_features(table, columns)
+        load = {
+            "source": source.__name__.rpartition(".")[2],
+            "path": path.as_posix(),
+            **table.layout,
+            "target": columns.target,
+            "task": columns.task,
+            "group": None,
+            "ignore": list(columns.ignore),
+            "columns": columns.kinds,
+            "missing": columns.missing,
+            "test": "given" if table.tested else SHARE,
+            "seed": SEED,
+            "class_names": None,
+        }
         return read(folder, source, load, notes(table, columns, layout_notes))
     except UserError as error:
         if "target" in chosen:
             raise
-        advice = f"{columns.target} was taken for the target: --target names another column."
+        advice = f"{target} was taken for the target: --target names another column."
         raise UserError(f"{error} {advice}") from None
 
 
@@ -122,7 +125,7 @@ def roles(table: Table, chosen: dict[str, str]) -> Columns:
         chosen: `target` and `task`, where a person has named them.
 
     Raises:
-        UserError: there is no such target, or no column that a model could learn from.
+        UserError: there is no such target, or it is neither numbers nor classes.
     """
     target = _target(table, chosen)
     y = table.rows[target]
@@ -132,12 +135,6 @@ def roles(table: Table, chosen: dict[str, str]) -> Columns:
     reasons = {name: look_at.left_out(others[name], kinds[name], table.decimal) for name in others}
     reasons |= table.left_out
     ignore = {name: why for name, why in reasons.items() if why}
-    odd = nearly_numbers(others[list(ignore)], table.decimal)
-    if odd and len(ignore) == len(others.columns):
-        raise UserError(
-            f"{table.file}: no column of numbers is left as a feature: {odd[0]}. "
-            "Expected numbers like 1234.5: correct the values, or leave those cells empty."
-        )
     if "task" in chosen:
         task, why = chosen["task"], "as --task says"
     else:
@@ -148,6 +145,23 @@ def roles(table: Table, chosen: dict[str, str]) -> Columns:
     features = others.drop(columns=list(ignore))[y.notna()]  # `load` drops the other rows
     missing = "median" if features.isna().any(axis=None) else "refuse"
     return Columns(target, task, why, ignore, special, missing)
+
+
+def _check_features(table: Table, columns: Columns) -> None:
+    """Say why no column can be a feature, if none can."""
+    others = table.rows.drop(columns=columns.target)
+    if not len(others) or len(columns.ignore) < max(1, len(others.columns)):
+        return
+    if odd := nearly_numbers(others, table.decimal):
+        raise UserError(
+            f"{table.file}: no column of numbers is left as a feature: {odd[0]}. "
+            "Expected numbers like 1234.5: correct the values, or leave those cells empty."
+        )
+    reasons = "; ".join(f"{name}: {why}" for name, why in list(columns.ignore.items())[:REASONS])
+    raise UserError(
+        f"{table.file}: no column is left as a feature: {reasons}. Expected one of numbers, dates, "
+        "booleans, or words that several rows share."
+    )
 
 
 def _check_target(table: Table, y: pd.Series) -> None:
@@ -165,6 +179,9 @@ def _check_target(table: Table, y: pd.Series) -> None:
         ways = "write them as numbers, such as the days since one of them"
     elif values.nunique() > look_at.FEW and (odd := look_at.nearly_numbers(y, table.decimal)):
         wrong, ways = odd, "correct the values, or leave those cells empty, which drops the rows"
+    elif form == "words" and values.nunique() > max(look_at.FEW, look_at.MANY * len(values)):
+        wrong = f"{values.nunique():,} different words in {len(values):,} rows"
+        ways = "name another column, or write words that several rows share"
     else:
         return
     raise UserError(
@@ -254,7 +271,7 @@ def nearly_numbers(columns: pd.DataFrame, decimal: str = ".") -> list[str]:
 def _are_few_words(column: pd.Series) -> bool:
     """Whether a few words, such as `?`, make a column of numbers one of words; `1Story` is none."""
     values = column.dropna().astype(str)
-    return bool(values.map({text: is_plain(text) for text in values.unique()}).mean() > 0.5)
+    return bool(values.isin([text for text in values.unique() if is_plain(text)]).mean() > 0.5)
 
 
 def _by_value(of: dict[str, str]) -> list[tuple[str, list[str]]]:

@@ -28,7 +28,7 @@ MANY = {
     **dict.fromkeys(("bn", "mrd", "billion", "billions", "milliarden"), 1e9),
     **{"lakh": 1e5, "crore": 1e7, "trillion": 1e12},
 }
-SHORT = {"K": 1e3, "M": 1e6, "m": 1e6, "B": 1e9, "b": 1e9}
+SHORT = {"K": 1e3, "M": 1e6, "m": 1e6, "B": 1e9, "b": 1e9, "G": 1e9}
 TIMES = re.compile(rf"(?P<many>[A-Za-z]+?)\.?{BLANK}?(?P<money>{CURRENCY})?")
 SHORTENED = "K, M or B"  # the unit of a column that has several of SHORT
 

@@ -98,7 +98,7 @@ def _ends(table: pd.DataFrame) -> list[tuple[int, str, str, bool]]:
             continue
         sums = [name for name in row.index if _is_total(table[name], place)]
         is_sum = bool(sums)
-        if not is_sum and not _is_note(row, table.shape[1]):
+        if not is_sum and not _is_note(row, table, place):
             break
         column, first = (sums or row.index)[0], place
         found.append((table.index[place] + 1, column, row[column].strip()[:20], is_sum))
@@ -107,10 +107,19 @@ def _ends(table: pd.DataFrame) -> list[tuple[int, str, str, bool]]:
     return [each for each in found if each[-1]]
 
 
-def _is_note(row: pd.Series, columns: int) -> bool:
-    """Whether a row has one value alone, which is words."""
+def _is_note(row: pd.Series, table: pd.DataFrame, place: int) -> bool:
+    """Whether a row has one value alone: words of another form than those above them."""
     value = row.iloc[0]
-    return columns > 2 and len(row) == 1 and isinstance(value, str) and bool(WORD.search(value))
+    words = len(row) == 1 and isinstance(value, str) and WORD.search(value)
+    if not words or table.shape[1] < 3:
+        return False
+    above = table[row.index[0]].iloc[max(0, place - SEEN) : place]
+    return _form(value) not in {_form(str(each)) for each in above.dropna()}
+
+
+def _form(text: str) -> str:
+    """Such as `a 0` for `Dec 2020`."""
+    return re.sub(r"\d+", "0", re.sub(r"[^\W\d_]+", "a", text.strip()))
 
 
 def _is_total(column: pd.Series, place: int) -> bool:

@@ -361,6 +361,7 @@ def test_values_that_mostly_begin_as_numbers_are_nearly_numbers():
         ("{}.5*", ""),
         ("<{}.5", "has '<"),
         ("lot {}", "has 'lot"),
+        ("word {}", "has 60 different words in 60 rows. Expected numbers like 1234.5, or classes"),
         ("2020-01-01T00:{:02}", "has dates, such as `2020-01-01T00:00`. Expected numbers like"),
         ("\u20ac{}", "has numbers in more than one unit: `$` in 40, `\u20ac` in 20. Expected"),
     ],
@@ -391,6 +392,15 @@ def test_a_mark_or_an_empty_cell_is_a_feature_and_no_target(project):
     load(folder, project.read("mine").load)
     normalize.normalize(folder, project.read("mine").normalize)
     assert "paid = \u2713" in str(folder.read_json("schema.json"))
+
+
+def test_why_no_column_is_left_is_told(project):
+    lines = ["phone,review,y", *(f"~{row}0-{row},text {row},{row % 2}" for row in range(30))]
+    expected = (
+        "no column is left as a feature: phone: 30 different words in 30 rows; review: 30 different"
+    )
+    with pytest.raises(UserError, match=expected):
+        new(project, "mine", str(put_csv(project.root / "own/in.csv", *lines)))
 
 
 def test_a_word_among_few_numbers_of_a_target_is_told(project):

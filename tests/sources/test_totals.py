@@ -117,6 +117,7 @@ def test_names_that_stand_among_the_rows_again_are_named(tmp_path):
     [
         [*ROWS, ",,Ulm,", "1,2,Ulm,$3"],  # not the last one
         [*ROWS[:5], "1,,,", *ROWS[5:], ",,Ulm,"],  # as another row
+        [*ROWS, ",,Augsburg,"],  # a town as any other
         [*ROWS, "1,2,Totalville,$3"],
         [*ROWS, "1,2,Total,$3", "1,2,Ulm,$3"],  # not the last one
         [*ROWS, "1,2,total,$3", "1,2,Total,$3"],  # as another row
