@@ -15,6 +15,7 @@ from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.sources import csv, dialect, totals
 from tasks.sources.text import ENDING, EXPECTED
+from tasks.sources.unreadable import understood
 
 LOOKED_FOR = "a .csv or .tsv file, or a folder with train.csv and test.csv, or with part-0.csv ..."
 ENDINGS = (".csv", ".tsv")
@@ -44,7 +45,7 @@ def sniff(root: Path, files: list[Path], chosen: dict[str, str]) -> Table:
         UserError: one of them cannot be read, or a person must say more.
     """
     first = root / files[0]
-    with dialect.understood(files[0], first, EXPECTED):
+    with understood(files[0], first, EXPECTED):
         separator = chosen.get("separator") or layout.separator(first)
         rows = dialect.records(first, separator, dialect.SEEN)
         header = not rows or dialect.has_names(rows)
@@ -108,5 +109,5 @@ def _is_table(place: Path) -> bool:
 
 
 def _rows(root: Path, file: Path, separator: str, header: bool, **how: Any) -> pd.DataFrame:
-    with dialect.understood(file, root / file, EXPECTED):
+    with understood(file, root / file, EXPECTED):
         return dialect.frame(root / file, separator, header, **how)

@@ -12,6 +12,7 @@ from tasks.core.step import UserError
 from tasks.sources import dialect, numbers, scale
 from tasks.sources.base import New, Place
 from tasks.sources.table import ROWS
+from tasks.sources.unreadable import understood
 
 
 def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:
@@ -29,7 +30,7 @@ def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:
     numbered = f"{features} number{'s' * (features > 1)}"
     expected = f"a .csv file with {numbered} in each row, or an .npz file with x"
     file = place.existing(expected, folder=False)
-    with dialect.understood(file, file.path, expected):
+    with understood(file, file.path, expected):
         first = next(iter(dialect.records(file.path, ",", 1)), [])
         named = not all(map(numbers.is_plain, first))
         for part in dialect.frame(file.path, ",", named, chunksize=ROWS):

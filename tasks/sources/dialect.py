@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import itertools
 import os
 import re
-import shlex
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from tasks.core.step import UserError, log
+from tasks.core.step import log
 from tasks.sources.base import InMemory
 from tasks.sources.numbers import is_plain
+from tasks.sources.unreadable import TooShort, opened
 
 SEPARATORS = (",", ";", "\t", "|", ":", "^", "~", " ")
 DECLARED = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # a first line that Excel understands
@@ -30,113 +28,9 @@ WORD = re.compile(r"[^\W\d_]")  # what a word begins with
 MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "None", "null", "NULL", "-", ".")
 ROW_NAMES = "row_names"  # what a column is called that R gives no name
 SEEN = 200  # rows that tell whether there are names
-BEGINNINGS = {  # of files that are no text
-    b"\x89PNG": "a PNG image",
-    b"\xff\xd8\xff": "a JPEG image",
-    b"GIF8": "a GIF image",
-    b"%PDF": "a PDF",
-    b"PAR1": "a Parquet file without the ending .parquet",
-    b"PK\x03\x04": "a ZIP archive, or a sheet of Excel: save that as CSV",
-    b"\xd0\xcf\x11\xe0": "a sheet of Excel: save it as CSV",
-    b"\x1f\x8b": "compressed by gzip: unpack it",
-}
-NO_TABLES = {  # beginnings of text that is none, in small letters and without blanks
-    b"<!doctypehtml": "a web page, perhaps about an error: download the file again",
-    b"<html": "a web page, perhaps about an error: download the file again",
-    b"<?xml": "XML",
-    b"[{": "JSON",
-    b'{"': "JSON",
-    b"versionhttps://git-lfs": "a pointer of Git LFS: `git lfs pull` gets the file",
-    b"@relation": "ARFF, as Weka writes it: save it as CSV",
-}
 # Rows without the separators behind their last value: so many, and such a share, are no mistake.
 LEAST_SHORT, SHORT = 3, 0.05
 RUN = 5  # names that are numbers in order: as many at least
-
-
-class TooShort(ValueError):
-    """A row has fewer values than there are names, and pandas would fill it."""
-
-
-@contextmanager
-def understood(file: object, path: Path, expected: str) -> Iterator[None]:
-    """What Python and pandas say of a file that they cannot read becomes one line.
-
-    Args:
-        file: its name in messages.
-        path: where it is.
-        expected: what the file should be, in words.
-    """
-    if kind := _kind_of_text(path):
-        raise UserError(f"{file} is {kind}. Expected {expected}.")
-    try:
-        yield
-    except UnicodeDecodeError as error:
-        if kind := _kind_of_binary(path):
-            raise UserError(f"{file} is {kind}. Expected {expected}.") from None
-        why = f"{error.reason} at byte {error.start:,}"
-        raise UserError(
-            f"{file} is not UTF-8: {why}. Save it as UTF-8.{_conversion(path)}"
-        ) from None
-    except pd.errors.ParserWarning:
-        with _text(path) as opened:
-            first = next((line.strip() for line in opened if line.strip()), "")
-        raise UserError(
-            f"{file} cannot be read: its rows have more values than there are names in its first "
-            f"line, `{first[:60]}`. Expected a name for each column: complete that line, or delete "
-            "it if it has no names."
-        ) from None
-    except TooShort as error:
-        raise UserError(f"{file}: {error}") from None
-    except (ValueError, csv.Error) as error:
-        why = _in_words(" ".join(str(error).split()))
-        raise UserError(f"{file} cannot be read: {why}. Expected {expected}.") from None
-
-
-def _kind_of_binary(path: Path) -> str | None:
-    with path.open("rb") as file:
-        begins = file.read(4)
-    return next((kind for begin, kind in BEGINNINGS.items() if begins.startswith(begin)), None)
-
-
-def _kind_of_text(path: Path) -> str | None:
-    with path.open("rb") as file:
-        begins = file.read(100).removeprefix(codecs.BOM_UTF8).lower()
-    begins = b"".join(begins.split())
-    return next((kind for begin, kind in NO_TABLES.items() if begins.startswith(begin)), None)
-
-
-def _in_words(why: str) -> str:
-    """What pandas says of a file that it cannot read, in the words of a person who wrote it."""
-    if match := re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", why):
-        expected, line, there = match.groups()
-        return (
-            f"line {line} has {there} values, and the lines above it have {expected}: if there is "
-            "a separator in a value, put the value into quotation marks"
-        )
-    if match := re.search(r"EOF inside string starting at row (\d+)", why):
-        line = int(match[1]) + 1
-        return (
-            f"the quotation mark in line {line} is never closed: complete the line, perhaps by a "
-            "new download, or delete it"
-        )
-    return why
-
-
-def _conversion(path: Path) -> str:
-    """A command that converts a file to UTF-8, if its encoding can be told."""
-    with path.open("rb") as opened:
-        begin = opened.read(100_000)
-    encoding = "UTF-16" if begin[:2] in (b"\xff\xfe", b"\xfe\xff") else "WINDOWS-1252"
-    if b"\0" in begin and encoding != "UTF-16":
-        encoding = "UTF-16LE" if begin[1:2] == b"\0" else "UTF-16BE"
-    try:
-        begin.decode(encoding, "ignore" if encoding.startswith("UTF-16") else "strict")
-    except UnicodeDecodeError:
-        return ""
-    name = os.path.relpath(path) if isinstance(path, Path) else path.name  # of a request
-    command = f"iconv -f {encoding} -t UTF-8 {shlex.quote(name)} > new.csv"
-    return f" If it is {encoding}: `{command}`."
 
 
 def frame(path: Path, separator: str, header: bool, **how: Any) -> pd.DataFrame:
@@ -166,7 +60,7 @@ def frame(path: Path, separator: str, header: bool, **how: Any) -> pd.DataFrame:
         )
     )
     parts = _parts(found) if how.get("chunksize") else iter([found])
-    if "usecols" not in how:
+    if not {"usecols", "nrows"} & {*how}:  # else others are read as well
         parts = _whole(parts, path.name, content, separator, header, there)
     return parts if how.get("chunksize") else next(parts)
 
@@ -229,7 +123,7 @@ def _check_widths(
 
 
 def _again(content: Path | io.StringIO) -> io.TextIOBase:
-    return io.StringIO(content.getvalue()) if isinstance(content, io.StringIO) else _text(content)
+    return io.StringIO(content.getvalue()) if isinstance(content, io.StringIO) else opened(content)
 
 
 def _ends_a_line(content: Path | io.StringIO) -> bool:
@@ -286,8 +180,8 @@ def records(path: Path, separator: str, most: int) -> list[list[str]]:
 
 def declared(path: Path) -> str | None:
     """The separator that a first line such as `sep=;` declares."""
-    with _text(path) as opened:
-        match = DECLARED.fullmatch(opened.readline())
+    with opened(path) as text:
+        match = DECLARED.fullmatch(text.readline())
     return match[1] if match and match[1] in SEPARATORS else None
 
 
@@ -341,14 +235,10 @@ def _kind(cell: str) -> str:
     return "boolean" if cell.lower() in ("true", "false") else "word"
 
 
-def _text(path: Path) -> io.TextIOWrapper:
-    return io.TextIOWrapper(path.open("rb"), encoding="utf-8-sig", newline="")
-
-
 def _content(path: Path, separator: str) -> Path | io.StringIO:
     """The file; or its text, if it begins with titles or comments, or declares its separator."""
-    with _text(path) as opened:
-        first = next((line for line in opened if line.strip()), "")
+    with opened(path) as file:
+        first = next((line for line in file if line.strip()), "")
     if "\0" in first:
         raise UnicodeDecodeError("utf-8", b"", first.index("\0"), 1, "a character is 0")
     special = first.startswith(COMMENT) or DECLARED.fullmatch(first)
@@ -401,7 +291,7 @@ def _over_numbers(rows: list[list[str]]) -> bool:
 
 
 def _first(path: Path, separator: str, most: int) -> list[list[str]]:
-    with _text(path) as text:
+    with opened(path) as text:
         return _records(text, separator, most)
 
 

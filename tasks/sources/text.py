@@ -11,6 +11,7 @@ from tasks.core.step import UserError
 from tasks.sources import dialect
 from tasks.sources.base import Place
 from tasks.sources.table import check_columns, plain
+from tasks.sources.unreadable import understood
 
 Params = Any  # of csv.py, which imports this file
 
@@ -24,7 +25,7 @@ MISSING = ("NA", "N/A", "NaN", "nan", "<NA>")  # as R, Excel and pandas write a 
 
 def names(file: Place, params: Params) -> list[str]:
     """The columns' names."""
-    with dialect.understood(file, file.path, EXPECTED):
+    with understood(file, file.path, EXPECTED):
         return dialect.names(file.path, params.separator, params.header)
 
 
@@ -71,7 +72,7 @@ def parts(file: Place, params: Params, rows: int | None) -> Iterator[pd.DataFram
         UserError: the file is not a table, or a column that `params` names is missing.
     """
     words = params.texts
-    with dialect.understood(file, file.path, EXPECTED):
+    with understood(file, file.path, EXPECTED):
         there = dialect.names(file.path, params.separator, params.header)
         # With decimal commas pandas would take 1.234 for a number near 1.
         tables = _read(file, params, rows, dtype=str if params.decimal == "," else None)

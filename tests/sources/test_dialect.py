@@ -9,6 +9,7 @@ from flows.guess import layout
 from tasks.core.step import UserError
 from tasks.sources import dialect, text
 from tasks.sources.base import Place
+from tasks.sources.unreadable import TooShort
 from tests.support.own import ROWS, loaded, of_csv, put_csv, table
 
 # Rows of the same table, as others write it; and how params.yaml says so.
@@ -196,7 +197,7 @@ def test_a_spreadsheet_may_leave_off_separators_and_a_broken_download_may_not(
     lines, last, whole = ENDS[end]
     (tmp_path / "in.csv").write_text("\n".join(lines) + last)
     if not whole:
-        with pytest.raises(dialect.TooShort, match=r"values.*Complete the row, perhaps by a new d"):
+        with pytest.raises(TooShort, match=r"values.*Complete the row, perhaps by a new d"):
             dialect.frame(tmp_path / "in.csv", ",", True)
         return
     found = dialect.frame(tmp_path / "in.csv", ",", True)
