@@ -147,7 +147,7 @@ def _other_decimal(column: pd.Series, kind: str, bad: int) -> str:
     if not kind.startswith("number"):
         return ""
     other = "," if _written(kind)[0] == "." else "."
-    fewer = (numbers.parsed(column, other).isna() & column.notna()).sum() < bad
+    fewer = (~np.isfinite(numbers.parsed(column, other)) & column.notna()).sum() < bad
     return f" (`decimal: '{other}'` reads more of them)" if fewer else ""
 
 

@@ -115,6 +115,7 @@ def test_a_row_number_makes_no_difference(tmp_path):
         ("boolean", "maybe", r"column c has 'maybe' in row 4\. Expected true or false, yes or no"),
         ("date", "4.3.21", r"column c has '4\.3\.21' in row 4\. Expected dates such as 2024-12-31"),
         ("date %d.%m.%Y", "04/03/2021", r"Expected dates of the form %d\.%m\.%Y: correct it, or"),
+        ("number", "inf", r"'inf' in row 4\. Expected finite numbers: correct it, or set"),
         ("number", "tall", r"or set `ignore: \['c'\]` or `columns: \{c: words\}`"),
     ],
 )
