@@ -14,14 +14,17 @@ import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from rich.text import Text
+
 from flows.command.help import command_line
-from flows.command.terminal import plain_errors
+from flows.command.terminal import plain_errors, say
 from flows.project.folder import Project
 from flows.server.process import Server, prefect, ui_address
 from flows.server.settings import configure
 from tasks.core.folder import identity
 from tasks.core.step import UserError
 
+INDENT = 2  # of a line that goes on
 EVERY = 2  # seconds between two looks at params.yaml
 
 
@@ -81,9 +84,12 @@ def work(project: Project, pool: str | None = None, on: str | None = None, port:
     from flows.server.deployments import POOL, ROOT, register
     from flows.sweep import run_sweep
 
+    offered: list[str] = []
+
     def offer() -> None:
-        offered = register(project, run_pipeline, run_predict, run_sweep, promote_model)
-        print(f"offered in the UI: {', '.join(offered)}", flush=True)
+        before = offered[:]
+        offered[:] = register(project, run_pipeline, run_predict, run_sweep, promote_model)
+        tell(before, offered)
 
     read = identity(project.params_file)
     offer()
@@ -94,6 +100,18 @@ def work(project: Project, pool: str | None = None, on: str | None = None, port:
     os.environ[ROOT] = str(project.root)
     os.environ["PREFECT_WORKER_QUERY_SECONDS"] = "3"
     prefect("worker", "start", "--pool", pool or POOL, "--type", "process")
+
+
+def tell(before: list[str], after: list[str]) -> None:
+    """Say which deployments are new, and which are gone."""
+    new = [name for name in after if name not in before]
+    gone = [name for name in before if name not in after]
+    if new:
+        say(Text(f"offered in the UI: {', '.join(new)}"), INDENT)
+    if gone:
+        say(Text(f"offered no more: {', '.join(gone)}"), INDENT)
+    if not new and not gone:
+        say(Text("params.yaml was edited: the forms show its values"))
 
 
 def _run_trials(project: Project, on: str, port: int) -> None:

@@ -18,9 +18,18 @@ from prefect.client.schemas.actions import (
     DeploymentScheduleCreate,
     WorkPoolCreate,
 )
-from prefect.client.schemas.filters import FlowFilter, FlowFilterId
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterId,
+    FlowRunFilter,
+    FlowRunFilterDeploymentId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import State, StateType
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectNotFound
+from prefect.states import Cancelled
 from ruamel.yaml import YAML
 
 from flows.project import form, sweeps
@@ -194,7 +203,19 @@ def _remove_gone(
     for found in _deployments(client, flow_id):
         ours = all(getattr(found, key) == value for key, value in here.items())
         if ours and found.parameters.get("pipeline") not in names:
+            _cancel_waiting(client, found.id)
             client.delete_deployment(found.id)
+
+
+def _cancel_waiting(client: SyncPrefectClient, deployment: UUID) -> None:
+    """End the runs that wait for their turn: a worker could not start them any more."""
+    waiting = FlowRunFilter(
+        deployment_id=FlowRunFilterDeploymentId(any_=[deployment]),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
+    )
+    gone: State[Any] = Cancelled(message="its pipeline is no longer in params.yaml")
+    for run in client.read_flow_runs(flow_run_filter=waiting):
+        client.set_flow_run_state(run.id, gone, force=True)
 
 
 def _deployments(client: SyncPrefectClient, flow_id: UUID) -> list:

@@ -11,7 +11,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.batch_predict import run_predict
 from flows.command import worker
-from flows.command.worker import api
+from flows.command.worker import api, tell
 from flows.pipeline import run_pipeline
 from flows.project.edit import text_of, without, write
 from flows.project.folder import Project
@@ -35,6 +35,20 @@ SHIPPED = Project.here()
 )
 def test_a_server_is_named_by_its_page_or_its_api(given, asked):
     assert api(given) == asked
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ([], ["a", "b"], "offered in the UI: a, b\n"),
+        (["a", "b"], ["a", "b", "c"], "offered in the UI: c\n"),
+        (["a", "b"], ["b"], "offered no more: a\n"),
+        (["a"], ["a"], "params.yaml was edited: the forms show its values\n"),
+    ],
+)
+def test_only_what_is_new_or_gone_is_told(before, after, said, capsys):
+    tell(before, after)
+    assert capsys.readouterr().out == said
 
 
 @pytest.fixture
@@ -163,6 +177,19 @@ def test_a_deployment_whose_pipeline_is_gone_is_taken_away_and_no_other(offer, p
         assert httpx.get(f"{prefect_server}/deployments/name/{name}").status_code == 404
     for name in ("theirs", "elsewhere", "a-copy"):
         assert read(prefect_server, name)["id"]
+
+
+def test_a_run_that_waits_ends_with_its_pipeline(offer, prefect_server):
+    offer()
+    place = f"{prefect_server}/deployments/{read(prefect_server, 'linear')['id']}"
+    run = httpx.post(f"{place}/create_flow_run", json={}).raise_for_status().json()
+
+    file = offer.project.params_file
+    write(file, without(text_of(file), "linear"))
+    offer()
+    state = httpx.get(f"{prefect_server}/flow_runs/{run['id']}").json()["state"]
+    assert state["type"] == "CANCELLED"
+    assert state["message"] == "its pipeline is no longer in params.yaml"
 
 
 def test_the_form_follows_the_code_at_each_start(offer, prefect_server):
