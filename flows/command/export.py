@@ -136,7 +136,7 @@ def check(project: Project, pipeline: str, file: Path) -> int:
         folder.read(name)
     with Console(stderr=True).status("asking it about the test rows"):
         found = stage.proved(folder, format, file.absolute())
-    say(Text(f"{file}: {stage.counted(found)}"))
+    say(Text(f"{file}: {stage.counted(folder, found)}"))
     if found["worst"]:
         say(Text(f"for example {found['worst']}"))
     return 1 if found["differ"] else 0

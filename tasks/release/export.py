@@ -77,14 +77,16 @@ def in_words(folder: Folder, proof: dict[str, Any]) -> str:
     from tasks.exports import FORMATS
 
     name = f"{folder.shown(FOLDER)}/{FORMATS[proof['format']].NAME}"
-    return f"{name}: {counted(proof)}"
+    return f"{name}: {counted(folder, proof)}"
 
 
-def counted(found: dict[str, Any]) -> str:
+def counted(folder: Folder, found: dict[str, Any]) -> str:
     """What was found about an exported model, in words."""
+    regression = folder.read_json("schema.json")["labels"] == "regression"
     return (
         f"{found['differ']:,} of {found['rows']:,} answers to test rows differ, the largest "
         f"difference is {found['largest_difference']:g}"
+        f"{' times the largest prediction' * regression}"
     )
 
 
