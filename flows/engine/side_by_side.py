@@ -64,6 +64,7 @@ class SideBySide:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.lines.tell_known()
         for hand in self.all:
             hand.close()
 
@@ -98,36 +99,56 @@ class SideBySide:
 
 
 class Lines:
-    """A line in the log for each trial that has ended."""
+    """A line in the log for each trial that was trained, and one for those that were known."""
 
     def __init__(self, chosen: Sweep) -> None:
         self.sweep, self.best, self.count = chosen, math.inf, 0
+        self.known: set[int] = set()  # the numbers of those that no line has told yet
         self.turn = threading.Lock()  # trials end in threads of their own
 
     def ended(self, trial: Trial, result: Result, seconds: float) -> None:
         with self.turn:
             self.count += not trial.goes_on
-        word = "failed" if result.state != DONE else "cached" if result.found else "ran"
+        if result.found:
+            self.known.add(trial.number)
+            self._is_better(result)
+            return
+        self.tell_known()
+        word = "ran" if result.state == DONE else "failed"
         width = len(str(self.sweep.params.trials))
         said = result.says or self._value(trial, result)
         line = f"trial {trial.number:<{width}}  {word:6} {seconds:6.1f} s  {said}"
         log.info("%s", f"{line}  ({values(trial)})")
 
+    def tell_known(self) -> None:
+        """Say how many trials needed no training, unless there are none, or a line has said it."""
+        if self.known:
+            all = self.sweep.params.trials
+            log.info("known already: %d of %d trials%s", len(self.known), all, self._best())
+            self.known.clear()
+
     def _value(self, trial: Trial, result: Result) -> str:
-        assert result.value is not None  # it is done
+        after = f" after {trial.epochs} epochs" if trial.goes_on else ""
+        best = ", the best so far" if self._is_better(result) else ""
+        return f"{self.sweep.params.objective} {result.value:.4g}{after}{best}"
+
+    def _is_better(self, result: Result) -> bool:
+        """Whether a result is the best one up to now; then it is from now on."""
+        if result.value is None:  # it failed
+            return False
         with self.turn:
             rank = -result.value if self.sweep.maximize else result.value
             better, self.best = rank < self.best, min(rank, self.best)
-        after = f" after {trial.epochs} epochs" if trial.goes_on else ""
-        best = ", the best so far" if better else ""
-        return f"{self.sweep.params.objective} {result.value:.4g}{after}{best}"
+        return better
 
     def so_far(self) -> tuple[float, str]:
         """The share that is done, and a line such as `trial 9 of 24, best val_loss 0.21`."""
-        asked = self.sweep.params
+        trials = self.sweep.params.trials
+        return self.count / trials, f"trial {self.count} of {trials}{self._best()}"
+
+    def _best(self) -> str:
         value = -self.best if self.sweep.maximize else self.best
-        best = f", best {asked.objective} {value:.4g}" if math.isfinite(value) else ""
-        return self.count / asked.trials, f"trial {self.count} of {asked.trials}{best}"
+        return f", best {self.sweep.params.objective} {value:.4g}" if math.isfinite(value) else ""
 
 
 def values(trial: Trial) -> str:
