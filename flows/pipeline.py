@@ -28,7 +28,7 @@ from flows.engine import copies, experiment, witness
 from flows.engine import step as engine
 from flows.memory import lock, reasons
 from flows.memory.lock import Used
-from flows.memory.plan import plan
+from flows.memory.plan import AWAY, plan
 from flows.memory.reproduce import RESTORED, RUN, UNCHANGED, reproduce
 from flows.project.folder import Project
 from flows.project.form import form
@@ -208,7 +208,7 @@ def _run(
         with runs.only_run(project, pipeline):
             for line in witness.settle(project):
                 log.warning("%s", line)
-            return _run_steps(project, pipeline, force, steps)
+            return _run_steps(project, pipeline, force, steps, pipeline)
     except Stopped as stopped:
         return Cancelled(message=str(stopped))
     except (UserError, OSError) as error:  # a full disk may stop a run before its first step
@@ -222,7 +222,7 @@ def _run_experiment(
     name = f"{pipeline}-{str(flow_run.id)[:8]}"
 
     with experiment.workspace(project, name, pipeline, changes) as copy:
-        state = _run_steps(copy, pipeline, force, steps)
+        state = _run_steps(copy, pipeline, force, steps, f"{pipeline}-experiment")
         if state.is_completed() or state.name == runs.NOT_PASSED:
             log.info("recording the experiment %s", name)
             experiment.save(copy, name, pipeline)
@@ -242,7 +242,10 @@ def _validated(project: Project, pipeline: str) -> str:
     return said or report.verdict(project, pipeline)
 
 
-def _run_steps(project: Project, pipeline: str, force: bool, states: dict[str, State]) -> State:
+def _run_steps(
+    project: Project, pipeline: str, force: bool, states: dict[str, State], name: str
+) -> State:
+    """Run the steps, and report what they made by a name."""
     before, started = report.metrics(project, pipeline), time.monotonic()
     states |= _states(_submit(project, pipeline, force))
 
@@ -259,7 +262,7 @@ def _run_steps(project: Project, pipeline: str, force: bool, states: dict[str, S
     steps = [(name, str(state.name), str(state.message)) for name, state in states.items()]
     (data,) = lock.stages(project)[f"load@{pipeline}"]["outs"]
     run = report.Run(before, steps, time.monotonic() - started, data["md5"])
-    report.report(project, pipeline, run)
+    report.report(project, pipeline, run, name)
     return _judged(project, pipeline, verdict)
 
 
@@ -315,11 +318,11 @@ def bring_up_to_date(name: str, pipeline: str, how: How) -> State:
 
     def because() -> str:
         """What has changed by now: a plan does not know what the steps before this one write."""
-        if not before:  # it ran for the first time
+        if not before:  # it ran for the first time, as it did here if its outputs were away
             return ""
         after = lock.stages(project).get(address, {})
-        found = reasons.between(before, after, address)
-        return f" ({'; '.join(found) or how.because})"
+        found = "; ".join(reasons.between(before, after, address)) or how.because
+        return "" if found == AWAY else f" ({found})"
 
     try:
         with nullcontext() if step(name).trains else at_work(name):

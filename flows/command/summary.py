@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import rich
 from rich.text import Text
 
 from flows.command.terminal import RED, say
@@ -19,11 +20,14 @@ from tasks.scores.criterion import sentence
 WIDTH = 13  # of the words at the left
 
 
-def show(project: Project, pipeline: str, report: str) -> None:
+def show(project: Project, pipeline: str, report: str, is_served: bool) -> None:
     """Print the scores and the places of the model, the report and the pictures.
 
     Args:
-        report: where the run's report is.
+        project: this one.
+        pipeline: its name in `params.yaml`.
+        report: the address of the run's report.
+        is_served: whether it can be opened now.
     """
     metrics = _read(project, pipeline, "metrics.json")
     said = sentence(metrics, project.read(pipeline).evaluate)
@@ -39,9 +43,10 @@ def show(project: Project, pipeline: str, report: str) -> None:
     if pipeline in project.releases():
         older = f"older than the model: python -m flows export {pipeline}"
         rows["export"] = f"{place}/export" if is_exported(project, pipeline) else older
-    rows["report"] = report
     for name, where in rows.items():
         say(Text(f"{name:{WIDTH}}{where}"), WIDTH)
+    say(Text("report" if is_served else f"{'report':{WIDTH}}start `make ui`, then open"))
+    rich.get_console().print(Text(f"  {report}"), soft_wrap=True)  # whole, to be clicked on
     say(Text("pictures"))
     pictures = _pictures(project, pipeline, metrics)
     width = 2 + len(place) + 1 + max(map(len, pictures)) + 2

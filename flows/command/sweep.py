@@ -20,6 +20,7 @@ from flows.command.terminal import (
     stop_when_nobody_reads,
 )
 from flows.command.train import begin, check_data, fail, leave, wait_for
+from flows.engine.processes import waits
 from flows.engine.rounds import Table
 from flows.project import edit, sweeps
 from flows.project.folder import Project
@@ -161,7 +162,7 @@ def sweep(project: Project, chosen: Sweep, options: argparse.Namespace) -> int:
             chosen.name, options.workers, options.apply, options.on, return_state=True
         )
 
-    seconds = time.monotonic() - started
+    seconds = time.monotonic() - started - sum(waits)
     if not state.is_completed():
         return fail(state, seconds)
     _show(project, tables[0], options.apply)

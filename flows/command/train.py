@@ -27,6 +27,7 @@ from flows.command.terminal import (
     stop_when_nobody_reads,
 )
 from flows.engine.environment import KERAS, pin
+from flows.engine.processes import waits
 from flows.project import params
 from flows.project.changes import typed
 from flows.project.folder import Project
@@ -114,13 +115,13 @@ def train(
         given = flow.Changes.model_validate(changes)
         state = flow.run_pipeline(pipeline, force, given, return_state=True)
 
-    seconds = time.monotonic() - started
+    seconds = time.monotonic() - started - sum(waits)
     if not state.is_completed():
         return fail(state, seconds)
     if changes:
         say(Text(f"\n{state.message}", "bold"))
         return 0
-    summary.show(project, pipeline, server.page(f"artifacts/key/{report.key(pipeline, 'report')}"))
+    summary.show(project, pipeline, server.page(report.page(pipeline)), server.lasts)
     say(Text(f"done in {seconds:.1f} s"))
     return 0
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
+import logging
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 import psutil
 
-from tasks.core.step import log
+from tasks.core.step import Stopped, log, stopping
+
+waits: list[float] = []  # the seconds that this process has waited for others, each time
 
 
 def lives(process: int, since: float | None = None) -> bool:
@@ -60,6 +64,28 @@ def hold(file: IO, wait: bool = False, without: bool = True) -> bool:
         log.warning("%s is on a drive without locks: start one run at a time", file.name)
         return without
     return True
+
+
+def take_turn(file: IO, other: str) -> None:
+    """Hold a file, as soon as no other process does.
+
+    Args:
+        file: to hold.
+        other: who may be at work meanwhile, in words.
+
+    Raises:
+        Stopped: the wait was.
+    """
+    if hold(file):
+        return
+    lines = logging.getLogger("flows")
+    lines.info("%s is at work here: this one waits for it", other)
+    began = time.monotonic()
+    while not hold(file):
+        if stopping.wait(0.2):
+            raise Stopped("stopped while it waited for its turn")
+    waits.append(time.monotonic() - began)
+    lines.info("waited %.1f s", waits[-1])
 
 
 def die_with_parent(parent: int | None = None) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from flows.engine.processes import hold
+from flows.engine.processes import take_turn
 from flows.engine.trial import DONE, Result, Trial, folder
 from flows.project import edit
 from flows.project.changes import text_with
@@ -16,7 +16,7 @@ from flows.project.folder import Project
 from flows.project.params import FILE, NONE, differences
 from flows.project.sweeps import Sweep, changes, read
 from tasks.core.folder import Folder
-from tasks.core.step import Stopped, UserError, log, stopping
+from tasks.core.step import UserError
 
 EARLY = "stopped early"  # by halving
 Rows = dict[int, tuple[Trial, Result]]
@@ -199,11 +199,5 @@ def alone(project: Project, name: str) -> Iterator[Any]:
     place = folder(project, name)
     place.mkdir(parents=True, exist_ok=True)
     with open(place / "lock", "a", encoding="utf-8") as held:
-        told = False
-        while not hold(held):
-            if not told:
-                log.info("another sweep of %s is at work here: this one waits for it", name)
-                told = True
-            if stopping.wait(0.2):
-                raise Stopped("stopped while it waited for another sweep")
+        take_turn(held, f"another sweep of {name}")
         yield held

@@ -88,11 +88,15 @@ class Server:
             return f"{_last_start().read_text(encoding='utf-8')} s the last time"
         return "some seconds"
 
+    @property
+    def lasts(self) -> bool:
+        """Whether it is there after the run, and so has a UI."""
+        return self.process is None
+
     def page(self, path: str) -> str:
-        """Where a page of the UI is; the server of one run has no UI."""
-        if self.process is None:
-            return f"{self.url.removesuffix('/api')}/{path}"
-        return f"`make ui`, then http://127.0.0.1:4200/{path}"
+        """Where a page of the UI is, or will be when `make ui` runs."""
+        place = self.url.removesuffix("/api") if self.lasts else "http://127.0.0.1:4200"
+        return f"{place}/{path}"
 
     def wait(self) -> None:
         """Return when it answers, and note how long that took."""

@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from httpx import codes
 from prefect.artifacts import create_markdown_artifact
+from prefect.client.orchestration import get_client
+from prefect.exceptions import PrefectHTTPStatusError
 
 from flows.project import git
 from flows.project.advice import advice
@@ -77,17 +80,24 @@ def _interval(found: dict, name: str) -> str:
     return f" ({short(found[f'{name}_low'])} to {short(found[f'{name}_high'])})"
 
 
-def report(project: Project, pipeline: str, run: Run) -> None:
-    """Write the artifacts of a run. Their keys stay the same, so each has a history in the UI."""
+def report(project: Project, pipeline: str, run: Run, name: str) -> None:
+    """Write the artifacts of a run.
+
+    Args:
+        project: this one, or the copy in which an experiment ran.
+        pipeline: its name in `params.yaml`.
+        run: what is known of it.
+        name: the artifacts' keys begin with it, so that each has a history in the UI.
+    """
     if not answers():
         return
     folder, result = project.data(pipeline), verdict(project, pipeline)
     found = _found(folder)
 
     scores = _compared(metrics(project, pipeline), run.before) + _classes(folder)
-    _write(pipeline, "metrics", result, scores)
+    _write(name, "metrics", result, scores)
     checks = _checks(found)
-    _write(pipeline, "checks", _warnings(found), checks)
+    _write(name, "checks", _warnings(found), checks)
 
     parts = [f"# {text(pipeline)}", scores]
     said = nothing_learned(metrics(project, pipeline)), advice(project, pipeline)
@@ -96,15 +106,28 @@ def report(project: Project, pipeline: str, run: Run) -> None:
         if file == PAIRS and not found[-1]["rows"]:
             continue  # there is no picture in it, but a sentence, which is among the checks
         drawn = picture(folder / file, title)
-        _write(pipeline, file.removesuffix(".png"), f"{title}: {result}", drawn)
+        _write(name, file.removesuffix(".png"), f"{title}: {result}", drawn)
         parts.append(f"## {text(title)}\n\n{drawn}")
 
     parts += [f"## Checks of the data\n\n{checks}", *_origin(project, pipeline, run)]
-    _write(pipeline, "report", f"All of this run: {result}", "\n\n".join(parts))
+    _write(name, "report", f"All of this run: {result}", "\n\n".join(parts))
 
 
-def _write(pipeline: str, name: str, title: str, markdown: str) -> None:
-    create_markdown_artifact(markdown, key=key(pipeline, name), description=title)
+def page(pipeline: str) -> str:
+    """The path of the newest report's page in Prefect's UI; that of all artifacts without one."""
+    place = {"key": key(pipeline, "report")}
+    try:
+        with get_client(sync_client=True) as client:
+            found = client.request("GET", "/artifacts/{key}/latest", path_params=place)
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code != codes.NOT_FOUND:
+            raise
+        return "artifacts"
+    return f"artifacts/artifact/{found.json()['id']}"
+
+
+def _write(name: str, part: str, title: str, markdown: str) -> None:
+    create_markdown_artifact(markdown, key=key(name, part), description=title)
 
 
 def key(pipeline: str, name: str) -> str:

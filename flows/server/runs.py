@@ -31,10 +31,9 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Crashed
 
-from flows.engine.processes import hold, lives
+from flows.engine.processes import lives, take_turn
 from flows.project.folder import Project
 from flows.server.process import answers
-from tasks.core.step import Stopped, stopping
 
 log = logging.getLogger("flows")
 FLOW = "pipeline"  # the name of the flow in Prefect
@@ -236,15 +235,7 @@ def only_run(project: Project, pipeline: str) -> Iterator[None]:
     file = project.data(pipeline) / ".resume" / "run.lock"
     file.parent.mkdir(parents=True, exist_ok=True)
     with open(file, "a+", encoding="utf-8") as held:  # its lock ends with the process
-        told = False
-        while not hold(held):
-            if not told:
-                other = file.read_text()
-                log.info("another run is at work here (process %s): this one waits for it", other)
-                told = True
-            if stopping.wait(0.5):
-                raise Stopped("stopped while it waited for another run")
-
+        take_turn(held, f"another run (process {file.read_text()})")
         held.truncate(0)
         held.write(str(os.getpid()))
         held.flush()

@@ -86,5 +86,5 @@ def test_a_run_ends_with_the_advice(project, capsys):
     for name, content in contents.items():
         (project.data("mine") / f"{name}.json").write_text(json.dumps(content))
 
-    summary.show(project, "mine", "somewhere")
+    summary.show(project, "mine", "somewhere", True)
     assert ADVICE in " ".join(capsys.readouterr().out.split())

@@ -27,6 +27,7 @@ from tasks.sources.fashion_mnist import DEBIAN_FOLDER
 from tests.support.served import eventually
 
 TRAIN = ["python", "-m", "flows", "train", "linear"]
+WORDS = ("waited", "done in")
 ENDLESS = 10**6  # epochs: such a training does not end by itself
 
 
@@ -297,10 +298,11 @@ def test_a_second_run_in_the_same_folder_waits_for_the_first(workspace):
     workspace.set(linear__fit__epochs=ENDLESS, linear__fit__batch_size=2)
     first = workspace.start(*TRAIN)
     workspace.wait_for_training(first)
+    began = time.monotonic()
     second = workspace.start(*TRAIN)
-    said = wait_for(second, "another run is at work here")
-    assert f"(process {first.pid}" in said
+    wait_for(second, f"another run (process {first.pid}) is at work here")
 
+    time.sleep(3)
     workspace.set(linear__fit__epochs=3, linear__fit__batch_size=32)
     os.kill(first.pid, signal.SIGINT)
     assert first.wait(timeout=120) == 130
@@ -308,6 +310,8 @@ def test_a_second_run_in_the_same_folder_waits_for_the_first(workspace):
     said = second.communicate(timeout=120)[0]
     assert second.returncode == 0, said
     assert said.count(" cached ") == 8
+    waited, took = (float(re.search(rf"{word} (.+) s$", said, re.M)[1]) for word in WORDS)
+    assert waited + took < time.monotonic() - began  # none is counted twice
 
 
 # dash, Debian's sh, stays between DVC and the step; bash does not.

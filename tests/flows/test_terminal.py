@@ -36,7 +36,8 @@ LINES = (
     r"test mse \d.*",
     r"predicted for x = 10: y = .*",
     r"(model|scores|predictions|report) +.*data/linear/.*",
-    r"report +`make ui`, then http://127\.0\.0\.1:4200/artifacts/key/linear-report",
+    r"report +start `make ui`, then open",
+    r"  http://127\.0\.0\.1:4200/artifacts/artifact/[-0-9a-f]{36}",
     r"pictures",
     r"done in \d+\.\d s",
 )
@@ -91,10 +92,10 @@ def test_no_line_of_a_run_is_wider_than_the_terminal(seen):
 
 
 def test_a_run_ends_with_the_score_and_where_everything_is(seen):
-    end = seen[seen.index("pictures") - 6 :]
+    end = seen[seen.index("pictures") - 7 :]
     assert end[0] == "test mse 34.93, mae 5.9, R² -10.98, passed (max_mse 100)"
     assert end[2] == "model        data/linear/model.keras"
-    pictures = [line.split()[0] for line in end[7:-1]]
+    pictures = [line.split()[0] for line in end[8:-1]]
     names = ("samples", "model", "learning_curve", "predictions", "calibration", "mistakes")
     assert pictures == [f"data/linear/{name}.png" for name in names]  # near-duplicates: not looked
 
@@ -112,7 +113,7 @@ def test_a_picture_that_shows_nothing_is_not_listed(tmp_path, capsys):
     for name, content in contents.items():
         (folder / f"{name}.json").write_text(json.dumps(content))
 
-    summary.show(Project(tmp_path), "linear", "somewhere")
+    summary.show(Project(tmp_path), "linear", "somewhere", True)
     said = capsys.readouterr().out
     assert said.splitlines()[1] == "test accuracy 1"
     assert "val_loss 0.5 in epoch 2: choose models by these\n" in said

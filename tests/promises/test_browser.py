@@ -130,7 +130,7 @@ def test_a_person_changes_parameters_starts_a_run_and_reads_the_report(served, p
     page.get_by_text("evaluate").first.wait_for()
     shot(page, "ui-run.png")
 
-    artifact_in_the_list(served, page, run["id"], "fashion-report").click()
+    artifact_in_the_list(served, page, run["id"], "fashion-experiment-report").click()
     page.get_by_role("heading", name="Most confident mistakes").wait_for()
     shot(page, "ui-report.png")
     pictures = page.locator("img[src^='data:image/png']")
