@@ -7,9 +7,20 @@ from collections import Counter
 import numpy as np
 
 from tasks.core.folder import Folder
-from tasks.pictures.style import BLUE, figure, in_color, label, limits, picture, plain, save
+from tasks.pictures.style import (
+    BLUE,
+    figure,
+    in_color,
+    label,
+    limits,
+    panel_title,
+    picture,
+    plain,
+    save,
+)
 
 COLUMNS, ROWS = 5, 2
+LETTERS = 20  # in the width of a panel
 BARS = 12  # classes, the most frequent first
 
 
@@ -30,7 +41,7 @@ def images(folder: Folder, name: str, x: np.ndarray, answers: list[str]) -> None
         axes.set_axis_off()
     for axes, row, answer in zip(panels, x, answers, strict=False):
         picture(axes, row, limits(x))
-        axes.set_title(label(answer), fontsize=11)
+        axes.set_title(panel_title(answer, LETTERS), fontsize=11)
     save(folder, name, drawn, photographs=in_color(x))
 
 

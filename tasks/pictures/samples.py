@@ -13,16 +13,16 @@ from tasks.pictures.style import (
     BLUE,
     figure,
     in_color,
-    label,
     labels,
     limits,
+    panel_title,
     picture,
     plain,
     save,
 )
 
 ROWS, COLUMNS = 2, 5
-TITLE = 11  # points
+TITLE, LETTERS = 11, 20  # points; of them in the width of a panel
 
 
 def draw(folder: Folder, x: np.ndarray, y: np.ndarray, schema: dict[str, Any]) -> str:
@@ -78,4 +78,4 @@ def _titles(y: np.ndarray, schema: dict[str, Any]) -> list[str]:
     if schema["labels"] == "regression":
         return [f"{value:g}" for value in y.reshape(-1)]
     labels(schema["class_names"])  # says which names cannot be drawn
-    return [f"{label(schema['class_names'][k])} ({k})" for k in classes_of(y)]
+    return [panel_title(f"{schema['class_names'][k]} ({k})", LETTERS) for k in classes_of(y)]

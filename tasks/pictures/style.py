@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -12,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, fontManager, get_font
 from matplotlib.text import Text
+from matplotlib.ticker import ScalarFormatter
 from PIL import Image
 
 from tasks.core.folder import Folder
@@ -25,7 +27,9 @@ COLORS = 64  # of a picture without photographs
 FONT = "DejaVu Sans"  # which Matplotlib brings
 UNKNOWN = "□"  # in place of a letter that no font has
 WIDE = 100  # times the lowest value: a wider range is drawn on a logarithmic axis
-LONGEST, BEGIN, END = 18, 10, 7  # letters of a label; of a longer name the first and the last
+LONGEST = 18  # letters of a label; of a longer name the first and the last
+SIZES = ((1e9, "bn"), (1e6, "M"), (1e3, "k"))  # of the numbers on an axis, the largest first
+LARGE = 10_000  # from here on an axis has them
 
 
 def figure(width: float, height: float) -> Figure:
@@ -38,8 +42,24 @@ def figure(width: float, height: float) -> Figure:
     return drawn
 
 
+class _Numbers(ScalarFormatter):
+    """Writes 1.5M where Matplotlib has 1.5, and 1e6 at the end of the axis, in a title's place."""
+
+    def format_ticks(self, values):
+        largest = max(map(abs, values), default=0)
+        for size, sign in SIZES if LARGE <= largest < 1e15 else ():
+            short = [self.fix_minus(f"{v / size:g}{sign if v else ''}") for v in values]
+            if largest >= size and len(set(short)) == len(short):
+                self.set_locs([])  # of which an offset would be told
+                return short
+        return super().format_ticks(values)
+
+
 def plain(axes, *, grid: bool = True) -> None:
-    """Take away the lines that say nothing; add a grid behind the data."""
+    """Take away the lines that say nothing; add a grid behind the data; keep numbers short."""
+    for axis in (axes.xaxis, axes.yaxis):
+        if type(axis.get_major_formatter()) is ScalarFormatter:
+            axis.set_major_formatter(_Numbers())
     axes.spines[["top", "right"]].set_visible(False)
     if grid:
         axes.grid(color="#e6e8eb", linewidth=0.8)
@@ -80,8 +100,25 @@ def in_color(x: np.ndarray) -> bool:
 
 def label(name: str) -> str:
     """A name as short as there is room for. A dollar sign in it begins no formula."""
+    return _drawn(_short(name, LONGEST))
+
+
+def panel_title(name: str, letters: int) -> str:
+    """A name above a panel, on lines of so many letters at most."""
+    lines = textwrap.wrap(_short(name, 2 * letters), letters)
+    return "\n".join(map(_drawn, lines))
+
+
+def _short(name: str, longest: int) -> str:
+    """A name, or its first and its last letters."""
     name = " ".join(name.split())
-    short = name if len(name) <= LONGEST else f"{name[:BEGIN]}…{name[-END:]}"
+    if len(name) <= longest:
+        return name
+    end = round(0.4 * (longest - 1))
+    return f"{name[: longest - 1 - end]}…{name[-end:]}"
+
+
+def _drawn(short: str) -> str:
     drawn = "".join(letter if _has(letter) else UNKNOWN for letter in short)
     # A legend leaves out what begins with an underscore.
     drawn = f"\u200a{drawn}" if drawn.startswith("_") else drawn

@@ -8,10 +8,11 @@ import numpy as np
 
 from tasks.core.arrays import classes_of
 from tasks.core.folder import Folder
-from tasks.pictures.style import BLUE, GRAY, ORANGE, figure, label, plain, save
+from tasks.pictures.style import BLUE, GRAY, ORANGE, figure, label, panel_title, plain, save
 from tasks.pictures.style import labels as shown_as
 
 COLUMNS = 5
+LETTERS = 24  # in the width of a panel
 FEATURES = 10  # that are drawn
 DRAWN = 5_000  # rows of a larger table, which would look the same with all of them
 NAMED = [  # colors of the largest classes
@@ -72,7 +73,7 @@ def _best(informative: np.ndarray) -> np.ndarray:
 def _scatters(x: np.ndarray, y: np.ndarray, shown: np.ndarray, names: list[str], target: str):
     drawn, panels = _panels(len(shown), 2.1, 2)
     for axes, feature in zip(panels, shown, strict=True):
-        axes.set_title(label(names[feature]), fontsize=10)
+        axes.set_title(panel_title(names[feature], LETTERS), fontsize=10)
         axes.scatter(x[:, feature], y, color=BLUE, s=4, linewidths=0, alpha=0.6)
     for axes in panels[::COLUMNS]:
         axes.set_ylabel(target)
@@ -84,7 +85,7 @@ def _all_histograms(
 ):
     drawn, panels = _panels(len(shown), 2.1, 2)
     for axes, feature in zip(panels, shown, strict=True):
-        axes.set_title(label(names[feature]), fontsize=10)
+        axes.set_title(panel_title(names[feature], LETTERS), fontsize=10)
         handles = _histograms(axes, x[:, feature], y, class_names)
     columns = 4 if len(shown) > 2 else 2
     drawn.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)

@@ -53,3 +53,49 @@ def test_a_letter_that_another_font_has_is_drawn_by_it(tmp_path, monkeypatch):
 
 def test_a_line_break_in_a_name_is_a_blank():
     assert style.label("new\nline") == "new line"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Ankle boot (9)", "Ankle boot (9)"),
+        ("round objects of every colour (0)", "round objects of\nevery colour (0)"),
+        ("Donaudampfschifffahrtskapitän", "Donaudampfschifffahr\ntskapitän"),
+        (
+            "the first words " + 30 * "and " + "the last (3)",
+            "the first words and\nand…and the last (3)",
+        ),
+        ("a $ or two", r"a \$ or two"),
+    ],
+)
+def test_a_name_above_a_panel_has_two_lines_and_its_end(name, shown):
+    assert style.panel_title(name, 20) == shown
+
+
+@pytest.mark.parametrize(
+    ("limits", "shown"),
+    [
+        ((0, 2_000_000), ["0", "1M", "2M"]),
+        ((-50_000, 50_000), ["\N{MINUS SIGN}50k", "0", "50k"]),
+        ((3e9, 5e9), ["3bn", "4bn", "5bn"]),
+        ((0, 1), ["0.0", "0.5", "1.0"]),
+        ((2019, 2021), ["2019", "2020", "2021"]),
+    ],
+)
+def test_large_numbers_on_an_axis_are_short_and_nothing_stands_beside_it(limits, shown):
+    drawn = style.figure(3, 2)
+    axes = drawn.subplots()
+    style.plain(axes)
+    axes.set_xlim(*limits)
+    axes.set_xticks([limits[0], sum(limits) / 2, limits[1]])
+    drawn.canvas.draw()
+    assert [each.get_text() for each in axes.get_xticklabels()] == shown
+    assert not axes.xaxis.get_offset_text().get_text()
+
+
+def test_large_numbers_that_are_close_keep_what_tells_them_apart():
+    axes = style.figure(3, 2).subplots()
+    style.plain(axes)
+    axes.set_xticks([1_000_000, 1_000_001, 1_000_002])
+    axes.figure.canvas.draw()
+    assert len({each.get_text() for each in axes.get_xticklabels()}) == 3
