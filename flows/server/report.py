@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from httpx import codes
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import get_client
-from prefect.exceptions import PrefectHTTPStatusError
+from prefect.client.schemas.filters import ArtifactCollectionFilter, ArtifactCollectionFilterKey
 
 from flows.project import git
 from flows.project.advice import advice
@@ -115,15 +114,12 @@ def report(project: Project, pipeline: str, run: Run, name: str) -> None:
 
 def page(pipeline: str) -> str:
     """The path of the newest report's page in Prefect's UI; that of all artifacts without one."""
-    place = {"key": key(pipeline, "report")}
-    try:
-        with get_client(sync_client=True) as client:
-            found = client.request("GET", "/artifacts/{key}/latest", path_params=place)
-    except PrefectHTTPStatusError as error:
-        if error.response.status_code != codes.NOT_FOUND:
-            raise
-        return "artifacts"
-    return f"artifacts/artifact/{found.json()['id']}"
+    of_it = ArtifactCollectionFilter(
+        key=ArtifactCollectionFilterKey(any_=[key(pipeline, "report")])
+    )
+    with get_client(sync_client=True) as client:
+        found = client.read_latest_artifacts(artifact_filter=of_it)
+    return f"artifacts/artifact/{found[0].latest_id}" if found else "artifacts"
 
 
 def _write(name: str, part: str, title: str, markdown: str) -> None:

@@ -65,6 +65,18 @@ def test_every_step_is_a_task_whose_state_tells_what_happened(workspace, prefect
     assert {state["name"] for state in steps.values()} == {"Cached"}
 
 
+def test_a_run_ends_with_the_address_of_its_newest_report(workspace, prefect_server):
+    def shown() -> dict:
+        (page,) = re.findall(r"^  http.+/artifacts/artifact/(.+)$", workspace.flow("linear"), re.M)
+        return httpx.get(f"{prefect_server}/artifacts/{page}").raise_for_status().json()
+
+    first = shown()
+    assert first["key"] == "linear-report"
+    assert shown()["id"] == first["id"]  # nothing has changed
+    workspace.set(linear__visualize__near=0.5)
+    assert "| visualize.near | 0.5 |" in shown()["data"]
+
+
 def test_a_failed_step_says_why_in_its_state_and_nothing_is_lost(workspace, prefect_server):
     before = workspace.bytes("linear")
     workspace.set(linear__compile__learning_rate=1e30)
