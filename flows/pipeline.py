@@ -34,8 +34,8 @@ from flows.project.folder import Project
 from flows.project.form import form
 from flows.project.steps import step
 from flows.server import progress, report, reporter, runs
+from tasks.core.digits import digits
 from tasks.core.step import Stopped, TimedOut, TryAgain, UserError, stopping
-from tasks.pictures.digits import digits
 
 log = logging.getLogger("flows")  # shown in the terminal and in Prefect's UI, as the steps' lines
 for name in ("flows", "tasks"):

@@ -26,6 +26,7 @@ from flows.engine.trial import DONE, Result, Trial
 from flows.pipeline import RESUMES, as_task
 from flows.project.folder import Project
 from flows.server import progress, runs, sweeps
+from tasks.core.digits import digits
 from tasks.core.step import Stopped, UserError, log
 
 MOST = 64  # trials side by side
@@ -146,7 +147,6 @@ def one_trial(name: str, do: Any) -> State:
         return Failed(
             name="Diverged" if "diverged" in result.says else "Failed", message=result.says
         )
-    said = (
-        f"{do.side.trials.sweep.params.objective} {result.value:.4g} in epoch {result.best_epoch}"
-    )
+    objective = do.side.trials.sweep.params.objective
+    said = f"{objective} {digits(result.value)} in epoch {result.best_epoch}"
     return Completed(name="Cached" if result.found else "Completed", message=said)

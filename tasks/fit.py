@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tasks.core.arrays import read_arrays
+from tasks.core.digits import digits
 from tasks.core.folder import Folder
 from tasks.core.step import Section, UserError
 from tasks.network import threads
@@ -109,7 +110,7 @@ def fit(folder: Folder, params: Params, run: Run) -> str:
     keras.utils.clear_session()
 
     early = f" of {params.epochs}, stopped by patience" if state.epoch < params.epochs else ""
-    lowest = f"lowest {params.monitor} {state.best:.4g} in epoch {state.best_epoch}"
+    lowest = f"lowest {params.monitor} {digits(state.best)} in epoch {state.best_epoch}"
     epochs = "1 epoch" if state.epoch == 1 else f"{state.epoch} epochs"
     return f"{epochs}{early}, {lowest}"
 

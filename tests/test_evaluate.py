@@ -366,7 +366,7 @@ def test_a_table_is_compared_with_simpler_models(tmp_path, caplog):
     assert list(found) == ["mean", "linear model", "gradient boosting"]
     assert found["linear model"] < found["mean"]
     names = ("mean", "linear model", "gradient boosting")
-    assert f"({', '.join(f'{name} {found[name]:.4g}' for name in names)})" in said
+    assert f"(baselines: {', '.join(f'{name} {found[name]:.4g}' for name in names)})" in said
     assert metrics(folder)["baselines_without"] == {}  # no other column is left
     assert "The network is worse than a linear model: test mse" in caplog.text
 

@@ -16,6 +16,7 @@ from flows.project import edit, git
 from flows.project.changes import between, text_with
 from flows.project.folder import Project
 from flows.project.params import differences
+from tasks.core.digits import digits
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 
@@ -104,11 +105,13 @@ def show(project: Project, pipeline: str) -> dict[str, Result]:
 
     order = sorted(found, key=lambda name: found[name].metrics.get(FIRST, math.inf))
     width = max(len("experiment"), *map(len, found)) + 2
-    cells = [name.rjust(10) for name in columns]
-    head = f"{'experiment':{width}}{'  '.join(cells)}  "
+    cells = {name: [_cell(found[name].metrics.get(score)) for score in columns] for name in order}
+    wide = max(10, *(len(cell) for row in [columns, *cells.values()] for cell in row))
+    head = f"{'experiment':{width}}{_row(columns, wide)}"
     say(Text(f"{head}other parameters than here", "bold"), len(head))
     for name in order:
-        say(_row(name, found[name], here, columns, width), len(head))
+        what = ", ".join(_differs(name, found[name], here))
+        say(Text(f"{name:{width}}{_row(cells[name], wide)}{what}"), len(head))
     say(Text(f"\n{(MORE if some else NONE_YET).format(pipeline)}", GRAY))
     remotes = git.run(project, "remote").split()
     if remotes and not some:
@@ -134,16 +137,24 @@ def _draw(results: dict[str, Result], path: Path) -> None:
     say(Text(f"\nlearning curves: {path}"))
 
 
-def _row(name: str, result: Result, here: Result, columns: list[str], width: int) -> Text:
-    scores = [result.metrics.get(column) for column in columns]
-    cells = ["" if score is None else f"{score:#.4g}" for score in scores]
-    places = [cell.rjust(max(10, len(column))) for cell, column in zip(cells, columns, strict=True)]
+def _row(cells: list[str], width: int) -> str:
+    return "".join(f"{cell:>{width}}  " for cell in cells)
+
+
+def _cell(score: float | None) -> str:
+    """A score in four digits, also if the last are zeros: all have the same."""
+    if score is None:
+        return ""
+    return digits(score) if abs(score) >= 10_000 else f"{score:#.4g}".rstrip(".")
+
+
+def _differs(name: str, result: Result, here: Result) -> list[str]:
+    """What was otherwise than here."""
     changes = [] if name == HERE else _changes(here, result)
     if not result.metrics:
         changes = ["not trained with the parameters of now"]
-    if result.data != here.data:
-        changes.insert(0, OTHER_DATA)
-    return Text(f"{name:{width}}{'  '.join(places)}  {', '.join(changes)}")
+    other_data = [OTHER_DATA] if result.data != here.data else []
+    return other_data + changes
 
 
 def _changes(here: Result, result: Result) -> list[str]:

@@ -20,8 +20,8 @@ from flows.command.help import command_line
 from flows.command.terminal import plain_errors
 from flows.predict import answers, place_of
 from flows.project.folder import Project
+from tasks.core.digits import digits
 from tasks.core.step import readable
-from tasks.pictures.digits import digits
 from tasks.sources.base import Place
 
 if TYPE_CHECKING:

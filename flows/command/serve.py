@@ -16,8 +16,8 @@ from flows.command.terminal import ORANGE, plain_errors, say
 from flows.memory.lock import outdated
 from flows.project.folder import Project
 from flows.server.settings import HERE
+from tasks.core.digits import digits
 from tasks.core.step import UserError
-from tasks.pictures.digits import digits
 
 TOKEN = "KERAS_FLOWS_TOKEN"
 MORE = f"""\

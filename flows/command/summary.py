@@ -13,8 +13,8 @@ from flows.command.terminal import RED, say
 from flows.predict import is_exported
 from flows.project.advice import advice
 from flows.project.folder import Project
+from tasks.core.digits import digits
 from tasks.pictures import titles
-from tasks.pictures.digits import digits
 from tasks.scores.criterion import sentence
 
 WIDTH = 13  # of the words at the left

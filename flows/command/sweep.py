@@ -25,6 +25,7 @@ from flows.engine.rounds import Table
 from flows.project import edit, sweeps
 from flows.project.folder import Project
 from flows.project.sweeps import Range, Sweep
+from tasks.core.digits import digits
 from tasks.sweeps.table import word
 
 WIDTH = 13  # of the words at the left
@@ -181,7 +182,7 @@ def _show(project: Project, table: Table, apply: bool) -> None:
     for line in gains:
         say(Text(f"  {line}"), 2)
     if gains and not apply and here is not None and table.is_worse_than(here):
-        say(Text(f"  params.yaml has better ones: {objective} {here:.4g}", ORANGE))
+        say(Text(f"  params.yaml has better ones: {objective} {digits(here)}", ORANGE))
     if not gains:
         say(Text("  params.yaml has its parameters already"))
     elif apply:

@@ -15,6 +15,7 @@ from flows.project.changes import text_with
 from flows.project.folder import Project
 from flows.project.params import FILE, NONE, differences
 from flows.project.sweeps import Sweep, changes, read
+from tasks.core.digits import digits
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 
@@ -70,7 +71,7 @@ class Table:
     def so_far(self) -> str:
         """How far the sweep is, such as `9 of 24 trials, best val_loss 0.21`."""
         asked = self.sweep.params
-        best = f", best {asked.objective} {_value(self.best[1]):.4g}" if self.best else ""
+        best = f", best {asked.objective} {digits(_value(self.best[1]))}" if self.best else ""
         return f"{len(self.rows)} of {asked.trials} trials{best}"
 
 

@@ -15,6 +15,7 @@ from typing import IO, Protocol
 from flows.engine.apart import Apart
 from flows.engine.trial import DONE, Result, Trial, Trials
 from flows.project.sweeps import Sweep
+from tasks.core.digits import digits
 from tasks.core.step import Stopped
 from tasks.sweeps.table import word as as_word
 
@@ -128,9 +129,10 @@ class Lines:
             self.known.clear()
 
     def _value(self, trial: Trial, result: Result) -> str:
+        assert result.value is not None  # it is done
         after = f" after {trial.epochs} epochs" if trial.goes_on else ""
         best = ", the best so far" if self._is_better(result) else ""
-        return f"{self.sweep.params.objective} {result.value:.4g}{after}{best}"
+        return f"{self.sweep.params.objective} {digits(result.value)}{after}{best}"
 
     def _is_better(self, result: Result) -> bool:
         """Whether a result is the best one up to now; then it is from now on."""
@@ -148,7 +150,8 @@ class Lines:
 
     def _best(self) -> str:
         value = -self.best if self.sweep.maximize else self.best
-        return f", best {self.sweep.params.objective} {value:.4g}" if math.isfinite(value) else ""
+        objective = self.sweep.params.objective
+        return f", best {objective} {digits(value)}" if math.isfinite(value) else ""
 
 
 def values(trial: Trial) -> str:

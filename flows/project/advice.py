@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 
 from flows.project.folder import Project
-from tasks.pictures.digits import digits
+from tasks.core.digits import digits
 
 CLEARLY = 1.1  # times the lowest val_loss: if that of the checkpoint is higher, it is overfitted
 

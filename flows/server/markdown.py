@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from tasks.pictures.digits import digits
+from tasks.core.digits import digits
 
 LARGEST = 70_000  # bytes of a picture in a page, whose text is then below 100 KB
 QUALITIES = (85, 60, 35, 10)  # of JPEG, tried in this order

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from tasks.answers.score import Score
+from tasks.core.digits import digits
 from tasks.core.step import readable
-from tasks.pictures.digits import digits
 from tasks.sources.base import New
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from tasks.card.facts import Facts
-from tasks.pictures.digits import digits
+from tasks.core.digits import digits
 from tasks.scores.criterion import nothing_learned
 
 NOT_STATED = "Not stated."

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tasks.core.digits import digits
 from tasks.drift.series import Series
 from tasks.drift.statistics import fisher, kolmogorov_smirnov, means
-from tasks.pictures.digits import digits
 
 LEVEL = 0.05  # at most so many of 100 comparisons of equal rows raise an alarm
 TAILS = 0.01  # share of the validation rows that counts as far from the others

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tasks.core.digits import digits
 from tasks.core.step import UserError
 from tasks.gate.rule import Rule
-from tasks.pictures.digits import digits
 
 DRAWS = 10_000  # of signs
 AT_ONCE = 2**22  # values that are drawn at once

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from tasks.core.digits import digits
 from tasks.core.folder import Folder
 from tasks.pictures import tables
-from tasks.pictures.digits import digits
 from tasks.pictures.style import BLUE, GRAY, ORANGE, figure, plain, save
 
 FEW = 500  # rows, up to which the dots are large

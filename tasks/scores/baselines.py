@@ -18,9 +18,9 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from threadpoolctl import threadpool_limits
 
 from tasks.core.arrays import classes_of, read_arrays
+from tasks.core.digits import digits
 from tasks.core.folder import Folder
 from tasks.core.step import log
-from tasks.pictures.digits import digits
 from tasks.rows.encoding import Encoding
 from tasks.scores.base import Verdict
 from tasks.scores.criterion import ACCURACY, nothing_learned

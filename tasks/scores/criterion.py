@@ -6,8 +6,8 @@ import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from tasks.core.digits import digits
 from tasks.core.step import UserError
-from tasks.pictures.digits import digits
 
 
 class Criterion(NamedTuple):
@@ -64,9 +64,9 @@ def sentence(metrics: dict[str, Any], params: Any) -> str:
         f", {word} {digits(score)}" for word, score in more.items() if score is not None
     )
     if baselines := metrics.get("baselines"):
-        said += f" ({_listed(baselines)})"
+        said += f" (baselines: {_listed(baselines)})"
     for columns, baselines in metrics.get("baselines_without", {}).items():
-        said += f", without {columns} ({_listed(baselines)})"
+        said += f", without {columns} (baselines: {_listed(baselines)})"
     if "passed" in metrics:
         passed = "passed" if metrics["passed"] else "NOT passed"
         said += f", {passed} ({criterion.key} {getattr(params, criterion.key):g})"

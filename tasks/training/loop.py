@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tasks.core.digits import digits
 from tasks.core.folder import Folder
 from tasks.core.step import UserError, log, must_stop, stop
 from tasks.network.assemble import assemble
@@ -193,7 +194,7 @@ class Training(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.state.block = self.first + batch + 1
-        self.bar.at(self.state.epoch, self.state.block, loss=f"loss {float(logs['loss']):.4g}")
+        self.bar.at(self.state.epoch, self.state.block, loss=f"loss {digits(float(logs['loss']))}")
         if self.state.block < self.blocks:  # the last one is saved after the validation
             self._save_when_due()
 
@@ -214,8 +215,8 @@ class Training(keras.callbacks.Callback):
         state.history.append({"epoch": epoch + 1, **numbers, "checkpoint": int(better)})
         state.epoch, state.block = epoch + 1, 0
 
-        best = f"best {monitor} {state.best:.4g} (epoch {state.best_epoch})"
-        self.bar.epoch_done(state.epoch, f"{monitor} {value:.4g}", best, self.over)
+        best = f"best {monitor} {digits(state.best)} (epoch {state.best_epoch})"
+        self.bar.epoch_done(state.epoch, f"{monitor} {digits(value)}", best, self.over)
         self.trained.stop_training = self.over
         if not self.over:
             self._save_when_due()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.pictures.digits import digits
+from tasks.core.digits import digits
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import shlex
 import pytest
 from PIL import Image
 
+from flows.command import compare
 from flows.engine.experiment import result_here
 from flows.project.folder import Project
 
@@ -37,6 +38,13 @@ def workspace(workspaces):
         made.run("git", "update-ref", f"refs/exps/{base[:2]}/{base[2:]}/{name}", "HEAD")
         made.run("git", "reset", "-q", "--hard", base)
     return made
+
+
+@pytest.mark.parametrize(
+    ("score", "cell"), [(0.21, "0.2100"), (1234.56, "1235"), (5.519e9, "5,519,000,000"), (None, "")]
+)
+def test_a_score_is_written_as_people_do(score, cell):
+    assert compare._cell(score) == cell
 
 
 def score(workspace, loss: float) -> None:
