@@ -27,6 +27,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import TERMINAL_STATES
 from prefect.client.schemas.sorting import FlowRunSort
+from prefect.events import emit_event
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Crashed
@@ -72,6 +73,7 @@ def name_waiting_steps() -> None:
 def begin() -> None:
     """At the start of a flow run: sign it, if a worker has made it, and close runs that ended."""
     with get_client(sync_client=True) as client:
+        _announce(client, UUID(flow_run.id))
         if signature() not in flow_run.tags:
             client.update_flow_run(UUID(flow_run.id), tags=[*flow_run.tags, signature()])
         for note in _untold().glob("*.json"):
@@ -79,6 +81,22 @@ def begin() -> None:
         for run in client.read_flow_runs(flow_run_filter=_unfinished()):
             if str(run.id) != flow_run.id and any(map(_of_a_dead_process, run.tags)):
                 _close(client, run.id, Crashed(message="its process was killed"), {})
+
+
+def _announce(client: SyncPrefectClient, run: UUID) -> None:
+    """Send the event that Prefect's scheduler left out: that a run of a schedule was made.
+
+    All later events of the run follow it, so automations would hear of its end after 15 minutes.
+    """
+    if not client.read_flow_run(run).auto_scheduled:
+        return
+    first = min(client.read_flow_run_states(run), key=lambda state: state.timestamp)
+    emit_event(
+        f"prefect.flow-run.{first.name}",
+        {"prefect.resource.id": f"prefect.flow-run.{run}"},
+        occurred=first.timestamp,
+        id=first.id,
+    )
 
 
 def server_is_away(state: State) -> None:

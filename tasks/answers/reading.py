@@ -63,7 +63,7 @@ def read(
 
     for name, count in unknown.items():
         log.warning(
-            "%s: %d of %d rows have a word that few or no training rows have", name, count, rows
+            "%s: a word that few or no training rows have, in %d of %d rows", name, count, rows
         )
 
 

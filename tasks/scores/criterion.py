@@ -69,7 +69,7 @@ def sentence(metrics: dict[str, Any], params: Any) -> str:
         said += f", without {columns} (baselines: {_listed(baselines)})"
     if "passed" in metrics:
         passed = "passed" if metrics["passed"] else "NOT passed"
-        said += f", {passed} ({criterion.key} {getattr(params, criterion.key):g})"
+        said += f", {passed} ({criterion.key} {digits(getattr(params, criterion.key))})"
     return said
 
 

@@ -101,7 +101,7 @@ def test_a_missing_column_and_an_unknown_word_are_named(tmp_path, caplog):
     new = put_csv(tmp_path / "new.csv", "age,sex,born,smoker", "3,alien,01.02.2000,no")
     with caplog.at_level(logging.WARNING):
         x, _, labels = again(tmp_path, new, schema)
-    assert "sex: 1 of 1 rows have a word that few or no training rows have" in caplog.messages
+    assert "sex: a word that few or no training rows have, in 1 of 1 rows" in caplog.messages
     assert (x.shape, labels) == ((1, schema["input_shape"][0]), None)
 
 

@@ -11,6 +11,7 @@ import pytest
 from flows.project.folder import Project
 from tests.support.own import put_csv, table
 from tests.support.served import NEVER, Served, eventually
+from tests.support.webhook import receiver
 
 
 @pytest.fixture(scope="module")
@@ -241,7 +242,7 @@ def test_a_run_whose_model_does_not_pass_has_a_state_of_its_own(served):
     assert any("recording the experiment" in line for line in served.lines(run))
 
 
-def test_a_schedule_is_turned_off_after_failures_in_a_row_and_says_so(served):
+def test_a_schedule_is_turned_off_after_failures_in_a_row_and_each_is_told(served):
     deployment = served.deployment("linear")
     (schedule,) = deployment["schedules"]
     place = f"deployments/{deployment['id']}"
@@ -252,7 +253,13 @@ def test_a_schedule_is_turned_off_after_failures_in_a_row_and_says_so(served):
     def is_off() -> bool:
         return not served.deployment("linear")["schedules"][0]["active"]
 
-    eventually(is_off, 300)
+    with receiver() as (url, heard):
+        served.workspace.run("python", "-m", "flows", "notify", url)
+        eventually(is_off, 300)
+        # Not after 15 minutes, as Prefect would tell of a run that its scheduler has made.
+        eventually(lambda: "schedule turned off after 2 failures" in str(heard), 60)
+        served.workspace.run("python", "-m", "flows", "notify", "--off")
+    assert "Action failed" not in served.said()
     query = {"flow_runs": {"name": {"like_": "schedule turned off after 2 failures"}}}
     assert served.post("flow_runs/filter", query)
     served.workspace.set(linear__build__output_units="auto", linear__run__pause_after=3)
