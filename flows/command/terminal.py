@@ -24,6 +24,8 @@ from tasks.core.step import UserError, stopping
 # Of the 256 colors, those that can be read on black and on white.
 GREEN, BLUE, ORANGE, RED, GRAY = (f"color({number})" for number in (28, 32, 166, 160, 243))
 MOMENT = 2.0  # seconds that a person waits without a word
+# Steps run side by side: while one prints, no other begins or ends the line below all others.
+printing = threading.Lock()
 NARROW = 20  # columns: less than this beside an indent is no room for text
 
 
@@ -81,11 +83,12 @@ def say(line: Text, indent: int = 0) -> None:
     room = console.width - indent
     whole = not console.is_terminal or room < NARROW
     parts = body.split("\n", allow_blank=True) if whole else body.wrap(console, room)
-    for part in parts:
-        row = head + part
-        row.rstrip()
-        console.print(row, soft_wrap=True)
-        head = Text(" " * indent)
+    with printing:
+        for part in parts:
+            row = head + part
+            row.rstrip()
+            console.print(row, soft_wrap=True)
+            head = Text(" " * indent)
 
 
 def counted(count: int, what: str) -> str:
@@ -111,18 +114,17 @@ class AtWork:
     def __init__(self) -> None:
         self.since: dict[str, float] = {}
         self.live: Live | None = None
-        self.lock = threading.Lock()  # steps run side by side
 
     @contextmanager
     def on(self, what: str) -> Iterator[None]:
         """Around something that may take long."""
-        with self.lock:
+        with printing:
             self.since[what] = time.monotonic()
             self._follow()
         try:
             yield
         finally:
-            with self.lock:
+            with printing:
                 del self.since[what]
                 self._follow()
 
