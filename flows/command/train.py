@@ -120,8 +120,8 @@ def train(
         return fail(state, seconds)
     if changes:
         say(Text(f"\n{state.message}", "bold"))
-        return 0
-    summary.show(project, pipeline, server.page(report.page(pipeline)), server.lasts)
+    else:
+        summary.show(project, pipeline, server.page(report.page(pipeline)), server.lasts)
     say(Text(f"done in {seconds:.1f} s"))
     return 0
 
