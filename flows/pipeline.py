@@ -318,11 +318,11 @@ def bring_up_to_date(name: str, pipeline: str, how: How) -> State:
 
     def because() -> str:
         """What has changed by now: a plan does not know what the steps before this one write."""
-        if not before:  # it ran for the first time, as it did here if its outputs were away
+        if not before:  # it ran for the first time
             return ""
         after = lock.stages(project).get(address, {})
         found = "; ".join(reasons.between(before, after, address)) or how.because
-        return "" if found == AWAY else f" ({found})"
+        return "" if found == AWAY else f" ({found})"  # the same, in a clone
 
     try:
         with nullcontext() if step(name).trains else at_work(name):

@@ -123,10 +123,10 @@ class Lines:
 
     def tell_known(self) -> None:
         """Say how many trials needed no training, unless there are none, or a line has said it."""
-        if self.known:
+        known, self.known = self.known, set()
+        if known:
             all = self.sweep.params.trials
-            log.info("known already: %d of %d trials%s", len(self.known), all, self._best())
-            self.known.clear()
+            log.info("known already: %d of %d trials%s", len(known), all, self._best())
 
     def _value(self, trial: Trial, result: Result) -> str:
         assert result.value is not None  # it is done

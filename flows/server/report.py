@@ -114,6 +114,8 @@ def report(project: Project, pipeline: str, run: Run, name: str) -> None:
 
 def page(pipeline: str) -> str:
     """The path of the newest report's page in Prefect's UI; that of all artifacts without one."""
+    if not answers():
+        return "artifacts"
     of_it = ArtifactCollectionFilter(
         key=ArtifactCollectionFilterKey(any_=[key(pipeline, "report")])
     )
