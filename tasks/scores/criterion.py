@@ -59,14 +59,14 @@ def sentence(metrics: dict[str, Any], params: Any) -> str:
         rows = metrics["leaked_rows"]
         without = metrics[f"{name}_without_leaked"]
         said += f", {digits(without)} without {rows:,} leaked row{'s' * (rows > 1)}"
-    more = {"mae": metrics.get("test_mae"), "R²": metrics.get("test_r2")}  # of a regression
-    said += "".join(
-        f", {word} {digits(score)}" for word, score in more.items() if score is not None
-    )
     if baselines := metrics.get("baselines"):
         said += f" (baselines: {_listed(baselines)})"
     for columns, baselines in metrics.get("baselines_without", {}).items():
         said += f", without {columns} (baselines: {_listed(baselines)})"
+    more = {"mae": metrics.get("test_mae"), "R²": metrics.get("test_r2")}  # of a regression
+    said += "".join(
+        f", {word} {digits(score)}" for word, score in more.items() if score is not None
+    )
     if "passed" in metrics:
         passed = "passed" if metrics["passed"] else "NOT passed"
         said += f", {passed} ({criterion.key} {digits(getattr(params, criterion.key))})"

@@ -56,6 +56,12 @@ def test_the_scores_of_simpler_models_stand_beside_the_networks():
     )
 
 
+def test_the_baselines_of_a_regression_stand_behind_the_score_that_they_have():
+    scores = {"test_mse": 2.0, "test_mae": 1.0, "test_r2": 0.5, "baselines": {"mean": 40_000.0}}
+    said = "test mse 2 (baselines: mean 40,000), mae 1, R² 0.5"
+    assert sentence(scores, CLASSES) == said
+
+
 def test_checking_it_imports_no_library_of_scores():
     code = (
         "import sys, tasks.scores.criterion\n"
