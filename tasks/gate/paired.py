@@ -15,6 +15,7 @@ from tasks.gate.rule import Rule
 DRAWS = 10_000  # of signs
 AT_ONCE = 2**22  # values that are drawn at once
 GROUPS = 10_000  # of rows, at most
+ROUNDING = 1e-12  # of the sizes of all gains: draws with an equal mean differ by less
 ROWS = 30  # for a regression, at least: as for the interval of its score
 
 
@@ -106,6 +107,7 @@ def signs(gains: np.ndarray) -> float:
     """How often gains with signs at random have at least this mean; the draws have a fixed seed."""
     size = -(-len(gains) // GROUPS)  # many rows: those of a group share a sign, which is as right
     groups = np.add.reduceat(gains, np.arange(0, len(gains), size))
+    enough = groups.sum() - ROUNDING * np.abs(groups).sum()
     at_once = max(1, AT_ONCE // len(groups))
 
     random, reached = np.random.default_rng(0), 0
@@ -113,5 +115,5 @@ def signs(gains: np.ndarray) -> float:
         draws = min(at_once, DRAWS - begin)
         bytes_of_bits = random.integers(0, 256, (draws, -(-len(groups) // 8)), np.uint8)
         positive = np.unpackbits(bytes_of_bits, axis=1)[:, : len(groups)] @ groups
-        reached += int((positive >= groups.sum()).sum())  # so is the signed sum
+        reached += int((positive >= enough).sum())  # so is the signed sum
     return (1 + reached) / (1 + DRAWS)

@@ -54,6 +54,12 @@ def test_the_rule_decides(must, margin, gained, lost, better):
     assert f"it alone is right in {gained}, the champion alone in {lost}" in verdict.says
 
 
+@pytest.mark.parametrize("gain", [0.1, 0.7, 1 / 3])
+def test_draws_with_an_equal_mean_count_though_their_sums_are_rounded(gain):
+    directions = np.random.default_rng(1).permutation([1.0] * 21 + [-1.0] * 10)
+    assert paired.signs(gain * directions) == paired.signs(directions)
+
+
 @pytest.mark.parametrize("rows", [30, 300])
 def test_equal_regressions_are_promoted_in_5_of_100_cases(rows):
     random = np.random.default_rng(rows)
