@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -160,7 +160,7 @@ def _domain(place: str, key: str, given: Any) -> Range | list[Any]:
             f"{where}: got {json.dumps(given, default=str)}, expected a list of values to try, "
             "or a range such as {low: 0.0001, high: 0.01, log: true}."
         )
-    if len({json.dumps(each, default=str) for each in given}) < len(given):
+    if any(one == other for one, other in combinations(given, 2)):  # 1 and 1.0 too
         raise UserError(f"{where}: a value stands twice in {given}. Leave one out.")
     return given
 

@@ -57,6 +57,7 @@ MISTAKES = {
     "no value": (tried("fit.batch_size", []), "got [], expected a list of values to try, or a ra"),
     "one value": (tried("fit.batch_size", 32), "got 32, expected a list of values to try, or a"),
     "a value twice": (tried("fit.batch_size", [8, 8]), "a value stands twice in [8, 8]."),
+    "a value twice in two types": (tried("compile.learning_rate", [1, 1.0]), "twice in [1, 1.0]."),
     "wrong type": (tried("fit.batch_size", ["8"]), "space.fit.batch_size: got '8', expected a wh"),
     "out of bounds": (tried("build.dropout", [1.5]), "got 1.5, expected a number at least 0 and"),
     "range out of bounds": (
