@@ -87,7 +87,7 @@ def parsed(content: bytes) -> Any:
     if content.count(b"[") + content.count(b"{") > LISTS:  # an empty one takes 20 times its text
         raise UserError(f"The JSON has more than {LISTS:,} lists and objects. Send it in parts.")
     try:
-        found = json.loads(content, parse_constant=_no_number)
+        found = json.loads(content, parse_constant=_no_number, object_pairs_hook=_each_key_once)
         if b"\\ud" in content.lower():
             json.dumps(found, ensure_ascii=False).encode()  # half a character is none
         return found
@@ -99,6 +99,15 @@ def parsed(content: bytes) -> Any:
 
 def _no_number(name: str) -> float:
     raise ValueError(f"{name} is no number there; null stands for a missing value")
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"an object has {twice[:40]} twice; each name may stand there once")
+    return found
 
 
 def _list(value: Any, reader: Reader) -> list[Any]:

@@ -142,6 +142,8 @@ BODIES = {
     "pixels of 0.5": ("pictures", JSON, json.dumps(np.full((1, 4, 6, 3), 0.5).tolist()).encode(),
                       422, "no whole number from 0 to 255"),
     "a row that is a list": ("people", JSON, b"[[1, 2]]", 422, "A row is no object"),
+    "a name twice in a row": ("people", JSON, b'[{"a": 1, "a": 2}]', 422, "an object has a twice"),
+    "the rows twice": ("points", JSON, b'{"rows": [[1, 2]], "rows": []}', 422, "has rows twice"),
     "a row without a column": ("people", JSON, without("city"), 422, "row 1 has no column city"),
     "a cell that is a list": ("people", JSON, person(a=[1]), 422, "column a has .1.. Expected one"),
     "a word in a number's cell": ("people", JSON, person(a="x"), 422, "a has 'x' in row 1. Expect"),
