@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from unicodedata import normalize
 
 import pandas as pd
 from pandas.api.types import is_float_dtype
@@ -83,10 +84,10 @@ def day_or_month(rows: pd.DataFrame, kinds: Mapping[str, str]) -> Iterator[str]:
 
 
 def alike(rows: pd.DataFrame) -> Iterator[str]:
-    """Words that differ in case or blanks alone."""
+    """Words that differ in case, in blanks or in how Unicode writes an accent alone."""
     for name in rows:
         words = rows[name].dropna().astype(str).str.strip().value_counts()
-        plain = pd.Index([" ".join(word.split()).casefold() for word in words.index])
+        plain = words.index.map(_plain)
         again = plain.duplicated(keep=False)
         if not again.any():
             continue
@@ -97,9 +98,13 @@ def alike(rows: pd.DataFrame) -> Iterator[str]:
         ]
         more = f", and {len(same) - 3} more like them," if same[3:] else ""
         yield (
-            f"{name}: {'; '.join(same[:3])}{more} differ in case or blanks alone, and count "
-            "as different words: write them alike if they mean the same"
+            f"{name}: {'; '.join(same[:3])}{more} differ in case, blanks or the form of an "
+            "accent alone, and count as different words: write them alike if they mean the same"
         )
+
+
+def _plain(word: str) -> str:
+    return normalize("NFC", " ".join(word.split()).casefold())
 
 
 def sentinels(rows: pd.DataFrame) -> Iterator[str]:

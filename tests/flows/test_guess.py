@@ -574,18 +574,20 @@ def test_dates_whose_first_number_may_be_the_month_are_told(last, told):
         assert "write `date %m/%d/%Y`" in notes[0]
 
 
-def test_words_that_differ_in_case_or_blanks_alone_are_told(project):
+def test_words_that_look_nearly_the_same_are_told(project):
     more = {
         "town": lambda row: ("Bad Ems", "bad  ems", "Ulm", "Bonn")[row % 4],
         "size": lambda row: ("S", "M")[row % 2],
+        "drink": lambda row: ("Caf\u00e9", "Cafe\u0301", "Tea")[row % 3],
     }
     lines = table(40, lambda row: ("Yes", "yes", "No", "no", " no")[row % 5], **more)
     file = put_csv(project.root / "own/in.csv", *lines)
-    advice = "differ in case or blanks alone, and count as different words: write them alike if"
+    advice = "form of an accent alone, and count as different words: write them alike if"
     notes = [note for note in new(project, "mine", str(file)).notes if advice in note]
     assert [note.partition(" differ")[0] for note in notes] == [
         "y: `no` (16 rows) and `No` (8 rows); `Yes` (8 rows) and `yes` (8 rows)",
         "town: `Bad Ems` (10 rows) and `bad  ems` (10 rows)",
+        "drink: `Caf\u00e9` (14 rows) and `Cafe\u0301` (13 rows)",
     ]
 
 
