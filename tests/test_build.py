@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import py_compile
@@ -164,6 +165,15 @@ def test_same_parameters_give_the_same_bytes_however_often(tmp_path):
     summary = (folders[0].path / "summary.txt").read_bytes()
     assert summary.endswith(b"\n")
     assert b" \n" not in summary
+
+
+def test_the_summary_does_not_depend_on_the_terminal(tmp_path, monkeypatch):
+    usual, narrow = (tiny.normalized(tmp_path / name / "tiny") for name in ("usual", "narrow"))
+    build(usual, tiny.BUILD)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), "ascii"))
+    build(narrow, tiny.BUILD)
+    assert tiny.content(narrow, *OUTPUTS) == tiny.content(usual, *OUTPUTS)
 
 
 @pytest.mark.parametrize(

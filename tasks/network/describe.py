@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+from functools import partial
+from io import StringIO
+
+import rich.console
 
 from tasks.network.backend import keras, tf
 
@@ -13,7 +17,14 @@ STILL_LINEAR = ("Flatten", "Reshape", "Dropout", "BatchNormalization", "GlobalAv
 def summary(model: keras.Model) -> str:
     """Keras's summary, 80 characters wide, without spaces at the ends of lines."""
     parts: list[str] = []
-    model.summary(line_length=80, print_fn=parts.append)
+    usual = rich.console.Console
+    # Keras's own is as wide as the terminal, and draws lines of letters that the terminal has.
+    rich.console.Console = partial(usual, width=80, file=StringIO())  # type: ignore[assignment, misc]
+    try:
+        model.summary(line_length=80, print_fn=parts.append)
+    finally:
+        rich.console.Console = usual  # type: ignore[misc]
+
     lines = "\n".join(parts).splitlines()
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
