@@ -19,8 +19,7 @@ from flows.guess.values import SEED, SHARE, read
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.sources import numbers
-from tasks.sources.base import SPLITS, Place, some
-from tasks.sources.columns import EXACT
+from tasks.sources.base import EXACT, SPLITS, Place, some
 from tasks.sources.in_parts import in_parts
 from tasks.sources.numbers import is_plain
 

@@ -117,6 +117,26 @@ def blocks(array: np.ndarray, rows: int | None = None) -> Iterator[slice]:
         yield slice(begin, min(begin + size, rows))
 
 
+def taken(parts: Sequence[np.ndarray], rows: Sequence[np.ndarray], place: Path) -> np.ndarray:
+    """Some rows of arrays, one array after the other, in one that is filled block by block.
+
+    Args:
+        parts: arrays whose rows have one shape.
+        rows: of each array, the numbers of its rows.
+        place: as for `empty`.
+    """
+    shape = (sum(map(len, rows)), *parts[0].shape[1:])
+    found = empty(shape, np.result_type(*parts), place)
+    begin = 0
+    for part, numbers in zip(parts, rows, strict=True):
+        target = found[begin : begin + len(numbers)]
+        few = target.nbytes <= BLOCK
+        for some in [slice(None)] if few else blocks(target):
+            target[some] = part[numbers[some]]
+        begin += len(numbers)
+    return found
+
+
 def batch_of(x: np.ndarray) -> int:
     """Rows like these that a model answers at once."""
     return max(1, min(ROWS, VALUES // x[:1].size))

@@ -40,13 +40,22 @@ def names(file: Place, params: Params) -> list[str]:
         return content.schema_arrow.names
 
 
-def parts(file: Place, params: Params, rows: int | None) -> Iterator[pd.DataFrame]:
+def most(file: Place) -> int:
+    """The number of rows."""
+    with opened(file) as content:
+        return content.metadata.num_rows
+
+
+def parts(
+    file: Place, params: Params, rows: int | None, only: Collection[str] | None = None
+) -> Iterator[pd.DataFrame]:
     """All columns of a file, as `text.parts` gives those of a CSV file.
 
     Args:
         file: to read.
         params: the section `load`.
         rows: at a time; None: all at once.
+        only: some columns of a file that was read before; None: all.
 
     Raises:
         UserError: the file is no Parquet file, a column that `params` names is missing, or a
@@ -64,7 +73,7 @@ def parts(file: Place, params: Params, rows: int | None) -> Iterator[pd.DataFram
                     f"{file}: the column {name} has the type {kind}. Expected numbers, words, "
                     f"booleans or dates: convert it, or set `ignore: ['{name}']`."
                 )
-        for batch in _batches(content, rows):
+        for batch in _batches(content, rows, only):
             yield frame(batch, params.texts, begin)
             begin += len(batch)
 
@@ -90,11 +99,14 @@ def odd_columns(schema: pa.Schema) -> dict[str, str]:
     }
 
 
-def _batches(content: pq.ParquetFile, rows: int | None) -> Iterator[pa.Table]:
+def _batches(
+    content: pq.ParquetFile, rows: int | None, only: Collection[str] | None
+) -> Iterator[pa.Table]:
+    columns = None if only is None else list(only)
     if rows is None:
-        yield content.read()
+        yield content.read(columns)
         return
-    for batch in content.iter_batches(rows):
+    for batch in content.iter_batches(rows, columns=columns):
         yield pa.Table.from_batches([batch])
 
 

@@ -11,11 +11,13 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
+from tasks.core.arrays import taken
 from tasks.core.folder import Folder, Identity, check_regular, identity
 from tasks.core.step import Section, UserError
 from tasks.rows.splits import Amount, held_out
 
 SPLITS = ("train", "val", "test")  # that data may be given in
+EXACT = 2**53  # float64 has every whole number up to here
 SHOWN = 20  # names in a message
 SOURCE = Field(description="Where the data is from, or the kind of its files.")
 
@@ -231,7 +233,10 @@ def check_given(params: Own, given: bool, what: str) -> None:
 
 
 def arranged(
-    params: Own, found: dict[str, dict[str, np.ndarray]], names: Sequence[str] = ()
+    params: Own,
+    found: dict[str, dict[str, np.ndarray]],
+    names: Sequence[str] = (),
+    folder: Path = Path(),
 ) -> dict[str, np.ndarray]:
     """The arrays as `load` writes them: `x_train y_train x_test y_test`, and what else there is.
 
@@ -243,21 +248,40 @@ def arranged(
         found: for `x`, `y`, perhaps `group`, and `from`, the place where a user finds a row:
             the rows of each split.
         names: of the classes.
+        folder: for large temporary files.
     """
     y = found["y"]
+    rows = {split: [(split, np.arange(len(y[split])))] for split in y}
     if "test" not in y:
         groups = found.get("group", {}).get("train")
         assert params.test != "given"  # `check_given` has refused it
         mask = held_out("load.test", params.test, y["train"], params.seed, groups, names)
-        for of in found.values():
-            of["train"], of["test"] = of["train"][~mask], of["train"][mask]
+        rows["train"] = [("train", np.flatnonzero(~mask))]
+        rows["test"] = [("train", np.flatnonzero(mask))]
 
+    given = {}
     if "val" in y:
-        given = np.repeat([False, True], [len(y["train"]), len(y["val"])])
-        for of in found.values():
-            of["train"] = np.concatenate([of["train"], of.pop("val")])
-        found["given"] = {"train": given}
-    return {f"{name}_{split}": array for name, of in found.items() for split, array in of.items()}
+        train, val = rows["train"], rows.pop("val")
+        counts = [len(numbers) for ((_, numbers),) in (train, val)]
+        given["given_train"] = np.repeat([False, True], counts)
+        rows["train"] = train + val
+    return {
+        f"{name}_{split}": _arranged(of, parts, folder)
+        for name, of in found.items()
+        for split, parts in rows.items()
+    } | given
+
+
+def _arranged(
+    of: dict[str, np.ndarray], parts: list[tuple[str, np.ndarray]], folder: Path
+) -> np.ndarray:
+    """The rows of some splits, row after row; the array itself if it is that."""
+    splits, numbers = zip(*parts, strict=True)
+    arrays = [of[split] for split in splits]
+    whole = len(parts) == 1 and len(numbers[0]) == len(arrays[0])
+    if whole and arrays[0].flags.c_contiguous:
+        return arrays[0]
+    return taken(arrays, numbers, folder)
 
 
 def named(params: BuiltIn | Own, labels: Sequence[str]) -> Sequence[str]:

@@ -9,13 +9,11 @@ import numpy as np
 import pandas as pd
 
 from tasks.core.step import UserError
-from tasks.sources.base import Place, some
+from tasks.sources.base import EXACT, Place, some
 from tasks.sources.labels import Labels, numbered, targets
 from tasks.sources.numbers import MARKS, expected, parsed, unit
 
 Params = Any  # of table.py, which imports this file
-
-EXACT = 2**53  # float64 has every whole number up to here
 
 Tables = dict[str, pd.DataFrame]  # by split
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from tasks.core.arrays import empty
 from tasks.core.step import UserError
 from tasks.sources import numbers
 from tasks.sources.base import Place
@@ -27,7 +29,11 @@ Tables = dict[str, pd.DataFrame]  # by split
 
 
 def arrays(
-    files: Mapping[str, Place], tables: Tables, kinds: Mapping[str, str], trained: bool = False
+    files: Mapping[str, Place],
+    tables: Tables,
+    kinds: Mapping[str, str],
+    trained: bool = False,
+    folder: Path = Path(),
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Columns as numbers, NaN where a value is missing.
 
@@ -36,10 +42,11 @@ def arrays(
         tables: with these columns; those that are no numbers as text.
         kinds: of the columns, by their names.
         trained: whether there is a model, for which a column cannot be read otherwise.
+        folder: for large temporary files.
 
     Returns:
-        Two things. For each table `x`, float64, (rows, columns). And the words of all columns,
-        sorted: a word in `x` is its place among them.
+        Two things. For each table `x`, float64, (rows, columns), column after column. And the
+        words of all columns, sorted: a word in `x` is its place among them.
 
     Raises:
         UserError: a value is not of its column's kind.
@@ -48,14 +55,15 @@ def arrays(
     words = _words(tables, texts)
     place = pd.Series(np.arange(len(words), dtype=np.float64), index=words)
 
-    x = {split: np.empty((len(table), len(kinds))) for split, table in tables.items()}
+    x = {}
     for split, table in tables.items():
-        for number, (name, kind) in enumerate(kinds.items()):
-            column = table[name]
+        columns = empty((len(kinds), len(table)), np.float64, folder)
+        for found, (name, kind) in zip(columns, kinds.items(), strict=True):
             if kind == "words":
-                x[split][:, number] = _stripped(column).map(place)
+                found[:] = _stripped(table[name]).map(place)
             else:
-                x[split][:, number] = values(files[split], column, kind, trained)
+                found[:] = values(files[split], table[name], kind, trained)
+        x[split] = columns.T
     return x, words
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from tasks.core.arrays import empty
 from tasks.core.step import UserError, log
 from tasks.sources.base import Place
 
 Params = Any  # of table.py, which imports this file
 
 
-def checked(file: Place, table, features: list[str], params: Params):
+def checked(file: Place, table, features: list[str], params: Params, folder: Path):
     """The table without the rows that are to be dropped.
 
     Args:
@@ -18,22 +22,26 @@ def checked(file: Place, table, features: list[str], params: Params):
         table: a data frame.
         features: the columns to predict from.
         params: the section `load`.
+        folder: for large temporary files.
 
     Raises:
         UserError: no row has a target, or values are missing that are neither dropped nor filled.
     """
-    table = _with_target(file, table, params.target)
+    table = _with_target(file, table, params.target, folder)
     looked_at = [params.group] if params.group else []
     looked_at += [] if params.missing in ("mean", "median") else features
-    empty = table[looked_at].isna()
-    rows = empty.any(axis=1).to_numpy()
+    rows, count = np.zeros(len(table), bool), {}
+    for name in looked_at:
+        absent = table[name].isna().to_numpy()
+        count[name] = absent.sum()
+        rows |= absent
     if not rows.any():
         return table
 
     if params.missing != "drop":
-        counts = ", ".join(f"{name} {count:,}" for name, count in empty.sum().items() if count)
+        counts = ", ".join(f"{name} {of:,}" for name, of in count.items() if of)
         ways = "`missing: mean`, `median` or `drop`"
-        if params.group and empty[params.group].any():
+        if params.group and count[params.group]:
             ways = "`missing: drop`"
         first = table.index[rows.argmax()] + 1
         raise UserError(
@@ -45,19 +53,32 @@ def checked(file: Place, table, features: list[str], params: Params):
             f"{file}: every row has a missing value, so `missing: drop` leaves none. Fill them."
         )
     log.warning("%s: dropped %d of %d rows, which have missing values", file, rows.sum(), len(rows))
-    return table[~rows]
+    return _kept(table, ~rows, folder)
 
 
-def _with_target(file: Place, table, target: str):
-    empty = table[target].isna().to_numpy()
-    if not empty.any():
+def _with_target(file: Place, table, target: str, folder: Path):
+    absent = table[target].isna().to_numpy()
+    if not absent.any():
         return table
-    if empty.all():
+    if absent.all():
         raise UserError(
             f"{file}: the column {target} is empty in every row. Expected the target: set another "
             "column as load.target, or fill it."
         )
     log.warning(
-        "%s: dropped %d of %d rows, which have no %s", file, empty.sum(), len(empty), target
+        "%s: dropped %d of %d rows, which have no %s", file, absent.sum(), len(absent), target
     )
-    return table[~empty]
+    return _kept(table, ~absent, folder)
+
+
+def _kept(table, rows: np.ndarray, folder: Path):
+    """Some rows; the numbers of a large table stay on disk."""
+    import pandas as pd  # here: it takes a second to import
+
+    numbers = [name for name in table if table[name].dtype == np.float64]
+    found = {name: None if name in numbers else table[name][rows] for name in table}
+    arrays = empty((len(numbers), rows.sum()), np.float64, folder)
+    for name, array in zip(numbers, arrays, strict=True):
+        array[:] = table[name].to_numpy()[rows]
+        found[name] = array
+    return pd.DataFrame(found, table.index[rows], copy=False)

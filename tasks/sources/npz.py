@@ -12,6 +12,7 @@ from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.sources import scale
 from tasks.sources.base import (
+    EXACT,
     SOURCE,
     SPLITS,
     Dataset,
@@ -26,7 +27,6 @@ from tasks.sources.labels import Labels, distinct, numbered, targets
 
 EXPECTED = "an .npz file with x_train and y_train, and perhaps x_val and y_val, x_test and y_test"
 SHAPES = "(rows, features), (rows, height, width) or (rows, height, width, 3)"
-EXACT = 2**53  # float64 has every whole number up to here
 
 
 class Params(Labelled):

@@ -1,8 +1,9 @@
 """A table, whatever its files are: what its columns are for, and its rows as arrays.
 
 A source of tables has a reader, a module that turns its files into data frames: `ENDING` of the
-files, what is `EXPECTED`, in words, `names(file, params)` of the columns, and
-`parts(file, params, rows)`, so many rows at a time, all at once if that is None. Columns in
+files, what is `EXPECTED`, in words, `names(file, params)` of the columns,
+`parts(file, params, rows, only)`, so many rows at a time, all at once if that is None, of all
+columns or of some, and `most(file)`, which is no fewer rows than there are. Columns in
 `params.texts` are text there, and None where they are empty.
 """
 
@@ -10,14 +11,26 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
+from tasks.core.arrays import BLOCK, blocks, empty, taken
 from tasks.core.folder import Folder
 from tasks.core.step import UserError, log
-from tasks.sources.base import SPLITS, Dataset, Labelled, New, Place, arranged, check_given, some
+from tasks.sources.base import (
+    EXACT,
+    SPLITS,
+    Dataset,
+    Labelled,
+    New,
+    Place,
+    arranged,
+    check_given,
+    some,
+)
 from tasks.sources.in_parts import in_parts
 
 Reader = Any  # a module, see above
@@ -78,13 +91,13 @@ def find(params: Params, folder: Folder, reader: Reader) -> Dataset:
     """
     place = Place.named(params.path, folder)
     files = _files(params, place, reader)
-    found, told, names, features, unit = _read(files, params, reader)
-    arrays = arranged(params, found, names) | told
+    found, told, names, features, unit = _read(files, params, reader, folder.root)
+    arrays = arranged(params, found, names, folder.root) | told
     return Dataset(arrays, params.path, names, features, unit)
 
 
 def _read(
-    files: dict[str, Place], params: Params, reader: Reader
+    files: dict[str, Place], params: Params, reader: Reader, folder: Path
 ) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, np.ndarray], list[str], list[str], str]:
     """What `arranged` needs, what else a table has, names of classes and features, target's unit.
 
@@ -95,17 +108,17 @@ def _read(
 
     tables, places = {}, {}
     for split, file in files.items():
-        tables[split], places[split] = _whole(file, params, reader)
+        tables[split], places[split] = _whole(file, params, reader, folder)
     features = columns.features(files, tables, params)
     for split, each in tables.items():
-        tables[split] = missing.checked(files[split], each, features, params)
+        tables[split] = missing.checked(files[split], each, features, params, folder)
 
     of_kind = kinds.with_units(tables["train"], {name: params.kind(name) for name in features})
-    x, words = kinds.arrays(files, tables, of_kind)
+    x, words = kinds.arrays(files, tables, of_kind, folder=folder)
     y, names = columns.labels(files, tables, params)
     found = {"x": x, "y": y, "from": {}, "others": columns.others(tables, features, params.target)}
     for split, each in tables.items():
-        found["from"][split] = places[split][each.index]
+        found["from"][split] = taken([places[split]], [each.index.to_numpy()], folder)
     if params.group:
         found["group"] = columns.groups(files, tables, params)
 
@@ -117,21 +130,114 @@ def _read(
     return found, told, names, features, columns.target_unit(tables["train"], params)
 
 
-def _whole(place: Place, params: Params, reader: Reader) -> tuple[Any, np.ndarray]:
-    """All rows of a file, or of the parts in a folder; and where a user finds each."""
+def _whole(place: Place, params: Params, reader: Reader, folder: Path) -> tuple[Any, np.ndarray]:
+    """All rows of a file, or of the parts in a folder; and where a user finds each.
+
+    Features that are numbers throughout become float64, on disk if there are many.
+    """
     import pandas as pd  # here: it takes a second to import
 
     from tasks.sources import totals
 
     files = in_parts(place, reader.ENDING) or [place]
-    found: list[Any] = []
-    rows: list[str] = []
     for file in files:
-        (table,) = reader.parts(file.existing(reader.EXPECTED, folder=False), params, None)
-        totals.check(file, table)
-        found.append(_as_first(files[0], found[0] if found else table, file, table))
-        rows += [f"{file.name} {row + 1}" for row in table.index]
-    return pd.concat(found, ignore_index=True) if found[1:] else found[0], np.array(rows)
+        file.existing(reader.EXPECTED, folder=False)
+    room = _room(files, params, reader, folder)
+
+    tables: list[Any] = []
+    count, streamed = 0, set(room)
+    for file in files:
+        here = {name: array[count:] for name, array in room.items()}
+        found, numbers = _streamed(file, params, reader, here)
+        found = _as_first(files[0], tables[0] if tables else found, file, found)
+        totals.check(file, found)
+        tables.append(found)
+        count += len(found)
+        streamed &= numbers
+
+    places = _places(files, tables, folder)
+    if len(tables) == 1:
+        return tables[0], places
+    columns = {
+        name: room[name][:count]
+        if name in streamed
+        else pd.concat([table[name] for table in tables], ignore_index=True)
+        for name in tables[0]
+    }
+    return pd.DataFrame(columns, copy=False), places
+
+
+def _room(
+    files: list[Place], params: Params, reader: Reader, folder: Path
+) -> dict[str, np.ndarray]:
+    """An array for each feature that may be a number, with room for all rows."""
+    if params.mark != ".":  # such numbers are text at first
+        return {}
+    others = {params.target, params.group, *params.ignore, *params.texts}
+    names = [name for name in reader.names(files[0], params) if name not in others]
+    rows = sum(reader.most(file) for file in files)
+    return dict(zip(names, empty((len(names), rows), np.float64, folder), strict=True))
+
+
+def _streamed(
+    file: Place, params: Params, reader: Reader, room: dict[str, np.ndarray]
+) -> tuple[Any, set[str]]:
+    """A file as a data frame as if it were read at once, and the columns that `room` holds.
+
+    Pandas finds a column's type in the rows that it sees. Where some rows would give another one
+    than others, the column is read again, at once.
+
+    Args:
+        file: to read, some rows at a time.
+        params: the section `load`.
+        reader: of the file.
+        room: arrays to fill with the columns that are numbers.
+    """
+    import pandas as pd  # here: it takes a second to import
+
+    types: dict[str, set[str]] = {}
+    pieces: dict[str, list[Any]] = {}
+    count = 0
+    rows = max(1, BLOCK // (8 * max(1, len(reader.names(file, params)))))
+    for part in reader.parts(file, params, rows):
+        for name, column in part.items():
+            types.setdefault(name, set()).add(_type(column))
+            if name in room and column.dtype.kind in "iuf":
+                room[name][count : count + len(part)] = column
+            else:
+                pieces.setdefault(name, []).append(column)
+        count += len(part)
+
+    mixed = [name for name in types if len(types[name]) > 1]
+    again = next(reader.parts(file, params, None, mixed)) if mixed else {}
+    numbers = {*types} - {*mixed, *pieces}
+    whole = {name: pd.concat(found) for name, found in pieces.items() if name not in mixed}
+    whole |= {name: again[name] for name in mixed}
+    whole |= {name: room[name][:count] for name in numbers}
+    columns = {name: whole[name] for name in types}
+    return pd.DataFrame(columns, pd.RangeIndex(count), copy=False), numbers
+
+
+def _type(column: Any) -> str:
+    """What makes a column of some rows, joined with others, what it is if read at once."""
+    is_exact = column.dtype.kind in "iu" and column.between(-EXACT, EXACT).all()
+    return "number" if column.dtype.kind == "f" or is_exact else str(column.dtype)
+
+
+def _places(files: list[Place], tables: list[Any], folder: Path) -> np.ndarray:
+    """Where a user finds each row, such as `in.csv 17`."""
+    longest = max(
+        len(f"{file.name} {len(table)}") for file, table in zip(files, tables, strict=True)
+    )
+    found = empty((sum(map(len, tables)),), f"U{longest}", folder)
+    begin = 0
+    for file, table in zip(files, tables, strict=True):
+        here = found[begin : begin + len(table)]
+        for block in blocks(here):
+            rows = range(block.start + 1, block.stop + 1)
+            here[block] = [f"{file.name} {row}" for row in rows]
+        begin += len(table)
+    return found
 
 
 def _as_first(first: Place, expected: Any, file: Place, table: Any) -> Any:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import pandas as pd
 
+from tasks.core.arrays import BLOCK
 from tasks.core.step import UserError
 from tasks.sources import dialect
 from tasks.sources.base import Place
@@ -60,35 +61,47 @@ def _named(separator: str) -> str:
     return {"\t": "a tab", " ": "a space"}.get(separator, f"`{separator}`")
 
 
-def parts(file: Place, params: Params, rows: int | None) -> Iterator[pd.DataFrame]:
+def most(file: Place) -> int:
+    """At least as many rows as there are: quoted line breaks count too."""
+    with file.path.open("rb") as content:
+        blocks = iter(lambda: content.read(BLOCK), b"")
+        return 1 + sum(b.count(b"\n") + b.count(b"\r") - b.count(b"\r\n") for b in blocks)
+
+
+def parts(
+    file: Place, params: Params, rows: int | None, only: Collection[str] | None = None
+) -> Iterator[pd.DataFrame]:
     """All columns of a file; those that are no numbers as text, and None where they are empty.
 
     Args:
         file: to read.
         params: the section `load`.
         rows: at a time; None: all at once.
+        only: some columns of a file that was read before; None: all.
 
     Raises:
         UserError: the file is not a table, or a column that `params` names is missing.
     """
-    words = params.texts
+    words = [name for name in params.texts if only is None or name in only]
+    how = {} if only is None else {"usecols": only}
     with understood(file, file.path, EXPECTED):
         there = dialect.names(file.path, params.separator, params.header)
         # With decimal commas pandas would take 1.234 for a number near 1.
-        tables = _read(file, params, rows, dtype=str if params.decimal == "," else None)
+        tables = _read(file, params, rows, dtype=str if params.decimal == "," else None, **how)
         texts = _read(file, params, rows, usecols=words, dtype=str, keep_default_na=False)
         for table in tables:
-            _check_columns(file, there, table, params)
-            yield _with_texts(file, table, next(texts) if words else table, params)
+            if only is None:
+                _check_columns(file, there, table, params)
+            yield _with_texts(file, table, next(texts) if words else table, params, words)
 
 
 def _with_texts(
-    file: Place, table: pd.DataFrame, written: pd.DataFrame, params: Params
+    file: Place, table: pd.DataFrame, written: pd.DataFrame, params: Params, words: list[str]
 ) -> pd.DataFrame:
     """A table whose columns of words are as they are written."""
     if not len(table):
         raise UserError(f"{file} has column names and no rows. Expected some.")
-    for name in params.texts:
+    for name in words:
         absent = table[name].isna()
         if name in (params.target, params.group):
             _check_absent(file, written[name].str.strip(), absent)

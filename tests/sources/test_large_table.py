@@ -1,0 +1,109 @@
+"""A table larger than memory: read some rows at a time, its numbers on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tasks.core import arrays
+from tasks.core.folder import Folder
+from tasks.core.step import UserError
+from tasks.load import load
+from tasks.sources import csv, parquet, table
+
+ROWS = 60
+COMMON = {
+    "test": 0.25,
+    "seed": 0,
+    "class_names": None,
+    "target": "y",
+    "task": "regression",
+    "group": None,
+    "ignore": ["note"],
+    "columns": {"word": "words", "day": "date", "yes": "boolean"},
+    "missing": "mean",
+}
+
+
+def frame() -> pd.DataFrame:
+    """Columns whose first rows look otherwise than the last ones."""
+    random, row = np.random.default_rng(0), np.arange(ROWS)
+    y = random.normal(size=ROWS)
+    return pd.DataFrame(
+        {
+            "number": random.normal(size=ROWS),
+            "whole, then parts": [str(k) if k < 40 else f"{k}.25" for k in row],
+            "huge, then parts": [str(2**53 + k) if k < 40 else f"{k}.25" for k in row],
+            "huge": 2**60 + row,
+            "plain, then money": [f"{k}.10" if k < 40 else f"${k}" for k in row],
+            "empty at first": np.where(row < 20, np.nan, y**2),
+            "word": np.where(row < 30, "01", np.array(["a", "b", "c"])[row % 3]),
+            "day": [f"2024-01-{k % 28 + 1:02}" for k in row],
+            "yes": np.where(row % 2, "yes", "no"),
+            "note": [str(k % 7) if k < 30 else f"n{k}" for k in row],
+            "who": row // 4,
+            "y": np.where(row == 33, np.nan, y),
+        }
+    )
+
+
+def put(place: Path, form: str, ending: str) -> Path:
+    """The same rows in one file, in parts, or split."""
+    whole = frame()
+    cuts = {
+        "one": {"train": whole},
+        "parts": {"part-0": whole[:25], "part-1": whole[25:]},
+        "given": {"train": whole[:40], "val": whole[40:48], "test": whole[48:]},
+    }
+    place.mkdir()
+    for name, rows in cuts[form].items():
+        write = rows.to_csv if ending == ".csv" else rows.to_parquet
+        write(place / f"{name}{ending}", index=False)
+    return place
+
+
+def params(place: Path, ending: str, **more):
+    chosen = {**COMMON, "path": str(place), **more}
+    if ending == ".parquet":
+        return parquet.Params(source="parquet", **chosen)
+    return csv.Params(source="csv", separator=",", header=True, decimal=".", **chosen)
+
+
+def content(folder: Path, data) -> bytes:
+    folder.mkdir()
+    load(Folder(folder), data)
+    return (folder / "raw.npz").read_bytes()
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+@pytest.mark.parametrize(
+    ("form", "more"),
+    [
+        ("one", {}),
+        ("one", {"group": "who", "missing": "drop"}),
+        ("parts", {}),
+        ("given", {"test": "given"}),
+    ],
+)
+def test_some_rows_at_a_time_the_bytes_are_the_same(tmp_path, monkeypatch, ending, form, more):
+    data = params(put(tmp_path / "in", form, ending), ending, **more)
+    at_once = content(tmp_path / "at once", data)
+
+    rows = 10
+    monkeypatch.setattr(table, "BLOCK", rows * 8 * len(frame().columns))
+    monkeypatch.setattr(arrays, "BLOCK", 1000)
+    monkeypatch.setattr(arrays, "LARGE", 0)
+    assert content(tmp_path / "in blocks", data) == at_once
+
+
+def test_a_value_far_down_is_named_by_its_row(tmp_path, monkeypatch):
+    rows = frame().drop(columns="note")
+    rows["number"] = rows["number"].astype(object)
+    rows.loc[47, "number"] = "far"
+    rows.to_csv(tmp_path / "in.csv", index=False)
+    monkeypatch.setattr(table, "BLOCK", 1000)
+    with pytest.raises(UserError, match=r"number has 'far' in row 48\b"):
+        load(Folder(tmp_path), params(tmp_path / "in.csv", ".csv", ignore=[]))
