@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from pyarrow.csv import write_csv
 
 from tasks.core import arrays
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.load import load
 from tasks.sources import csv, parquet, table
+from tests.conftest import ROOT
 
 ROWS = 60
 COMMON = {
@@ -107,3 +112,49 @@ def test_a_value_far_down_is_named_by_its_row(tmp_path, monkeypatch):
     monkeypatch.setattr(table, "BLOCK", 1000)
     with pytest.raises(UserError, match=r"number has 'far' in row 48\b"):
         load(Folder(tmp_path), params(tmp_path / "in.csv", ".csv", ignore=[]))
+
+
+MEMORY = """
+import sys, threading, time
+from pathlib import Path
+
+from tasks.core import arrays
+from tasks.core.folder import Folder
+from tasks.load import load
+from tasks.sources import table
+from tests.sources.test_large_table import params
+
+def own():
+    "Bytes of memory in use, without what lies in files."
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(lines["RssAnon"].split()[0]) * 1024
+
+def watch():
+    global highest
+    while True:
+        highest = max(highest, own())
+        time.sleep(0.005)
+
+place = Path(sys.argv[1])
+arrays.LARGE, arrays.BLOCK, table.BLOCK = 10**6, 2**20, 2**20
+chosen = {"ignore": [], "columns": {}}
+load(Folder(place), params(place / "few.csv", ".csv", **chosen))
+highest = before = own()
+threading.Thread(target=watch, daemon=True).start()
+load(Folder(place), params(place / "many.csv", ".csv", **chosen))
+print(highest - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux says of a process")
+def test_a_large_table_is_not_held_in_memory(tmp_path):
+    x = np.random.default_rng(0).normal(size=(50_000, 100)).round(2)
+    x[7, 0] = np.nan  # a row without a target, which is dropped
+    many = pd.DataFrame(x, columns=["y", *(f"x{k}" for k in range(1, 100))])
+    write_csv(pa.Table.from_pandas(many), tmp_path / "many.csv")
+    many[:100].to_csv(tmp_path / "few.csv", index=False)
+
+    command = [sys.executable, "-c", MEMORY, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.splitlines()[-1]) < 0.8 * x.nbytes  # with LARGE = 10**12 it is 3.2 times the size
