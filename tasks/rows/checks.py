@@ -158,7 +158,7 @@ def _values(
 
 def _missing(x: np.ndarray, features: Sequence[str]) -> dict:
     """How many training rows miss a value of each column."""
-    counts = np.isnan(x).sum(axis=0)
+    counts = sum(np.isnan(x[some]).sum(axis=0) for some in blocks(x))
     missed = [f"{name} {count:,}" for name, count in zip(features, counts, strict=True) if count]
     says = f"of {len(x):,} training rows: {first_names(missed)}" if missed else "none"
     return entry("missing values", says, count=int(counts.sum()))

@@ -16,6 +16,7 @@ from tasks.core import arrays
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.load import load
+from tasks.normalize import Params, normalize
 from tasks.sources import csv, parquet, table
 from tests.conftest import ROOT
 
@@ -77,10 +78,13 @@ def params(place: Path, ending: str, **more):
     return csv.Params(source="csv", separator=",", header=True, decimal=".", **chosen)
 
 
-def content(folder: Path, data) -> bytes:
+def content(folder: Path, data) -> dict[str, bytes]:
+    """What `load` and `normalize` write."""
     folder.mkdir()
     load(Folder(folder), data)
-    return (folder / "raw.npz").read_bytes()
+    validation = "given" if data.test == "given" else 0.2
+    normalize(Folder(folder), Params(scale="standard", validation=validation, seed=0))
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
@@ -95,13 +99,15 @@ def content(folder: Path, data) -> bytes:
 )
 def test_some_rows_at_a_time_the_bytes_are_the_same(tmp_path, monkeypatch, ending, form, more):
     data = params(put(tmp_path / "in", form, ending), ending, **more)
+    monkeypatch.setattr(arrays, "BLOCK", 1000)  # in both: sums depend on it
     at_once = content(tmp_path / "at once", data)
 
     rows = 10
     monkeypatch.setattr(table, "BLOCK", rows * 8 * len(frame().columns))
-    monkeypatch.setattr(arrays, "BLOCK", 1000)
     monkeypatch.setattr(arrays, "LARGE", 0)
-    assert content(tmp_path / "in blocks", data) == at_once
+    in_blocks = content(tmp_path / "in blocks", data)
+    assert {"raw.npz", "normalized.npz"} < in_blocks.keys() == at_once.keys()
+    assert [name for name in at_once if in_blocks[name] != at_once[name]] == []
 
 
 def test_a_value_far_down_is_named_by_its_row(tmp_path, monkeypatch):
@@ -157,4 +163,5 @@ def test_a_large_table_is_not_held_in_memory(tmp_path):
     command = [sys.executable, "-c", MEMORY, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout.splitlines()[-1]) < 0.8 * x.nbytes  # with LARGE = 10**12 it is 3.2 times the size
+    needed = int(done.stdout.splitlines()[-1])
+    assert needed < 0.8 * x.nbytes, needed  # with LARGE = 10**12 it is 3.2 times the size
