@@ -89,22 +89,29 @@ def parts(
         # With decimal commas pandas would take 1.234 for a number near 1.
         tables = _read(file, params, rows, dtype=str if params.decimal == "," else None, **how)
         texts = _read(file, params, rows, usecols=words, dtype=str, keep_default_na=False)
+        unsure = {
+            name: Unsure(file, name) for name in words if name in (params.target, params.group)
+        }
         for table in tables:
             if only is None:
                 _check_columns(file, there, table, params)
-            yield _with_texts(file, table, next(texts) if words else table, params, words)
+            yield _with_texts(file, table, next(texts) if words else table, words, unsure)
 
 
 def _with_texts(
-    file: Place, table: pd.DataFrame, written: pd.DataFrame, params: Params, words: list[str]
+    file: Place,
+    table: pd.DataFrame,
+    written: pd.DataFrame,
+    words: list[str],
+    unsure: dict[str, Unsure],
 ) -> pd.DataFrame:
     """A table whose columns of words are as they are written."""
     if not len(table):
         raise UserError(f"{file} has column names and no rows. Expected some.")
     for name in words:
         absent = table[name].isna()
-        if name in (params.target, params.group):
-            _check_absent(file, written[name].str.strip(), absent)
+        if name in unsure:
+            unsure[name].check(written[name].str.strip(), absent)
         table[name] = written[name].str.strip().where(~absent)
         table[name] = table[name].mask(table[name] == "")
     return table
@@ -135,20 +142,33 @@ def _check_columns(file: Place, names: list[str], table: pd.DataFrame, params: P
         )
 
 
-def _check_absent(file: Place, text: pd.Series, absent: pd.Series) -> None:
-    """Refuse what pandas takes for a missing value and may be a word: among words, `None`.
+class Unsure:
+    """What pandas takes for a missing value and may be a word: among words, `None`.
 
     Args:
-        file: that it was read from.
-        text: the column as it is written, as `01` is not `1`.
-        absent: what pandas takes for a missing value.
+        file: that is read, some rows at a time.
+        name: of the column.
     """
-    unsure = text[absent & ~text.isin(("", *MISSING))]
-    others = text[~absent & (text != "")]
-    if len(unsure) and pd.to_numeric(others, errors="coerce").isna().any():
-        first = unsure.index[0] + 1
-        raise UserError(
-            f"{file}: the column {text.name} has `{unsure.iloc[0]}` in {len(unsure):,} rows, "
-            f"the first in row {first:,}: is that a word, or a missing value? "
-            "Write the word otherwise, or leave the cell empty."
-        )
+
+    def __init__(self, file: Place, name: str) -> None:
+        self.file, self.name = file, name
+        self.found = ""  # the first one
+        self.among_words = False
+
+    def check(self, text: pd.Series, absent: pd.Series) -> None:
+        """Refuse it in these rows, or in those before.
+
+        Args:
+            text: the column as it is written, as `01` is not `1`.
+            absent: what pandas takes for a missing value.
+        """
+        unsure = text[absent & ~text.isin(("", *MISSING))]
+        if len(unsure) and not self.found:
+            self.found = f"`{unsure.iloc[0]}` in row {unsure.index[0] + 1:,}"
+        others = text[~absent & (text != "")]
+        self.among_words |= bool(pd.to_numeric(others, errors="coerce").isna().any())
+        if self.found and self.among_words:
+            raise UserError(
+                f"{self.file}: the column {self.name} has {self.found}: is that a word, or a "
+                "missing value? Write the word otherwise, or leave the cell empty."
+            )

@@ -224,7 +224,7 @@ WRONG = {
     ),
     "a word that may be none": (
         lines(*table(target=lambda row: ("None", "light", "heavy")[row % 3])),
-        r"y has `None` in 4 rows, the first in row 1: is that a word, or a missing value\? "
+        r"y has `None` in row 1: is that a word, or a missing value\? "
         r"Write the word otherwise",
     ),
     "one target": (lines(*table(target=lambda row: "yes")), r"in\.csv has one class only, `yes`"),

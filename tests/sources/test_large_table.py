@@ -120,6 +120,17 @@ def test_a_value_far_down_is_named_by_its_row(tmp_path, monkeypatch):
         load(Folder(tmp_path), params(tmp_path / "in.csv", ".csv", ignore=[]))
 
 
+@pytest.mark.parametrize("order", [["None", "1", "2", "a"], ["a", "1", "2", "None"]])
+def test_none_among_words_is_refused_wherever_the_words_are(tmp_path, monkeypatch, order):
+    rows = pd.DataFrame({"x": range(40), "y": np.repeat(order, 10)})
+    rows.to_csv(tmp_path / "in.csv", index=False)
+    monkeypatch.setattr(table, "BLOCK", 2 * 8 * 10)
+    chosen = {"ignore": [], "columns": {}, "task": "classes"}
+    first = 1 + 10 * order.index("None")
+    with pytest.raises(UserError, match=rf"y has `None` in row {first}: is that a word"):
+        load(Folder(tmp_path), params(tmp_path / "in.csv", ".csv", **chosen))
+
+
 MEMORY = """
 import sys, threading, time
 from pathlib import Path
