@@ -112,9 +112,9 @@ def _protocol(app: FastAPI, service: Service) -> None:
     @app.post("/v2/models/{name}/versions/{version}/infer")
     async def infer(request: Request, name: str, version: str | None = None) -> Response:
         """Answer tensors."""
-        check(name, version)
         length = request.headers.get(protocol.LENGTH)
         content = await request.body()
+        check(name, version)  # a newer model may have come meanwhile
         asked = protocol.Inference(content, length)
         model, most = service.model, service.limits.rows
         read = partial(asked.read, model=model, most=most)

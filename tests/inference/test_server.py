@@ -105,6 +105,23 @@ def test_sighup_takes_over_a_newer_model_and_loses_no_request(server, exports):
     assert server.count('serve_takeovers_total{result="done"}') == 3
 
 
+def test_a_version_that_was_asked_for_is_not_answered_by_a_newer_one(server, exports):
+    numbers = {"name": "input", "datatype": "FP64", "shape": [1, 2], "data": [1, 2]}
+    body = json.dumps({"inputs": [numbers]}).encode()
+    version = server.predict(BODY, CSV).json()["version"]
+    path = f"/v2/models/points/versions/{version}/infer"
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nConnection: close\r\n"
+    connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:1])
+    newer = export_again(server.root, exports / "later")
+    server.process.send_signal(signal.SIGHUP)
+    eventually(lambda: server.predict(BODY, CSV).json()["version"] == newer, 20)
+    connection.sendall(body[1:])
+    said = ended(connection)
+    assert said.startswith("HTTP/1.1 404")
+    assert "Expected the model points of the version" in said
+
+
 def test_a_damaged_model_is_refused_and_the_old_one_answers_on(server):
     before = server.predict(BODY, CSV).json()
     file = server.root / "data/points/export/model.tflite"
