@@ -31,12 +31,18 @@ def run_predict(pipeline: str, path: str, to: str | None = None) -> State:
         path: A file or a folder of the kind that it was trained on: absolute, or from the project.
         to: A CSV file for all answers; nothing: none is written.
     """
+    runs.begin()
+    state = _predict(Project.here(), pipeline, path, to)
+    runs.conclude(state, {})
+    return state
+
+
+def _predict(project: Project, pipeline: str, path: str, to: str | None) -> State:
     # Here: the worker imports this module to show its form.
     from tasks.answers.file import AnswersFile
     from tasks.answers.summary import Summary
     from tasks.drift.watch import Watch
 
-    project = Project.here()
     place = Place(project.root / path, path)
     summary, watch = Summary(), Watch()
     file = AnswersFile(project.root / to, place) if to else None
@@ -46,7 +52,7 @@ def run_predict(pipeline: str, path: str, to: str | None = None) -> State:
                 summary.add(part)
                 if file:
                     file.add(part.told)
-    except UserError as error:
+    except (UserError, OSError) as error:
         log.error("%s", error)
         return Failed(message=str(error))
 

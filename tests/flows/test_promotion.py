@@ -261,6 +261,7 @@ def test_prefect_has_each_promotion_and_drift_by_the_name_of_its_state(
     runs = httpx.post(f"{prefect_server}/flow_runs/filter", json=named).json()
     assert [run["state"]["name"] for run in runs] == ["Promoted", "NotBetter", "Drift"]
     assert [run["state"]["type"] for run in runs] == ["COMPLETED", "FAILED", "COMPLETED"]
+    assert runs[-1]["name"].startswith(f"{NAME} new.csv: ")
     asked = {"artifacts": {"key": {"any_": [f"champion-{NAME}"]}}, "sort": "CREATED_DESC"}
     first, *_ = httpx.post(f"{prefect_server}/artifacts/filter", json=asked).json()
     for cell in ("v0.0.1", "champion", "v0.0.2", "judged", "not shown to be better than"):
