@@ -19,7 +19,7 @@ from pydantic import Field
 
 from tasks.core.arrays import BLOCK, blocks, empty, taken
 from tasks.core.folder import Folder
-from tasks.core.step import UserError, log
+from tasks.core.step import UserError, log, must_stop, stop
 from tasks.sources.base import (
     EXACT,
     SPLITS,
@@ -200,6 +200,8 @@ def _streamed(
     count = 0
     rows = max(1, BLOCK // (8 * max(1, len(reader.names(file, params)))))
     for part in reader.parts(file, params, rows):
+        if must_stop():
+            stop(f"after {count:,} rows of {file.name}")
         for name, column in part.items():
             types.setdefault(name, set()).add(_type(column))
             if name in room and column.dtype.kind in "iuf":

@@ -14,10 +14,10 @@ from pyarrow.csv import write_csv
 
 from tasks.core import arrays
 from tasks.core.folder import Folder
-from tasks.core.step import UserError
+from tasks.core.step import Stopped, UserError, stopping
 from tasks.load import load
 from tasks.normalize import Params, normalize
-from tasks.sources import csv, parquet, table
+from tasks.sources import csv, parquet, table, text
 from tests.conftest import ROOT
 
 ROWS = 60
@@ -118,6 +118,25 @@ def test_a_value_far_down_is_named_by_its_row(tmp_path, monkeypatch):
     monkeypatch.setattr(table, "BLOCK", 1000)
     with pytest.raises(UserError, match=r"number has 'far' in row 48\b"):
         load(Folder(tmp_path), params(tmp_path / "in.csv", ".csv", ignore=[]))
+
+
+def test_reading_can_be_stopped_between_two_blocks(tmp_path, monkeypatch):
+    frame().to_csv(tmp_path / "in.csv", index=False)
+    monkeypatch.setattr(table, "BLOCK", 10 * 8 * len(frame().columns))
+    read = text.parts
+
+    def parts(*arguments):
+        for number, part in enumerate(read(*arguments)):
+            if number == 2:
+                stopping.set()
+            yield part
+
+    monkeypatch.setattr(text, "parts", parts)
+    try:
+        with pytest.raises(Stopped, match=r"after 20 rows of in\.csv"):
+            load(Folder(tmp_path), params(tmp_path / "in.csv", ".csv"))
+    finally:
+        stopping.clear()
 
 
 @pytest.mark.parametrize("order", [["None", "1", "2", "a"], ["a", "1", "2", "None"]])
