@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from threadpoolctl import threadpool_limits
 
-from tasks.core.arrays import classes_of, read_arrays
+from tasks.core.arrays import blocks, classes_of, read_arrays
 from tasks.core.digits import digits
 from tasks.core.folder import Folder
 from tasks.core.step import log
@@ -25,6 +25,7 @@ from tasks.rows.encoding import Encoding
 from tasks.scores.base import Verdict
 from tasks.scores.criterion import ACCURACY, nothing_learned
 
+MOST = 2**27  # bytes of training rows: with more, they would need more memory than the network
 CHANCE = 0.05  # how often a difference between equal models may be taken for a real one
 
 # By their names in metrics.json. The first of each is in NOTHING_LEARNED.
@@ -44,7 +45,7 @@ SAID = {"linear model": "a linear model", "gradient boosting": "gradient boostin
 def compare(folder: Folder, verdict: Verdict) -> dict[str, float]:
     """The score of each baseline on the test rows; a warning where the network is no better.
 
-    Baselines learn from the training rows, as the network does.
+    Baselines learn from the training rows, as the network does; of a large table from some of them.
 
     Args:
         folder: the pipeline's folder.
@@ -86,18 +87,27 @@ def _learned(folder: Folder, verdict: Verdict, features: np.ndarray) -> dict[str
     x, y = read_arrays(folder, "normalized.npz", "x_train", "y_train")
     classes = verdict.criterion is ACCURACY
     y = classes_of(y) if classes else y.reshape(-1)
-    x, x_test = x[:, features], verdict.tested.x[:, features]
+
+    most = MOST // x[:1].nbytes
+    if len(x) > most:
+        log.info("baselines learn from %s of %s training rows", f"{most:,}", f"{len(x):,}")
+        rows = np.linspace(0, len(x) - 1, most).astype(int)  # from everywhere in the file
+        x, y = x[rows], y[rows]
+    x = x[:, features]
     return {
-        name: _each_row(verdict, _answers(model, x, y, x_test))
+        name: _each_row(verdict, _answers(model, x, y, verdict.tested.x, features))
         for name, model in (CLASSES if classes else REGRESSION).items()
     }
 
 
-def _answers(model: Any, x: np.ndarray, y: np.ndarray, x_test: np.ndarray) -> np.ndarray:
+def _answers(
+    model: Any, x: np.ndarray, y: np.ndarray, x_test: np.ndarray, features: np.ndarray
+) -> np.ndarray:
     """Train, and predict: in one thread, so that the bits are the same anywhere."""
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # it is good enough to compare with
-        return model.fit(x, y).predict(x_test)
+        model.fit(x, y)
+        return np.concatenate([model.predict(x_test[some][:, features]) for some in blocks(x_test)])
 
 
 def _each_row(verdict: Verdict, answers: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tasks.core import arrays
 from tasks.core.arrays import write_arrays
 from tasks.core.folder import Folder
 from tasks.rows.encoding import Column, Encoding
@@ -96,3 +97,22 @@ def test_without_the_column_that_tells_the_label_nothing_can_be_learned(tmp_path
 def test_the_scores_are_the_same_in_every_run(tmp_path):
     one, other = (compared(tmp_path / name, "classes", right=1.0) for name in "ab")
     assert one == other
+
+
+def test_of_a_large_table_they_learn_from_rows_of_all_of_it_in_less_memory(
+    tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(baselines, "MOST", 100 * 2 * 4)
+    monkeypatch.setattr(arrays, "BLOCK", 30 * 2 * 4)  # of the test rows that are answered at once
+    seen = []
+    answers = baselines._answers
+    monkeypatch.setattr(
+        baselines, "_answers", lambda model, x, *rest: [seen.append(x), answers(model, x, *rest)][1]
+    )
+    caplog.set_level("INFO")
+    found = compared(tmp_path, "classes", right=1.0)
+    assert [len(x) for x in seen] == [100] * 3
+    x = np.random.default_rng(0).normal(size=(TRAIN + TEST, 2)).astype(np.float32)[:TRAIN]
+    assert (seen[0][[0, -1]] == x[[0, -1]]).all()
+    assert min(found["linear model"], found["gradient boosting"]) > 0.9
+    assert "baselines learn from 100 of 300 training rows" in caplog.messages
