@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from tasks.core.arrays import blocks, empty, read_arrays, write_arrays
+from tasks.core.arrays import blocks, by_columns, empty, read_arrays, write_arrays
 from tasks.core.folder import Folder
 from tasks.core.step import Section, UserError, log
 from tasks.rows.checks import Table, check, finite
@@ -95,13 +95,15 @@ def normalize(folder: Folder, params: Params) -> str:
             pixels lie outside 0 to 255.
     """
     raw = Raw.read(folder)
+    if raw.feature_kinds is not None:  # a table, whose columns are looked at one by one
+        raw = raw._replace(x_train=by_columns(raw.x_train, folder.root))
     labels = _labels(raw)
 
     held = _hold_out(params, raw, labels)
     checks, leaked = _check(raw, labels, held)
     raw, encoding = _encode(folder, raw, held)
     scaled = _scale(folder, params, raw, held, encoding)
-    schema = _describe(params, raw, labels, scaled, encoding)
+    schema = _describe(folder, params, raw, labels, scaled, encoding)
     if encoding:
         schema["suspects"] = suspected(checks)
     _write(folder, raw, scaled, leaked, schema, checks)
@@ -261,7 +263,12 @@ def _min_max(
 
 
 def _describe(
-    params: Params, raw: Raw, labels: Labels, scaled: Scaled, encoding: Encoding | None
+    folder: Folder,
+    params: Params,
+    raw: Raw,
+    labels: Labels,
+    scaled: Scaled,
+    encoding: Encoding | None,
 ) -> dict[str, Any]:
     """The content of `schema.json`: what the model and new rows need to know of these data."""
     arrays = scaled.arrays
@@ -284,7 +291,8 @@ def _describe(
         schema["feature_names"] = raw.feature_names.tolist()
     if encoding:
         schema["columns"] = encoding.to_json()
-        schema["quantiles"] = quantiles(arrays["x_train"], encoding.features)
+        x_train = by_columns(arrays["x_train"], folder.root)
+        schema["quantiles"] = quantiles(x_train, encoding.features)
     return schema
 
 

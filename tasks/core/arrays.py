@@ -137,6 +137,21 @@ def taken(parts: Sequence[np.ndarray], rows: Sequence[np.ndarray], place: Path) 
     return found
 
 
+def by_columns(x: np.ndarray, place: Path) -> np.ndarray:
+    """The same rows; of a large array, column after column, so that one is read without the others.
+
+    Args:
+        x: (rows, columns).
+        place: as for `empty`.
+    """
+    if not isinstance(x, np.memmap):
+        return x
+    columns = empty(x.shape[::-1], x.dtype, place)
+    for some in blocks(x):
+        columns[:, some] = x[some].T
+    return columns.T
+
+
 def batch_of(x: np.ndarray) -> int:
     """Rows like these that a model answers at once."""
     return max(1, min(ROWS, VALUES // x[:1].size))
