@@ -171,11 +171,7 @@ def _encode(folder: Folder, raw: Raw, held: np.ndarray) -> tuple[Raw, Encoding |
     if raw.feature_kinds is None:
         return raw, None
     described = (raw.feature_names, raw.feature_kinds, raw.words, str(raw.fill))
-    rows = np.flatnonzero(~held)
-    columns = empty((raw.x_train.shape[1], len(rows)), np.float64, folder.root)
-    for some in blocks(columns.T):
-        columns[:, some] = raw.x_train[rows[some]].T
-    encoding = Encoding.of(columns.T, *described)
+    encoding = Encoding.of((column[~held] for column in raw.x_train.T), *described)
     encoded = {}
     for name in ("x_train", "x_test"):
         x = getattr(raw, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -102,7 +102,7 @@ class Encoding(NamedTuple):
     @classmethod
     def of(
         cls,
-        x: np.ndarray,
+        columns: Iterable[np.ndarray],
         names: Sequence[str],
         kinds: Sequence[str],
         words: np.ndarray,
@@ -111,16 +111,16 @@ class Encoding(NamedTuple):
         """Fit to the training rows.
 
         Args:
-            x: their values, float64, (rows, columns), NaN where they are missing.
+            columns: their values, each float64, (rows,), NaN where they are missing.
             names, kinds: of the columns.
-            words: a word in `x` is its place in this list.
+            words: a word in a column is its place in this list.
             fill: what fills missing values, `mean` or `median`; empty: there may be none.
 
         Raises:
             UserError: a column has nothing to learn from.
         """
-        columns = zip(x.T, map(str, names), map(str, kinds), strict=True)
-        return cls([_fitted(values, name, kind, words, fill) for values, name, kind in columns])
+        each = zip(columns, map(str, names), map(str, kinds), strict=True)
+        return cls([_fitted(values, name, kind, words, fill) for values, name, kind in each])
 
     @property
     def features(self) -> list[str]:

@@ -35,10 +35,10 @@ def lines() -> list[str]:
 
 def encoded(kind: str, values: list, words=(), fill="median", new=None) -> list[list[float]]:
     """The features of some rows, with an encoding that is fitted to all of them or to others."""
-    x, words = np.array(values, float)[:, None], np.array(words, dtype=np.str_)
-    encoding = Encoding.of(x, ["c"], [kind], words, fill)
-    rows = x if new is None else np.array(new, float)[:, None]
-    return encoding.apply(rows, words).tolist()
+    x, words = np.array(values, float), np.array(words, dtype=np.str_)
+    encoding = Encoding.of([x], ["c"], [kind], words, fill)
+    rows = x if new is None else np.array(new, float)
+    return encoding.apply(rows[:, None], words).tolist()
 
 
 def test_new_rows_are_read_by_the_schema_alone_to_the_bit(tmp_path):
@@ -123,8 +123,8 @@ def test_the_parts_of_a_date_are_those_that_vary():
     }
     parts = {}
     for name, dates in names.items():
-        seconds = np.array(dates, dtype="datetime64[s]").astype(float)[:, None]
-        parts[name] = Encoding.of(seconds, [name], ["date"], np.array([]), "").columns[0].parts
+        seconds = np.array(dates, dtype="datetime64[s]").astype(float)
+        parts[name] = Encoding.of([seconds], [name], ["date"], np.array([]), "").columns[0].parts
     assert parts == {
         "yearly": ["time"],
         "monthly": ["time", "season"],
