@@ -110,7 +110,7 @@ def test_more_than_the_disk_holds_is_refused_before_it_is_full(tmp_path):
 
 BIG, PHOTOGRAPHS = 120, 1600  # 69 MB as they come, 276 MB as float32
 MEMORY = """
-import sys, threading, time
+import sys
 from pathlib import Path
 from tasks.core import arrays
 from tasks.core.folder import Folder
@@ -118,18 +118,8 @@ from tasks.rows import near_duplicates
 from tasks.training import loop
 from tests.promises import test_large
 from tests.support import tiny
+from tests.support.memory import added
 from tests.support.tiny import CNN, changed
-
-def own():
-    "Bytes of memory in use, without what lies in files."
-    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return int(lines["RssAnon"].split()[0]) * 1024
-
-def watch():
-    global highest
-    while True:
-        highest = max(highest, own())
-        time.sleep(0.005)
 
 place = Path(sys.argv[1])
 data = test_large.images.Params(
@@ -142,10 +132,7 @@ test_large.run(Folder(place / "warm"), few, "standard", CNN, training)
 arrays.LARGE = 10**6
 arrays.BLOCK = loop.ROOM = 2**21
 near_duplicates.BLOCK = 2**18
-highest = before = own()
-threading.Thread(target=watch, daemon=True).start()
-test_large.run(Folder(place / "out"), data, "standard", CNN, training)
-print(highest - before)
+print(added(lambda: test_large.run(Folder(place / "out"), data, "standard", CNN, training)))
 """
 
 

@@ -151,7 +151,7 @@ def test_none_among_words_is_refused_wherever_the_words_are(tmp_path, monkeypatc
 
 
 MEMORY = """
-import sys, threading, time
+import sys
 from pathlib import Path
 
 from tasks.core import arrays
@@ -159,26 +159,13 @@ from tasks.core.folder import Folder
 from tasks.load import load
 from tasks.sources import table
 from tests.sources.test_large_table import params
-
-def own():
-    "Bytes of memory in use, without what lies in files."
-    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return int(lines["RssAnon"].split()[0]) * 1024
-
-def watch():
-    global highest
-    while True:
-        highest = max(highest, own())
-        time.sleep(0.005)
+from tests.support.memory import added
 
 place = Path(sys.argv[1])
 arrays.LARGE, arrays.BLOCK, table.BLOCK = 10**6, 2**20, 2**20
 chosen = {"ignore": [], "columns": {}}
 load(Folder(place), params(place / "few.csv", ".csv", **chosen))
-highest = before = own()
-threading.Thread(target=watch, daemon=True).start()
-load(Folder(place), params(place / "many.csv", ".csv", **chosen))
-print(highest - before)
+print(added(lambda: load(Folder(place), params(place / "many.csv", ".csv", **chosen))))
 """
 
 
