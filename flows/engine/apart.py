@@ -28,7 +28,7 @@ from tasks.core.step import Stopped, TimedOut, UserError, stopping
 
 KINDS = {each.__name__: each for each in (UserError, Outside, ShortOfMemory, Stopped, TimedOut)}
 Answer = dict[str, Any]
-LARGE = 3 * 2**30  # bytes of memory; after each training of `fashion` it is 200 MB more
+LARGE = 3 * 2**30  # bytes of memory; after each training of `fashion` it is 30 MB more
 
 
 class Died(Exception):
@@ -67,7 +67,7 @@ class Apart:
         return Used(answer["sections"], {Path(k): v for k, v in answer["files"].items()})
 
     def _is_large(self) -> bool:
-        """Whether it is to begin anew: TensorFlow keeps the rows of each training that is over."""
+        """Whether it is to begin anew: TensorFlow keeps the graphs of a training that is over."""
         with suppress(psutil.NoSuchProcess):
             size = self.process and psutil.Process(self.process.pid).memory_info().rss
             return (size or 0) > LARGE

@@ -111,7 +111,8 @@ class Lines:
         with self.turn:
             self.count += not trial.goes_on
         if result.found:
-            self.known.add(trial.number)
+            with self.turn:
+                self.known.add(trial.number)
             self._is_better(result)
             return
         self.tell_known()
@@ -123,10 +124,11 @@ class Lines:
 
     def tell_known(self) -> None:
         """Say how many trials needed no training, unless there are none, or a line has said it."""
-        known, self.known = self.known, set()
+        with self.turn:
+            known, self.known = self.known, set()
         if known:
-            all = self.sweep.params.trials
-            log.info("known already: %d of %d trials%s", len(known), all, self._best())
+            trials = self.sweep.params.trials
+            log.info("known already: %d of %d trials%s", len(known), trials, self._best())
 
     def _value(self, trial: Trial, result: Result) -> str:
         assert result.value is not None  # it is done
