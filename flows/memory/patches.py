@@ -1,26 +1,31 @@
-"""What is exchanged in DVC: nine places, each with its reason. And DVC is silent."""
+"""What is exchanged in DVC: eleven places, each with its reason. And DVC is silent."""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
+import pickle
 import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+import dvc.dvcfile
 import dvc.rwlock
 import dvc.stage.run
 import psutil
+from dvc.dvcfile import Lockfile
 from dvc.stage import PipelineStage, create_stage
 from dvc.stage.cache import StageCache, _get_stage_hash
 from dvc.stage.loader import StageLoader
 from dvc.stage.serialize import to_single_stage_lockfile
 from dvc.utils.serialize import _common as serialize
+from dvc.utils.serialize import _yaml as yaml
 from dvc_data.hashfile import build
 from dvc_data.hashfile.cache import DiskError
 from dvc_data.hashfile.state import LocalFileSystem, State, _checksum
@@ -62,6 +67,44 @@ def _write_whole(path, data, dumper, fs=None, **options) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(part, path)
+
+
+_load_lock = Lockfile._load
+_locks: dict[str, tuple[str, bytes]] = {}  # by its path: what a dvc.lock has, and what it means
+
+
+def _load_lock_once(self: Lockfile, **options) -> tuple[Any, str]:
+    """DVC reads dvc.lock three times for a step; YAML of some hundred stages takes a second."""
+    with suppress(OSError, ValueError):
+        text, meaning = _locks.get(self.path, ("", b""))
+        if text and Path(self.path).read_text(encoding="utf-8") == text:
+            return pickle.loads(meaning), text
+    data, text = _load_lock(self, **options)
+    _locks[self.path] = text, pickle.dumps(data)
+    return data, text
+
+
+_modify = yaml.modify_yaml
+
+
+def _modify_lock(path, fs=None) -> AbstractContextManager[dict[str, Any]]:
+    """DVC reads a file for its comments, which dvc.lock has not, and writes all for one stage."""
+    if os.path.basename(path) != "dvc.lock":
+        return _modify(path, fs)
+    return serialize._modify_data(path, yaml.parse_yaml, _dump_lock, fs=fs)
+
+
+def _dump_lock(data: dict[str, Any], file: TextIO) -> None:
+    yaml._dump({name: value for name, value in data.items() if name != "stages"}, file)
+    file.write("stages:\n")
+    for name, stage in data["stages"].items():
+        file.write(_lines(name, pickle.dumps(stage)))
+
+
+@lru_cache(1000)
+def _lines(name: str, stage: bytes) -> str:
+    """A stage, as dvc.lock has it."""
+    return yaml.dumps_yaml({"stages": {name: pickle.loads(stage)}}).partition("\n")[2]
 
 
 _restore = StageCache.restore
@@ -186,7 +229,9 @@ def holds(holder: dict, written: float) -> bool:
 
 
 dvc.stage.run.cmd_run = _run
+dvc.dvcfile.modify_yaml = _modify_lock
 dvc.rwlock._check_blockers = _check_living_holders
+Lockfile._load = _load_lock_once  # type: ignore[method-assign]
 serialize._dump_data = _write_whole
 build.hash_file = _hash_what_has_an_end
 StageCache._load = _load_if_any
