@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from rich.text import Text
@@ -98,6 +99,8 @@ def work(project: Project, pool: str | None = None, on: str | None = None, port:
     if on is not None:
         threading.Thread(target=_run_trials, args=(project, on, port), daemon=True).start()
     os.environ[ROOT] = str(project.root)
+    # The `python` of a run is this one, also where its environment is not activated.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     os.environ["PREFECT_WORKER_QUERY_SECONDS"] = "3"
     prefect("worker", "start", "--pool", pool or POOL, "--type", "process")
 

@@ -159,7 +159,8 @@ def _at_first(pipeline: str, about: str) -> dict[str, Any]:
     return {
         "description": text(about),
         "parameters": {"pipeline": pipeline},
-        "job_variables": {"env": env},
+        # By default Prefect starts three processes for a run, one after the other.
+        "job_variables": {"env": env, "command": "python -m prefect.engine"},
         "work_pool_name": POOL,
         "enforce_parameter_schema": True,
     }
