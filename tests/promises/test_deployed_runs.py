@@ -19,6 +19,13 @@ def served(workspaces):
         yield made
 
 
+def at_work(served) -> list[psutil.Process]:
+    """The processes of runs, and what they have started."""
+    begun = psutil.Process(served.processes[1].pid).children(recursive=True)
+    runs = [process for process in begun if "prefect.engine" in process.cmdline()]
+    return [process for run in runs for process in (run, *run.children(recursive=True))]
+
+
 def test_the_next_run_of_a_deployment_waits_for_its_turn(served):
     served.workspace.set(linear__fit__epochs=NEVER)
     first = served.run("linear")
@@ -35,11 +42,10 @@ def test_a_cancelled_run_stops_within_a_batch_with_all_its_processes(served):
     served.workspace.set(linear__fit__epochs=NEVER)
     run = served.run("linear")
     served.artifact(run, "linear-progress")
-    worker = psutil.Process(served.processes[1].pid)
-    assert len(worker.children(recursive=True)) > 0
+    assert at_work(served)
     served.cancel(run)
     assert served.ended(run)["type"] == "CANCELLED"
-    eventually(lambda: not worker.children(recursive=True))
+    eventually(lambda: not at_work(served))
     assert {step["type"] for step in served.steps(run).values()} <= set(FINAL)
     assert any("stopped in epoch" in line for line in served.lines(run))
     assert not [line for line in served.lines(run) if "Traceback" in line]
@@ -63,8 +69,8 @@ def test_a_run_whose_process_is_killed_does_not_stay_running(served):
     served.workspace.set(linear__fit__epochs=NEVER)
     run = served.run("linear")
     served.artifact(run, "linear-progress")
-    for child in psutil.Process(served.processes[1].pid).children(recursive=True):
-        os.kill(child.pid, signal.SIGKILL)
+    for process in at_work(served):
+        process.kill()
     assert served.ended(run)["type"] == "CRASHED"
     served.workspace.set(linear__fit__epochs=300)
 

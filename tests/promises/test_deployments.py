@@ -178,15 +178,17 @@ def test_other_parameters_become_an_experiment_and_leave_params_yaml_alone(serve
         )
     before = (served.workspace.path / "params.yaml").read_bytes(), served.workspace.bytes("linear")
     endless = served.run("linear-experiment", changes={"fit": {"epochs": NEVER}})
-    served.artifact(endless, "linear-progress")
+    served.artifact(endless, "linear-experiment-progress")
     # Beside it: trials do not wait for each other.
     chosen = {"fit": {"epochs": 5}, "compile": {"learning_rate": 0.02}}
     first = served.run("linear-experiment", changes=chosen)
     second = served.run("linear-experiment", changes={"fit": {"epochs": 6}})
     for run in (first, second):
-        assert served.ended(run, 300)["name"] == "Completed"
+        served.artifact(run, "linear-experiment-progress")
     assert served.state(endless)["type"] == "RUNNING"
     served.cancel(endless)
+    for run in (first, second):
+        assert served.ended(run, 300)["name"] == "Completed"
     assert served.ended(endless)["type"] == "CANCELLED"
 
     assert (

@@ -13,6 +13,8 @@ from typing import Any
 
 import httpx
 
+from tests.support import warm
+
 POOL = "keras-flows"
 NEVER = 1_000_000  # epochs: a training that waits for the test, on any machine
 FINAL = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
@@ -85,7 +87,8 @@ class Served:
         # Another test's server may be about to take 4200.
         port = {"PREFECT_SERVER_API_PORT": str(free_port())}
         env = {**os.environ, **workspace.env, **port, **self.env}
-        process = subprocess.Popen(
+        process = warm.Popen(
+            warm.server(),
             ["python", "-m", "flows", verb, *options],
             cwd=workspace.path,
             env=env,

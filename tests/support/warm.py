@@ -10,6 +10,7 @@ python tests/support/warm.py SOCKET
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import ctypes
 import gc
@@ -25,10 +26,13 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NoReturn
 
 LONGEST = 4000  # bytes of a command, as `ps` shows it
@@ -43,6 +47,14 @@ PACKAGES = (
     *("dvc.repo.status", "dvc.data_cloud", "dvc.utils.strictyaml", "dvc_data.index", "networkx"),
     *("fastapi", "griffe", "httpx", "jsonschema", "opentelemetry.trace", "pendulum"),
     *("prometheus_client", "pydantic.main", "pydantic_settings", "websockets.asyncio.client"),
+)
+# Prefect reads its settings when a process imports it: see `Prefect`.
+PREFECT = (
+    *("prefect.artifacts", "prefect.automations", "prefect.client.orchestration"),
+    *("prefect.cli", "prefect.deployments.runner", "prefect.events.worker"),
+    *("prefect.flow_engine", "prefect.logging.configuration", "prefect.runner"),
+    *("prefect.runtime.flow_run", "prefect.server.api.server", "prefect.task_engine"),
+    *("prefect.workers.process",),
 )
 DVC = Path(sys.executable).with_name("dvc")
 
@@ -233,11 +245,11 @@ def _execute(program: str, *rest: str) -> None:
         runpy.run_path(rest[0], run_name="__main__")
 
 
-def steps_begin_warm(path: str) -> dict[str, Any] | None:
-    """Let this process, a `dvc`, start its stages warm: from a copy of itself, its child.
+def children_begin_warm(path: str) -> dict[str, Any] | str:
+    """Let this process start others warm: from a copy of itself, its child.
 
     Returns:
-        None; in a forked process its request.
+        Where the copy listens; in a process that it has forked, the request.
     """
     until, held = os.pipe()
     server = f"{path}-{os.getpid()}"
@@ -251,7 +263,11 @@ def steps_begin_warm(path: str) -> dict[str, Any] | None:
     os.close(until)
     while not os.path.exists(server):
         time.sleep(0.001)
+    return server
 
+
+def begin_steps_at(server: str) -> None:
+    """Let this process, a `dvc`, start the commands of its stages there."""
     from dvc.stage import run as stage
 
     def begin(command: Any, **options: Any) -> subprocess.Popen:
@@ -265,7 +281,56 @@ def steps_begin_warm(path: str) -> dict[str, Any] | None:
         check_output = staticmethod(subprocess.check_output)
 
     stage.subprocess = Starting
-    return None
+
+
+def begin_runs_at(server: str) -> None:
+    """Let this process, a Prefect worker, start the runs of deployments there."""
+    begun: dict[int, subprocess.Popen] = {}
+
+    def begin(command: Any, shell: bool, **options: Any) -> subprocess.Popen:
+        if list(command[1:]) != ["-m", "prefect.engine"]:
+            return subprocess.Popen(command, shell=shell, **options)
+        process = Popen(server, command, **options)
+        begun[process.pid] = process
+        return process
+
+    class Starting:
+        Popen = staticmethod(begin)
+        PIPE = subprocess.PIPE
+
+    class Watcher(asyncio.ThreadedChildWatcher):
+        """asyncio waits for a child of its own; these are another's."""
+
+        def _do_waitpid(self, loop, pid, callback, arguments) -> None:
+            if pid not in begun:
+                super()._do_waitpid(loop, pid, callback, arguments)
+            else:
+                code = begun.pop(pid).wait()
+                loop.call_soon_threadsafe(callback, pid, code, *arguments)
+
+    asyncio.unix_events.subprocess = Starting
+    asyncio.set_child_watcher(Watcher())
+
+
+class Prefect:
+    """Lets a process import Prefect, which is there already, and read its settings then."""
+
+    def __init__(self) -> None:
+        names = [name for name in sys.modules if f"{name}.".startswith("prefect.")]
+        self.modules = {name: sys.modules.pop(name) for name in names}
+        del self.modules["prefect.engine"]  # a program of its own
+        self.spec = self.modules["prefect"].__spec__
+
+    def find_spec(self, name: str, *_: Any) -> ModuleSpec | None:
+        return ModuleSpec(name, self) if name == "prefect" else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return self.modules[spec.name]
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self.spec
+        sys.modules.update(self.modules)
+        self.modules["prefect.context"].refresh_global_settings_context()
 
 
 def imports() -> None:
@@ -279,6 +344,9 @@ def imports() -> None:
         del sys.modules[name]
     for name in PACKAGES:
         import_module(name)
+    for name in PREFECT:
+        import_module(name)
+    sys.meta_path.insert(0, Prefect())
 
 
 def main(path: str) -> None:
@@ -287,12 +355,22 @@ def main(path: str) -> None:
     gc.freeze()
     request = serve(path, 0)
     become(request)
-    if request["command"][0] == "dvc":
-        stage = steps_begin_warm(path)
-        if stage is not None:
-            become(stage)
-            request = stage
+    begin_at = begins_others(request["command"])
+    if begin_at:
+        place = children_begin_warm(path)
+        if isinstance(place, dict):
+            request = place
+            become(request)
+        else:
+            begin_at(place)
     run(request["command"])
+
+
+def begins_others(command: list[str]) -> Callable[[str], None] | None:
+    """What lets this command start its processes warm, if it starts any."""
+    if command[0] == "dvc":
+        return begin_steps_at
+    return begin_runs_at if command[1:4] == ["-m", "flows", "worker"] else None
 
 
 if __name__ == "__main__":
