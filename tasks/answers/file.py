@@ -13,6 +13,7 @@ import pandas as pd
 
 from tasks.core.step import UserError
 from tasks.sources.base import Place
+from tasks.sources.in_parts import in_parts
 
 
 class AnswersFile:
@@ -39,15 +40,17 @@ class AnswersFile:
             return
         self._check()
         part = self.path.with_name(f".part.{self.path.name}")
+        with self._refusing():
+            self.file = open(part, "w", encoding="utf-8", newline="")  # noqa: SIM115
         try:
+            yield self
             with self._refusing():
-                self.file = open(part, "w", encoding="utf-8", newline="")  # noqa: SIM115
-            with self.file:
-                yield self
-            os.replace(part, self.path)
+                self.file.close()  # writes the rest
+                os.replace(part, self.path)
         finally:
-            with suppress(OSError):  # it was never made
-                part.unlink()
+            with suppress(OSError):  # the disk is still full
+                self.file.close()
+            part.unlink(missing_ok=True)
 
     def _check(self) -> None:
         folder = self.path.parent
@@ -57,6 +60,15 @@ class AnswersFile:
             raise UserError(f"--to {self.path} is a folder. Expected a name for a CSV file.")
         if self.path.resolve() == self.rows.path.resolve():
             raise UserError(f"--to {self.path} is the file with the rows. Take another name.")
+        if self._is_among_parts():
+            raise UserError(
+                f"--to {self.path} is in the folder with the rows, which is one table: it may have "
+                "nothing else. Take another folder."
+            )
+
+    def _is_among_parts(self) -> bool:
+        inside = self.path.resolve().is_relative_to(self.rows.path.resolve())
+        return inside and any(in_parts(self.rows, ending) for ending in (".csv", ".parquet"))
 
     def add(self, told: pd.DataFrame) -> None:
         with self._refusing():
