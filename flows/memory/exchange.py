@@ -22,13 +22,13 @@ from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.transfer import TransferResult
 from dvc_objects.fs import generic
 
+from flows.memory.local import is_kept
 from flows.memory.outputs import members
 from flows.memory.recall import Entry, read
 from flows.memory.repository import repository
 from flows.project.folder import Project
 from flows.project.steps import SWEEP, graph
 from flows.project.tracked import lacking
-from tasks.core.folder import md5
 from tasks.core.step import UserError, log
 
 NO_REMOTE = (
@@ -204,9 +204,7 @@ def _tell_what_is_nowhere(repo: Repo, remote: _Remote) -> None:
 def _drop_damaged(repo: Repo) -> None:
     """Delete those of this commit's results that are not what their names say."""
     for each in _with_members(repo, _recorded(repo)):
-        kept = Path(repo.cache.local.oid_to_path(each.value))
-        if kept.is_file() and md5(kept) != each.value.removesuffix(".dir"):
-            kept.unlink()
+        is_kept(Path(repo.cache.local.oid_to_path(each.value)), each.value, each.value)
 
 
 def _objects(entries: Iterable[Entry]) -> set[HashInfo]:

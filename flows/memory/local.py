@@ -70,11 +70,22 @@ def drop_damaged(project: Project, made: Iterable[Path]) -> None:
     for file in made:
         with suppress(FileNotFoundError):  # of a step beside this one, or dropped by it
             digest = md5(file)
-            kept = objects / digest[:2] / digest[2:]
-            if kept.is_file() and md5(kept) != digest:
-                name = file.relative_to(project.root).as_posix()
-                log.warning("%s was damaged in DVC's cache: what was made takes its place", name)
-                kept.unlink()
+            name = file.relative_to(project.root).as_posix()
+            is_kept(objects / digest[:2] / digest[2:], digest, name)
+
+
+def is_kept(place: Path, digest: str, name: str) -> bool:
+    """Whether DVC's cache has an object; a damaged one is deleted.
+
+    Args:
+        place: of the object.
+        digest: the MD5 that it is called by.
+        name: what a warning calls it.
+    """
+    if place.is_file() and md5(place) != digest.removesuffix(".dir"):
+        log.warning("%s was damaged in DVC's cache, and was deleted there", name)
+        place.unlink()
+    return place.is_file()
 
 
 def _make_private(folder: Path) -> None:

@@ -12,6 +12,7 @@ from dvc.repo import Repo
 from dvc.stage.serialize import to_single_stage_lockfile
 
 from flows.memory import lock
+from flows.memory.local import is_kept
 from flows.memory.repository import repository, stage_of
 from flows.project import git
 from flows.project.folder import Project
@@ -26,7 +27,7 @@ def members(repo: Repo, digest: str) -> dict[str, str]:
         digest: of the folder, or of a file, which has none.
     """
     listed = Path(repo.cache.local.oid_to_path(digest))
-    if not digest.endswith(".dir") or not listed.is_file():
+    if not digest.endswith(".dir") or not is_kept(listed, digest, digest):
         return {}
     return {each["relpath"]: each["md5"] for each in json.loads(listed.read_bytes())}
 

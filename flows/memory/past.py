@@ -16,12 +16,12 @@ from dvc_data.hashfile.hash_info import HashInfo
 from ruamel.yaml import YAML
 
 from flows.memory import champions, lock
+from flows.memory.local import is_kept
 from flows.memory.lock import digest
 from flows.memory.outputs import members
 from flows.memory.repository import repository
 from flows.project import git
 from flows.project.folder import Project
-from tasks.core.folder import md5
 from tasks.core.step import UserError, log
 
 LOCKS = ("dvc.lock", "release/dvc.lock")
@@ -80,20 +80,12 @@ def bring(project: Project, commit: str, path: str, place: Path) -> None:
 def _kept(repo: Repo, digest: str) -> Path | None:
     """A file of DVC's cache, fetched if it was not there or damaged; None if nobody has it."""
     path = Path(repo.cache.local.oid_to_path(digest))
-    if not _is_whole(path, digest) and repo.config["core"].get("remote"):
+    if not is_kept(path, digest, digest) and repo.config["core"].get("remote"):
         try:
             repo.cloud.pull([HashInfo("md5", digest)])
         except (DvcException, OSError) as error:
             log.warning("DVC's remote is away: %s", error)
-    return path if _is_whole(path, digest) else None
-
-
-def _is_whole(path: Path, digest: str) -> bool:
-    """Whether an object is there; a damaged one is deleted."""
-    if path.is_file() and md5(path) != digest.removesuffix(".dir"):
-        log.warning("%s was damaged in DVC's cache", digest)
-        path.unlink()
-    return path.is_file()
+    return path if is_kept(path, digest, digest) else None
 
 
 def champion(project: Project, pipeline: str) -> Project:

@@ -27,12 +27,13 @@ from dvc_data.hashfile.meta import Meta
 from ruamel.yaml import YAML, YAMLError
 
 from flows.memory import lock
+from flows.memory.local import is_kept
 from flows.memory.lock import Used
 from flows.memory.plan import pipeline_stages
 from flows.memory.repository import repository
 from flows.project.folder import Project
 from tasks.core.folder import md5
-from tasks.core.step import UserError, log
+from tasks.core.step import UserError
 
 Entry = dict[str, Any]  # a stage as dvc.lock and the run cache have it
 LARGE = 2**20  # bytes
@@ -92,13 +93,9 @@ class Recall:
 
     def _whole(self, out: Entry) -> bool:
         """Whether the cache has an output; a large one is compared when it is restored."""
-        kept = self.object(out)
-        if kept.is_file() and (out.get("size", 0) > LARGE or md5(kept) == out["md5"]):
-            return True
-        if kept.is_file():
-            log.warning("%s was damaged in DVC's cache: it is made again", out["path"])
-            kept.unlink()
-        return False
+        if out.get("size", 0) > LARGE:
+            return self.object(out).is_file()
+        return is_kept(self.object(out), out["md5"], out["path"])
 
     def object(self, out: Entry) -> Path:
         """Where the cache keeps an output."""

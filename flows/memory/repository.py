@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from dvc.exceptions import CacheLinkError, DvcException, ReproductionError
+from dvc.exceptions import CacheLinkError, CollectCacheError, DvcException, ReproductionError
 from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.stage.exceptions import MissingDataSource
 from dvc.utils.serialize import ParseError, YAMLFileCorruptedError
 from dvc.utils.strictyaml import YAMLValidationError
 from dvc_data.hashfile.build import IgnoreInCollectedDirError
+from dvc_objects.errors import ObjectFormatError
 
 from flows.memory import patches  # noqa: F401  # before DVC is used
 from flows.memory.local import settle, site
@@ -46,6 +47,8 @@ def repository(project: Project) -> Iterator[Repo]:
         except sqlite3.DatabaseError as error:  # of files that DVC knows: a cache
             shutil.rmtree(site(project), ignore_errors=True)
             raise UserError(f"DVC's database was damaged ({error}). Run again.") from None
+        except ObjectFormatError as error:  # DVC has deleted it by now
+            raise UserError(f"DVC's cache was damaged: {error}. Run again.") from None
         except (DvcException, OSError, IgnoreInCollectedDirError) as error:
             raise _plain(error, project) from None
 
@@ -112,6 +115,8 @@ def _advice(error: DvcException, project: Project) -> str:
         data = str(error).partition(": ")[2].replace(",", "")  # all that it says
         kept = f"There is no {data}. DVC keeps it: `dvc pull {data}` brings it."
         return lacking(project, data) or kept
+    if isinstance(error.__cause__, CollectCacheError):  # of a folder without its list of files
+        return f"DVC: {error.__cause__}. `dvc pull` brings it, or `dvc commit` makes it anew."
     if isinstance(error, CacheLinkError):
         return (
             "DVC could not put files into their places. Is the disk full, or the folder "

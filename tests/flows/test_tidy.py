@@ -202,6 +202,24 @@ def test_a_cache_that_others_share_is_left_alone(project, tmp_path_factory):
     assert sorted(shared.rglob("*")) == before
 
 
+def test_nothing_is_deleted_while_it_is_not_known_what_a_folder_has(project):
+    (project.root / "parts").mkdir()
+    (project.root / "parts" / "one").write_text("of a folder")
+    call(project.root, "dvc add -q parts")
+    (listing,) = (project.root / ".dvc/cache/files").rglob("*.dir")
+    listing.chmod(0o600)
+    listing.write_text("[")
+    with pytest.raises(UserError, match=r"cache was damaged: .*\. Run again"):
+        tidy(project, timedelta(0), tips=False, plan=False)
+    with pytest.raises(UserError, match=r"without cache for directory 'parts'\. `dvc pull`"):
+        tidy(project, timedelta(0), tips=False, plan=False)
+    assert "of a folder" in results(project)
+
+    call(project.root, "dvc commit -q parts.dvc")
+    tidy(project, timedelta(0), tips=False, plan=False)
+    assert "of a folder" in results(project)
+
+
 def test_old_states_of_trainings_go(project):
     states = [project.root / "data" / name / ".resume" / "fit.npz" for name in ("old", "late")]
     for state, days in zip(states, (31, 29), strict=True):

@@ -150,6 +150,13 @@ def test_a_file_of_a_folder_that_the_remote_has_lost_is_sent_again(ours, tmp_pat
     theirs.run(*PULL)
     assert (theirs.path / "datasets/parts/a").read_text() == "part a"
 
+    (listing,) = (theirs.path / ".dvc/cache/files").rglob("*.dir")
+    listing.chmod(0o600)
+    listing.write_text("[")
+    assert "sent 0 files " in theirs.run(*PUSH)
+    assert "took 1 file " in theirs.run(*PULL)
+    assert listing.read_text() != "["
+
 
 @pytest.mark.parametrize(
     ("address", "says"),

@@ -207,7 +207,7 @@ def test_a_damaged_file_in_the_cache_does_not_replace_what_a_step_has_just_made(
     (workspace.path / "data" / "linear" / "learning_curve.png").unlink()
     said = workspace.run(*DRIVERS[driver])
     assert workspace.bytes("linear") == whole, said
-    assert "predictions.csv was damaged in DVC's cache: what was made takes" in said
+    assert "predictions.csv was damaged in DVC's cache, and was deleted" in said
 
 
 def test_a_damaged_file_that_a_killed_flow_brought_from_the_cache_is_found(workspace, whole):
