@@ -77,7 +77,7 @@ def _near_miss(place: Path, path: Path) -> str:
     tables = sorted(file.name for file in place.glob("*") if file.suffix.lower() in endings)
     if not tables:
         return ""
-    ending = ".parquet" if tables[0].endswith(ENDINGS) else ".csv"
+    ending = ".parquet" if tables[0].lower().endswith(ENDINGS) else ".csv"
     return (
         f" It has {some(tables)}: name one file, or rename that of the training rows to "
         f"train{ending}."

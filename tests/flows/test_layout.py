@@ -150,9 +150,12 @@ def test_new_rows_to_predict_are_left_out_and_tell_the_target(project):
     assert any("test.csv has no column kept" in note for note in found.notes)
 
 
-def test_a_folder_of_tables_with_other_names_is_a_near_miss(project):
-    put_csv(project.root / "own/rents.csv", *table(30))
-    with pytest.raises(UserError, match=r"It has rents\.csv: name one file, or rename that of the"):
+@pytest.mark.parametrize(
+    ("name", "wanted"), [("rents.csv", "train.csv"), ("RENTS.PARQUET", "train.parquet")]
+)
+def test_a_folder_of_tables_with_other_names_is_a_near_miss(project, name, wanted):
+    put_csv(project.root / "own" / name, *table(30))
+    with pytest.raises(UserError, match=rf"has {name}: name one file, or rename .* to {wanted}\."):
         new(project, "mine", str(project.root / "own"))
 
 
