@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import struct
 from collections.abc import Iterator
 from typing import Any
@@ -22,6 +23,7 @@ from tasks.answers.sent import Reader, Rows
 from tasks.core.step import UserError
 
 LENGTH = "Inference-Header-Content-Length"  # bytes of the JSON in front of the tensors
+WHOLE = re.compile("[0-9]{1,18}")
 NUMPY = {name: np.dtype(kind) for kind, name in OIP.items()}
 
 
@@ -49,7 +51,7 @@ class Inference:
 
     def __init__(self, body: bytes, length: str | None) -> None:
         told = length or str(len(body))
-        if not (told.isascii() and told.isdecimal()) or int(told) > len(body):
+        if not WHOLE.fullmatch(told) or int(told) > len(body):
             raise UserError(f"{LENGTH} is {told[:20]}. Expected the length of the JSON.")
         end = int(told)
         self.said, self.behind = parsed(body[:end]), memoryview(body)[end:]
