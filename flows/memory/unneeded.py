@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 from collections.abc import Iterator
@@ -105,12 +104,7 @@ def _made(repo: Repo, ref: ExpRefInfo) -> float:
 
 def _used(repo: Repo, experiments: list[ExpRefInfo], since: float, tips: bool) -> set[HashInfo]:
     """The objects that the files of now, late runs, experiments or commits name."""
-    logger = logging.getLogger("dvc")
-    level = logger.level
-    logger.setLevel(logging.ERROR)  # it would warn of each output that was never made
     found = repo.used_objs(used_run_cache=_late_runs(repo, since))
-    logger.setLevel(level)
-
     if not isinstance(repo.scm, NoSCM):
         revisions = [repo.scm.get_ref(str(ref)) for ref in experiments] + _commits(repo, tips)
         found[None] = found[None] | _named_in(repo, revisions)
