@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import cast
@@ -43,7 +44,9 @@ class _Progress:
 
     def tell(self, done: float, text: str) -> None:
         # Prefect's client would try again for a minute, and the training wait for it.
-        before, self.away = self.away, not answers()
+        # In a flow of a user's own, a profile of Prefect's may name the server, or none is named.
+        named = "PREFECT_API_URL" in os.environ
+        before, self.away = self.away, named and not answers()
         if self.away and not before:
             log.warning(
                 "Prefect's server does not answer: the training goes on, and its progress is "
