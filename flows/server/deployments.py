@@ -14,10 +14,7 @@ from uuid import UUID
 
 from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import (
-    DeploymentScheduleCreate,
-    WorkPoolCreate,
-)
+from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
 from prefect.client.schemas.filters import (
     FlowFilter,
     FlowFilterId,
@@ -35,6 +32,7 @@ from ruamel.yaml import YAML
 from flows.project import form, sweeps
 from flows.project.folder import Project
 from flows.server.markdown import text
+from flows.server.settings import LOGGERS
 from tasks.core.step import UserError
 
 POOL = "keras-flows"
@@ -56,26 +54,29 @@ def register(project: Project, train: Flow, predict: Flow, sweep: Flow, promote:
     Returns:
         The names of the deployments.
     """
-    wanted, swept, released = {}, sweeps.names(project), project.releases()
+    wanted: dict[str, tuple[Flow, dict[str, Any], dict[str, Any]]] = {}
+    swept, released = sweeps.names(project), project.releases()
+
+    def offer(
+        pipeline: str, kind: str, flow: Flow, asks: dict[str, Any], about: str, **first: Any
+    ) -> None:
+        start = _start(project, flow, asks)
+        wanted[pipeline + kind] = flow, _at_first(pipeline, about) | first, start
+
     for pipeline, about in _pipelines(project).items():
-        start = _start(project, train, _form(train))
-        wanted[pipeline] = train, _at_first(pipeline, about) | _once_at_a_time(), start
-        trial = f"{about}: with other parameters. Each run becomes a DVC experiment."
-        start = _start(project, train, _form_of_trials(project, train, pipeline))
-        wanted[f"{pipeline}-experiment"] = train, _at_first(pipeline, trial), start
-        rows = f"{about}: answers to new rows, by the model that was trained last."
-        start = _start(project, predict, _form(predict))
-        wanted[f"{pipeline}-predict"] = predict, _at_first(pipeline, rows), start
+        nightly = DeploymentScheduleCreate(schedule=NIGHTLY, active=False)
+        offer(pipeline, "", train, _form(train), about, schedules=[nightly], **ONE_AT_A_TIME)
+        trial = _form_of_trials(project, train, pipeline)
+        says = f"{about}: with other parameters. Each run becomes a DVC experiment."
+        offer(pipeline, "-experiment", train, trial, says)
+        says = f"{about}: answers to new rows, by the model that was trained last."
+        offer(pipeline, "-predict", predict, _form(predict), says)
         if pipeline in swept:
-            tries = f"{about}: a sweep of its parameters, which goes on where it was stopped."
-            start = _start(project, sweep, _form(sweep))
-            first = _at_first(pipeline, tries) | ONE_AT_A_TIME
-            wanted[f"{pipeline}-sweep"] = sweep, first, start
+            says = f"{about}: a sweep of its parameters, which goes on where it was stopped."
+            offer(pipeline, "-sweep", sweep, _form(sweep), says, **ONE_AT_A_TIME)
         if pipeline in released:
-            judges = f"{about}: the last commit becomes the champion, if it is better."
-            start = _start(project, promote, _form(promote))
-            first = _at_first(pipeline, judges) | ONE_AT_A_TIME
-            wanted[f"{pipeline}-promote"] = promote, first, start
+            says = f"{about}: the last commit becomes the champion, if it is better."
+            offer(pipeline, "-promote", promote, _form(promote), says, **ONE_AT_A_TIME)
 
     with get_client(sync_client=True) as client:
         _pool(client)
@@ -112,11 +113,8 @@ def _pool(client: SyncPrefectClient) -> None:
 def _form(flow: Flow) -> dict[str, Any]:
     """The form of a run with the parameters of params.yaml."""
     schema = flow.parameters.model_dump(exclude_unset=True)
-    return schema | {"properties": _without(schema["properties"], "changes"), "definitions": {}}
-
-
-def _without(content: dict, key: str) -> dict:
-    return {name: value for name, value in content.items() if name != key}
+    asked = {name: each for name, each in schema["properties"].items() if name != "changes"}
+    return schema | {"properties": asked, "definitions": {}}
 
 
 def _form_of_trials(project: Project, flow: Flow, pipeline: str) -> dict[str, Any]:
@@ -154,8 +152,7 @@ def _owner(project: Project) -> str:
 
 def _at_first(pipeline: str, about: str) -> dict[str, Any]:
     """What a person may change in the UI."""
-    # The steps' lines reach the run's log.
-    env = {"PREFECT_LOGGING_EXTRA_LOGGERS": "flows,tasks"}
+    env = {"PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(LOGGERS)}
     return {
         "description": text(about),
         "parameters": {"pipeline": pipeline},
@@ -164,11 +161,6 @@ def _at_first(pipeline: str, about: str) -> dict[str, Any]:
         "work_pool_name": POOL,
         "enforce_parameter_schema": True,
     }
-
-
-def _once_at_a_time() -> dict[str, Any]:
-    nightly = DeploymentScheduleCreate(schedule=NIGHTLY, active=False)
-    return {**ONE_AT_A_TIME, "schedules": [nightly]}
 
 
 def _create_or_update(
