@@ -8,6 +8,7 @@ from flows.engine.history import Line, lines
 from flows.project.folder import Project
 from flows.server.markdown import short, table, text
 from flows.server.process import answers
+from flows.server.report import key
 
 HEAD = ("version", "", "since", "commit", "score", "why")
 
@@ -19,9 +20,8 @@ def report(project: Project, pipeline: str) -> None:
     found = lines(project, pipeline)
     now = next((line for line in found if line.champion), None)
     title = f"{now.version}: {now.says}" if now else "no champion"
-    key = f"champion-{pipeline}".lower().replace("_", "-")
     markdown = f"# {text(pipeline)}: {text(title)}\n\n{table(HEAD, map(_cells, found))}"
-    create_markdown_artifact(markdown, key=key, description=title)
+    create_markdown_artifact(markdown, key=key("champion", pipeline), description=title)
 
 
 def _cells(line: Line) -> tuple[str, ...]:

@@ -86,24 +86,27 @@ class DvcRun:
         """
         if late:
             *_, last = self.states.values()
-            verdict_then = str(last.message)
+            said = str(last.message)
         else:
             self._note_unchanged()
-            verdict_then = verdict(self.project, self.pipeline)
+            said = verdict(self.project, self.pipeline)
 
         for name, state in self.states.items():
             if state.is_running():
                 self.states[name] = Crashed(message="dvc repro was killed")
                 self._tell(name)
 
-        name = NOT_PASSED if verdict_then.startswith(MISSED) else "Completed"
-        end = State(type=StateType.COMPLETED, name=name, message=verdict_then)
-        for name, state in self.states.items():
-            if not state.is_completed():
-                end = State(type=state.type, message=f"{name}: {state.message}")
-                break
+        end = self._end(said)
         self.client.set_flow_run_state(self.run, end, force=True)
         self.client.update_flow_run(self.run, name=titled(self.name, end))
+
+    def _end(self, said: str) -> State:
+        """That of the first step which did not get through; else what is said of the model."""
+        for name, state in self.states.items():
+            if not state.is_completed():
+                return State(type=state.type, message=f"{name}: {state.message}")
+        name = NOT_PASSED if said.startswith(MISSED) else "Completed"
+        return State(type=StateType.COMPLETED, name=name, message=said)
 
     def _note_unchanged(self) -> None:
         with suppress(UserError):  # another run may be at work by now, and must not wait for this
