@@ -145,7 +145,7 @@ def wrong(project: Project, address: str, recorded: dict[str, Any], used: Used) 
             found.append(dep["path"])
 
     for key, value in recorded.get("params", {}).get("params.yaml", {}).items():
-        before = _value(used.sections, address, key)
+        before = parameter(used.sections, address, key)
         found += differences(key, before, value) if before != value else []
     return found
 
@@ -157,14 +157,14 @@ def edited(project: Project, pipeline: str) -> list[str]:
         address = f"{step}@{pipeline}"
         recorded = stages(project).get(address, {}).get("params", {}).get("params.yaml", {})
         for key, before in recorded.items():
-            now = _value(sections, address, key)
+            now = parameter(sections, address, key)
             name = key.removeprefix(f"pipelines.{pipeline}.")
             found += differences(name, before, now) if before != now else []
     return list(dict.fromkeys(found))
 
 
-def _value(sections: dict[str, Any], address: str, key: str) -> Any:
-    """A parameter by its name such as `pipelines.fashion.fit.epochs`."""
+def parameter(sections: dict[str, Any], address: str, key: str) -> Any:
+    """A parameter of a stage by its name such as `pipelines.fashion.fit.epochs`, or NONE."""
     value: Any = sections
     for name in key.removeprefix(f"pipelines.{address.partition('@')[2]}.").split("."):
         value = value.get(name, NONE) if isinstance(value, dict) else NONE

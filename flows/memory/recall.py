@@ -73,7 +73,7 @@ class Recall:
             dep["md5"] = known.get(dep["path"], dep["md5"])
         (asked,) = entry["params"].values()
         for key in asked:
-            asked[key] = _value(sections, key.removeprefix(f"pipelines.{self.pipeline}."))
+            asked[key] = lock.parameter(sections, f"@{self.pipeline}", key)
         return entry
 
     @staticmethod
@@ -174,13 +174,6 @@ def _form(stage) -> Entry:
     for out in stage.outs:
         out.hash_info, out.meta = UNKNOWN, Meta()
     return json.loads(json.dumps(to_single_stage_lockfile(stage)))
-
-
-def _value(sections: dict[str, Any], key: str) -> Any:
-    value: Any = sections
-    for name in key.split("."):
-        value = value[name]
-    return value
 
 
 def read(file: Path) -> Entry | None:
