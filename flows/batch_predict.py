@@ -52,6 +52,8 @@ def _predict(project: Project, pipeline: str, path: str, to: str | None) -> Stat
                 summary.add(part)
                 if file:
                     file.add(part.told)
+        if to:
+            watch.write(project.root / to)
     except (UserError, OSError) as error:
         log.error("%s", error)
         return Failed(message=str(error))
@@ -59,7 +61,5 @@ def _predict(project: Project, pipeline: str, path: str, to: str | None) -> Stat
     for line in summary.lines():
         log.info("%s", line)
     answered.show(pipeline, summary)
-    if to:
-        watch.write(project.root / to)
     state = runs.DRIFT if watch.alarm else "Completed"
     return Completed(name=state, message=", ".join([*watch.sure[:1], *summary.lines()]))

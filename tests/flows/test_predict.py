@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
+from flows.batch_predict import _predict
 from flows.command.predict import _cell
 from flows.predict import _asked, predict
 from flows.project.folder import Project
@@ -78,6 +79,14 @@ def test_whoever_asks_about_the_rows_of_the_training_is_warned(workspace, caplog
         predict("linear", same, project)
     assert "linear was trained on rows of " in caplog.text
     assert "data/linear/metrics.json" in caplog.text
+
+
+def test_a_flow_whose_drift_report_cannot_be_written_says_why(workspace):
+    put_npz(workspace.path / "few.npz", x=np.zeros((3, 1)))
+    (workspace.path / "told.drift.json").mkdir()
+    state = _predict(Project(workspace.path), "linear", "few.npz", "told.csv")
+    assert state.is_failed()
+    assert "told.drift.json" in state.message
 
 
 def test_parameters_that_the_model_was_not_trained_with_are_named(workspace, caplog):
