@@ -139,16 +139,14 @@ def answers(
     chosen = project.read(pipeline)
     folder = folder_of(project, pipeline)
     check_trained(project, pipeline)
-    if exported:
-        _check_exported(project, pipeline)
+    if exported and not is_exported(project, pipeline):
+        raise UserError(
+            f"{pipeline} has no exported model that is up to date. Run "
+            f"`python -m flows export {pipeline}`."
+        )
     if changed := edited(project, pipeline):
         log.warning("the model that answers was trained before %s", "; ".join(changed))
-    if not place.path.exists():
-        raise UserError(f"There is no {place}. Expected a file or a folder with new rows.")
-    if not (place.path.is_file() or place.path.is_dir()):
-        raise UserError(f"{place} is no file, which can be read twice. Save the rows in one.")
-    if place.path.is_file() and not place.path.stat().st_size:
-        raise UserError(f"{place} is empty. Expected new rows.")
+    _check_data(place)
     if place.path.resolve() == (project.root / chosen.load.path).resolve():
         log.warning(
             "%s was trained on rows of %s: answers to them say little of new rows. The score of "
@@ -177,6 +175,15 @@ def answers(
         watch.add(x, output)
         yield Part(telling.told(output, part, schema), part)
     watch.end()
+
+
+def _check_data(place: Place) -> None:
+    if not place.path.exists():
+        raise UserError(f"There is no {place}. Expected a file or a folder with new rows.")
+    if not (place.path.is_file() or place.path.is_dir()):
+        raise UserError(f"{place} is no file, which can be read twice. Save the rows in one.")
+    if place.path.is_file() and not place.path.stat().st_size:
+        raise UserError(f"{place} is empty. Expected new rows.")
 
 
 def _trained(folder: Folder, chosen: Any) -> Ask:
@@ -226,14 +233,6 @@ def check_trained(project: Project, pipeline: str) -> None:
         raise UserError(
             f"{newer[0]} is newer than the rest of {pipeline}: a run was not finished. Run "
             f"`python -m flows train {pipeline}`."
-        )
-
-
-def _check_exported(project: Project, pipeline: str) -> None:
-    if not is_exported(project, pipeline):
-        raise UserError(
-            f"{pipeline} has no exported model that is up to date. Run "
-            f"`python -m flows export {pipeline}`."
         )
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.answers.score import Score
-from tasks.answers.summary import Part, Summary
+from tasks.answers.summary import Part, Score, Summary
 from tasks.answers.telling import told
 from tasks.sources.base import New
 
