@@ -50,8 +50,15 @@ def steps(file: Path, lines: IO) -> Iterator[dict[str, str]]:
     while running:
         running = at_work(file)
         *whole, part = (part + lines.read()).split("\n")
-        yield from map(json.loads, whole)
+        yield from filter(None, map(_said, whole))
         time.sleep(0.3 if running else 0)
+
+
+def _said(line: str) -> dict[str, str] | None:
+    try:
+        return json.loads(line)
+    except ValueError:  # a full disk had room for a part of it, or of the line before
+        return None
 
 
 def catch_up(project: Project) -> None:

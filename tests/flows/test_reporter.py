@@ -29,3 +29,12 @@ def test_a_line_that_is_half_written_is_read_when_it_is_whole(tmp_path, dvc):
         assert next(found) == {"name": "fit"}
         dvc.kill()
         assert list(found) == [], "a kill may leave half of the last line"
+
+
+def test_a_line_that_a_full_disk_has_cut_keeps_no_other_away(tmp_path, dvc):
+    file = tmp_path / f"repro-{dvc.pid}-{dvc.create_time():.0f}.jsonl"
+    file.write_text('{"name": "load"}\n{"na{"name": "fit"}\n{"name": "evaluate"}\n')
+    dvc.kill()
+    dvc.wait()
+    with open(file) as lines:
+        assert [said["name"] for said in steps(file, lines)] == ["load", "evaluate"]
