@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from flows.guess import layout, table
+from flows.guess import layout, table, tabular
 from flows.guess.section import Proposal
-from flows.guess.table import Table
+from flows.guess.tabular import Table
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.sources import csv, dialect, totals
@@ -51,7 +51,7 @@ def sniff(root: Path, files: list[Path], chosen: dict[str, str]) -> Table:
         header = not rows or dialect.has_names(rows)
         names = {file: set(dialect.names(root / file, separator, header)) for file in files}
 
-    absent = table.absent(files, names, chosen)
+    absent = tabular.absent(files, names, chosen)
     files = files[:-1] if absent else files
     sample = _rows(root, files[0], separator, header, dtype=str, nrows=SAMPLE)
     decimal = chosen.get("decimal") or layout.decimal(files[0], sample, separator)
@@ -97,7 +97,7 @@ def _files(root: Path, path: Path) -> list[Path]:
     if place.is_file():
         other = place.suffix.lower() in OTHER_ENDINGS and _is_table(place)
         return [path] if other or place.suffix.lower() in ENDINGS else []
-    return table.files(root, path, ENDING)
+    return tabular.files(root, path, ENDING)
 
 
 def _is_table(place: Path) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from flows.guess import table
+from flows.guess import table, tabular
 from flows.guess.section import Proposal
 from tasks.core.folder import Folder
 from tasks.sources import arrow, parquet, totals
@@ -27,10 +27,10 @@ def look(folder: Folder, path: Path, chosen: dict[str, str]) -> Proposal | None:
 def _files(root: Path, path: Path) -> list[Path]:
     if (root / path).is_file():
         return [path] if path.suffix.lower() in parquet.ENDINGS else []
-    return table.files(root, path, arrow.ENDING)
+    return tabular.files(root, path, arrow.ENDING)
 
 
-def _read(root: Path, files: list[Path], chosen: dict[str, str]) -> table.Table:
+def _read(root: Path, files: list[Path], chosen: dict[str, str]) -> tabular.Table:
     """The rows, and the columns that no model can read."""
     names, rows, odd = {}, {}, dict[str, str]()
     for file in files:
@@ -40,9 +40,9 @@ def _read(root: Path, files: list[Path], chosen: dict[str, str]) -> table.Table:
             totals.check(file, rows[file])
             odd |= arrow.odd_columns(content.schema_arrow)
 
-    absent = table.absent(files, names, chosen)
+    absent = tabular.absent(files, names, chosen)
     files = files[:-1] if absent else files
-    return table.Table(
+    return tabular.Table(
         files[0],
         pd.concat([rows[file] for file in files], ignore_index=True),
         {},

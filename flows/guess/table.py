@@ -1,62 +1,26 @@
-"""A table, whatever its files are: what each column is for, and where values are missing."""
+"""What each column of a table is for, and where values are missing."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from flows.guess import columns as look_at
 from flows.guess import doubts
 from flows.guess import task as task_of
-from flows.guess.columns import NAMELESS
 from flows.guess.section import Proposal, Question
+from flows.guess.tabular import Table, read_numbers, same
 from flows.guess.values import SEED, SHARE, read
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
-from tasks.sources import numbers
-from tasks.sources.base import EXACT, SPLITS, Place, some
-from tasks.sources.in_parts import in_parts
+from tasks.sources.base import some
 from tasks.sources.numbers import is_plain
 
 REASONS = 3  # in a message
 TARGETS = ("target", "label", "labels", "class", "y", "outcome", "response")
-
-
-@dataclass(frozen=True)
-class Table:
-    """The rows of all files, one below the other.
-
-    Args:
-        file: the first file, as messages name it.
-        rows: a data frame. Dates and words are text.
-        layout: the keys of `load` that only this source has.
-        tested: whether one of the files has test rows.
-        absent: columns that the test file does not have, as it has new rows to predict.
-        decimal: the decimal mark of numbers that are text.
-        first_row: as it is written, if it has no names.
-        left_out: columns that no model can read, with the reason for each.
-        read_as: of columns with numbers such as `$1,200`, the first value and its number.
-    """
-
-    file: Path
-    rows: pd.DataFrame
-    layout: dict[str, Any]
-    tested: bool
-    absent: tuple[str, ...] = ()
-    decimal: str = "."
-    first_row: str = ""
-    left_out: dict[str, str] = field(default_factory=dict)
-    read_as: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def names(self) -> list[str]:
-        """The columns that have a name."""
-        return [name for name in self.rows if not name.startswith(NAMELESS)]
 
 
 @dataclass(frozen=True)
@@ -280,47 +244,6 @@ def _by_value(of: dict[str, str]) -> list[tuple[str, list[str]]]:
     ]
 
 
-def files(root: Path, path: Path, ending: str) -> list[Path]:
-    """The files of a folder that has a table, train or the first part first; else none."""
-    every = [path / f"{split}{ending}" for split in SPLITS]
-    found = [file for file in every if (root / file).is_file()]
-    parts = in_parts(Place(root / path, path.as_posix()), ending)
-    return found or [path / part.name for part in parts]
-
-
-def absent(
-    files: list[Path], names: dict[Path, set[str]], chosen: dict[str, str]
-) -> tuple[str, ...]:
-    """Columns that only a test file of new rows does not have, the target among them."""
-    if len(files) < 2 or files[-1].stem != "test":
-        return ()
-    found = names[files[0]] - names[files[-1]]
-    wanted = _same(chosen.get("target", ""), list(names[files[0]]))
-    return tuple(sorted(found)) if not wanted or wanted in found else ()
-
-
-def read_numbers(table: Table) -> None:
-    """Numbers such as `$1,200` in place of their text, in all columns that have only those."""
-    for name in table.rows:
-        text = table.rows[name]
-        known = text.dropna()
-        if not len(known) or not known.map(lambda value: isinstance(value, str)).all():
-            continue
-        found = numbers.read(text, table.decimal)
-        if found is None:
-            continue
-        odd = known[pd.to_numeric(known, errors="coerce") != found[known.index]]
-        if len(odd):
-            table.read_as[name] = f"`{odd.iloc[0]}` is {found[odd.index[0]]:.15g}"
-        table.rows[name] = found.astype(np.int64) if _are_whole(found, known, table) else found
-
-
-def _are_whole(found: pd.Series, text: pd.Series, table: Table) -> bool:
-    """Whether numbers are whole and were written so: 500,00 was not."""
-    written = not text.str.contains(table.decimal, regex=False).any()
-    return written and bool((found == found.round()).all() and (found.abs() < EXACT).all())
-
-
 def _target(table: Table, chosen: dict[str, str]) -> str:
     """The column that a person has named, or that says itself that it is the target.
 
@@ -328,7 +251,7 @@ def _target(table: Table, chosen: dict[str, str]) -> str:
         Question: none does.
     """
     if "target" in chosen:
-        found = _same(chosen["target"], table.names)
+        found = same(chosen["target"], table.names)
         if not found:
             raise UserError(
                 f"{table.file}: no column `{chosen['target']}` to be the target. It has "
@@ -355,15 +278,3 @@ def _ends(names: list[str]) -> str:
     """The first names and the last ones, among which a target often is."""
     shown = names if len(names) <= 12 else [*names[:8], "...", *names[-3:]]
     return ", ".join(shown)
-
-
-def _same(wanted: str, names: list[str]) -> str | None:
-    """The column of that name, or the only one that differs in blanks, capitals and quotes."""
-
-    def plain(name: str) -> str:
-        return " ".join(name.split()).strip("'\"").lower()
-
-    alike = [name for name in names if plain(name) == plain(wanted)]
-    if wanted in names:
-        return wanted
-    return alike[0] if len(alike) == 1 else None
