@@ -63,7 +63,7 @@ def _cell(column: dict[str, Any], value: float | None, words: np.ndarray) -> Cel
     """A value as it would be written, None if it is missing."""
     kind = column["kind"]
     if kind == "words" and not len(words):
-        return column["words"][0]
+        return next(iter(column["words"]), None)  # all of its words are rare
     if value is None or np.isnan(value):
         return None
     if kind == "words":

@@ -66,7 +66,7 @@ class Reader:
         """The rows of a CSV file, at most so many."""
         if not self.takes_text:
             raise UserError(f"This model takes no CSV. Expected {self.expected}.")
-        named = self.schema.get("load", {}).get("header", True) and self.encoding is not None
+        named = self.schema["load"].get("header", True) and self.encoding is not None
         if named and b"\n" not in content.strip() and content.strip():
             raise UserError(
                 "There is one line. Expected the names of the columns, and a line for each row. "

@@ -172,3 +172,8 @@ def test_the_example_of_an_array_in_fortrans_order_is_its_first_row(tmp_path):
 def test_a_date_has_an_example_of_its_form():
     of = {"name": "sold", "kind": "date %d.%m.%Y", "words": [], "fill": None}
     assert describe.column(of)["such_as"] == "31.12.2024"
+
+
+def test_a_column_all_of_whose_words_are_rare_is_empty_in_the_example(tmp_path):
+    column = {"name": "city", "kind": "words", "words": [], "fill": 0.0}
+    assert example(tmp_path / "nowhere.npz", {"columns": [column]}) == {"city": None}
