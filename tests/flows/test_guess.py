@@ -21,17 +21,11 @@ from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.load import load
 from tests.support.own import put_csv, put_idx, put_image, put_images, put_npz, rows, table
-from tests.support.project import new_project
 
 X, Y = rows(40)
 PRICE = {"id": str, "town": lambda row: "Ulm", "target": lambda row: row * 1.5}
 PRICES = [line.replace(",", ";") for line in table(30, **PRICE)]
 HOLES = table(30, c=lambda row: "" if row == 3 else row)
-
-
-@pytest.fixture
-def project(tmp_path):
-    return new_project(tmp_path / "project")
 
 
 def gray(folder: Path) -> Path:

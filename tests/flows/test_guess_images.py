@@ -14,12 +14,6 @@ from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.load import load
 from tests.support.own import put_idx, put_image, put_images
-from tests.support.project import new_project
-
-
-@pytest.fixture
-def project(tmp_path):
-    return new_project(tmp_path / "project")
 
 
 def put(folder: Path, sizes: list[int], ending: str = "png", mode: str = "RGB", color=0) -> Path:

@@ -9,19 +9,9 @@ from flows.command import new as command
 from flows.command.new import new
 from flows.guess import layout
 from flows.guess.section import Question
-from flows.project.folder import Project
 from tasks.core.step import UserError
 from tests.support.own import put_csv, table
-from tests.support.project import PARAMS, new_project
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """A project that the command line takes for its own."""
-    made = new_project(tmp_path / "project")
-    monkeypatch.setattr(Project, "here", classmethod(lambda cls: made))
-    return made
-
+from tests.support.project import PARAMS
 
 SEPARATORS = {
     "quoted names with commas": (['"a, b, c";"d, e, f";y', "1;2;x", "3;4;z"], ";"),

@@ -13,19 +13,10 @@ from ruamel.yaml import YAML
 
 from flows.command import new as command
 from flows.command.new import new
-from flows.project.folder import Project
 from tests.support.own import put_csv, put_idx, put_image, put_images, put_npz, rows, table
 from tests.support.project import PARAMS, new_project
 
 X, _ = rows(40)
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """A project that the command line takes for its own."""
-    made = new_project(tmp_path / "project")
-    monkeypatch.setattr(Project, "here", classmethod(lambda cls: made))
-    return made
 
 
 def utf16(folder):
@@ -288,15 +279,6 @@ def test_data_behind_a_link_into_the_pipelines_own_folder_is_refused(project, ca
     os.symlink(project.data("mine"), project.root / "own")
     assert command.main(["mine", str(project.root / "own/in.csv")]) == 1
     assert "will write into data/mine" in capsys.readouterr().err
-
-
-def test_help_fits_on_a_screen_and_has_an_example(capsys):
-    with pytest.raises(SystemExit):
-        command.main(["--help"])
-    said = capsys.readouterr().out
-    assert said.startswith("usage: python -m flows new ")
-    assert "\n  python -m flows new digits path/to/data\n" in said
-    assert len(said.splitlines()) < 25
 
 
 def test_dvc_reads_the_data_again_when_it_changes_and_no_sooner(workspaces):

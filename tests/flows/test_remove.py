@@ -128,13 +128,6 @@ def test_each_pipeline_of_the_projects_own_file_can_be_taken_out():
         assert after == {**before, "pipelines": others}
 
 
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    made = new_project(tmp_path / "project")
-    monkeypatch.setattr(Project, "here", classmethod(lambda cls: made))
-    return made
-
-
 def test_what_it_made_stays_and_the_command_says_how_to_delete_it(project, capsys):
     project.data("linear").mkdir(parents=True)
     assert command.main(["linear"]) == 0
@@ -187,12 +180,3 @@ def test_the_file_is_replaced_as_a_whole(project, monkeypatch):
     monkeypatch.undo()
     remove(project, "linear")
     assert project.params_file.stat().st_mode & 0o777 == 0o600
-
-
-def test_help_fits_on_a_screen_and_has_an_example(capsys):
-    with pytest.raises(SystemExit):
-        command.main(["--help"])
-    said = capsys.readouterr().out
-    assert said.startswith("usage: python -m flows remove ")
-    assert "\n  python -m flows remove digits\n" in said
-    assert len(said.splitlines()) < 25

@@ -8,7 +8,6 @@ import pytest
 from flows.command.new import new, told
 from flows.guess import task
 from tests.support.own import put_csv, table
-from tests.support.project import new_project
 
 COUNTS = {
     "visits to a doctor": {
@@ -122,11 +121,6 @@ def test_a_person_is_told_how_to_change_it(project):
 
     said = "\n".join(told("chosen", new(project, "chosen", str(files["counts"]), task="classes")))
     assert "load.task: classes, as --task says" in said
-
-
-@pytest.fixture
-def project(tmp_path):
-    return new_project(tmp_path / "project")
 
 
 def lines(rows: dict[int, int]) -> list[str]:
