@@ -21,9 +21,8 @@ from flows.project.folder import Project
 from flows.server.settings import configure, is_here
 from tasks.core.step import UserError
 
-PATIENCE = (
-    300  # seconds: the first start makes the database, which has taken over a minute on slow disks
-)
+# Seconds: the first start makes the database, which has taken over a minute on slow disks.
+PATIENCE = 300
 SECRETS = ("PREFECT_API_AUTH_STRING", "PREFECT_API_KEY")  # Prefect's client prefers the first
 
 
@@ -37,29 +36,30 @@ class Server:
     def __init__(self, project: Project) -> None:
         self.process: subprocess.Popen | None = None
         self.first = False  # whether it has to make its database, which takes long
-        url = os.environ.get("PREFECT_API_URL")
-        if url:
+        if url := os.environ.get("PREFECT_API_URL"):
             _must_answer(url)
-        elif (url := ui_address()) is None:
-            port = free_port(0)
-            url = f"http://127.0.0.1:{port}/api"
-            self.first = not (_home() / "prefect.db").is_file()
-            self.log = _home() / "server.log"
-            with open(self.log, "w", encoding="utf-8") as log:
-                command = [sys.executable, "-m", "flows.server.process"]
-                command += [str(port), str(os.getpid())]
-                # In a session of its own: Ctrl-C is for the run, which still reports its end.
-                self.process = subprocess.Popen(
-                    command,
-                    cwd=project.root,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
-            atexit.register(_stop, self.process)
+        self.url = url or ui_address() or self._start(project)
         self.began = time.monotonic()
-        os.environ["PREFECT_API_URL"] = self.url = url
+        os.environ["PREFECT_API_URL"] = self.url
+
+    def _start(self, project: Project) -> str:
+        """Start one for this run; it has the address that is returned."""
+        port = free_port(0)
+        self.first = not (_home() / "prefect.db").is_file()
+        self.log = _home() / "server.log"
+        command = [sys.executable, "-m", "flows.server.process", str(port), str(os.getpid())]
+        with open(self.log, "w", encoding="utf-8") as log:
+            # In a session of its own: Ctrl-C is for the run, which still reports its end.
+            self.process = subprocess.Popen(
+                command,
+                cwd=project.root,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        atexit.register(_stop, self.process)
+        return f"http://127.0.0.1:{port}/api"
 
     def ready(self) -> bool:
         """Whether it answers now.
@@ -68,11 +68,8 @@ class Server:
             UserError: it has ended.
         """
         if self.process and self.process.poll() is not None:
-            said = [
-                line
-                for line in self.log.read_text(encoding="utf-8").splitlines()
-                if "Error" in line
-            ]
+            lines = self.log.read_text(encoding="utf-8").splitlines()
+            said = [line for line in lines if "Error" in line]
             why = said[-1].strip() if said else "no reason was given"
             raise UserError(
                 f"Prefect's server did not start: {why}. Its database is "
