@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import pytest
 
+from flows.project.sweeps import Range
 from tasks.core.folder import Folder
 from tasks.sweeps import picture
 from tasks.sweeps.table import Row, write
 
-
-class Bounds(NamedTuple):
-    low: float
-    high: float
-    log: bool
-
-
 SPACE = {
-    "compile.learning_rate": Bounds(0.001, 1.0, True),
-    "build.dropout": Bounds(0.0, 0.5, False),
+    "compile.learning_rate": Range(low=0.001, high=1.0, log=True),
+    "build.dropout": Range(low=0.0, high=0.5, log=False),
     "build.hidden": [[64, 32], [128, 64]],
 }
 VALUES = {"compile.learning_rate": 0.01, "build.dropout": 0.25, "build.hidden": [64, 32]}

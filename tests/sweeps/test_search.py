@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from flows.project.sweeps import Range
 from tasks.sweeps.search import Search
 
-
-class Bounds(NamedTuple):
-    low: float
-    high: float
-    log: bool
-
-
 SPACE = {
-    "compile.learning_rate": Bounds(1e-4, 1e-1, True),
+    "compile.learning_rate": Range(low=1e-4, high=1e-1, log=True),
     "fit.batch_size": [16, 32],
-    "fit.epochs": Bounds(2, 9, False),
+    "fit.epochs": Range(low=2, high=9, log=False),
     "build.hidden": [[4], [8, 8]],
 }
 
