@@ -12,7 +12,7 @@ from tasks.core.folder import Folder
 from tasks.core.step import Section, UserError
 from tasks.drift import validation
 from tasks.rows.scaling import Scaling
-from tasks.scores.criterion import check_criterion, sentence
+from tasks.scores.criterion import asked, check_criterion, missed, sentence
 
 
 class Params(Section):
@@ -21,6 +21,14 @@ class Params(Section):
     )
     max_mse: Annotated[float, Field(ge=0)] | None = Field(
         description="The mean squared error that a regression may have at most to pass."
+    )
+    max_mae: Annotated[float, Field(ge=0)] | None = Field(
+        description="The mean absolute error that a regression may have at most to pass, in the "
+        "unit of the target."
+    )
+    min_r2: Annotated[float, Field(le=1)] | None = Field(
+        description="The R² that a regression must reach to pass: 0 is no better than always "
+        "answering the mean, 1 is perfect."
     )
     baselines: bool = Field(
         description="For a table: whether simpler models are trained on the same rows to compare "
@@ -58,10 +66,8 @@ def evaluate(folder: Folder, params: Params) -> str:
     verdict = scores.judge(folder, schema)
     metrics: dict[str, Any] = {**scores.learning_curve(folder), **verdict.scores()}
 
-    criterion = verdict.criterion
-    limit = getattr(params, criterion.key)
-    if limit is not None:
-        metrics["passed"] = bool(criterion.reached(metrics[f"test_{criterion.score}"], limit))
+    if limits := asked(params):
+        metrics["passed"] = not missed(metrics, limits)
     if params.baselines and "columns" in schema:
         metrics["baselines"] = scores.compare(folder, verdict)
         if schema["suspects"]:

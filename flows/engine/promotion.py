@@ -235,8 +235,8 @@ def _check_passed(project: Project, pipeline: str) -> None:
     passed = folder_of(project, pipeline).read_json("metrics.json").get("passed")
     if passed is None:
         raise UserError(
-            f"params.yaml asks nothing of {pipeline}: set evaluate.min_accuracy, or "
-            "evaluate.max_mse for a regression, to what a model must reach, such as "
+            f"params.yaml asks nothing of {pipeline}: set evaluate.min_accuracy (for a "
+            "regression min_r2, max_mae or max_mse) to what a model must reach, such as "
             "`min_accuracy: 0.8`, and train again."
         )
     if not passed:

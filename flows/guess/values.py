@@ -101,7 +101,12 @@ def proposal(
     updates = math.ceil(trained_on(arrays) / fit["batch_size"])
     epochs = min(most, math.ceil(UPDATES / updates))
 
-    reasons = {}
+    reasons, limit = {}, {}
+    if load.get("task") == "regression":  # of classes, accuracy alone says little
+        limit = {"min_r2": 0}
+        reasons["evaluate.min_r2"] = (
+            "to pass, be better than always answering the mean; 1 is perfect, so ask for more"
+        )
     if epochs > fit["epochs"]:  # few rows are few updates an epoch
         fit = {**fit, "epochs": epochs}
         reasons["fit.epochs"] = f"{epochs * updates:,} updates in all, {updates:,} an epoch"
@@ -118,7 +123,7 @@ def proposal(
         "build": values["build"],
         "compile": values["compile"],
         "fit": fit,
-        "evaluate": {},
+        "evaluate": limit,
         "run": {},
     }
     return Proposal(about, load, wanted, reasons, notes)

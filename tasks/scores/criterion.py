@@ -20,6 +20,13 @@ class Criterion(NamedTuple):
 
 ACCURACY = Criterion("min_accuracy", "accuracy", operator.ge)
 ERROR = Criterion("max_mse", "mse", operator.le)
+# What may be asked of a model; the first score of each kind is the one that is named first.
+OF_CLASSES = (ACCURACY,)
+OF_REGRESSION = (
+    ERROR,
+    Criterion("max_mae", "mae", operator.le),
+    Criterion("min_r2", "r2", operator.ge),
+)
 NOTHING_LEARNED = ("largest class", "mean")  # baselines that know the labels alone
 
 
@@ -33,12 +40,41 @@ def check_criterion(params: Any, labels: str) -> None:
     Raises:
         UserError: the limit is for other labels.
     """
-    right, wrong = (ERROR, ACCURACY) if labels == "regression" else (ACCURACY, ERROR)
-    if getattr(params, wrong.key) is not None:
+    kinds = OF_CLASSES, OF_REGRESSION
+    right, wrong = reversed(kinds) if labels == "regression" else kinds
+    for criterion in asked(params, wrong):
         raise UserError(
-            f"evaluate.{wrong.key} cannot be measured: the labels are {labels}. Set it to null, "
-            f"and use evaluate.{right.key}."
+            f"evaluate.{criterion.key} cannot be measured: the labels are {labels}. Set it to "
+            f"null, and use evaluate.{' or evaluate.'.join(each.key for each in right)}."
         )
+
+
+def asked(
+    params: Any, among: tuple[Criterion, ...] = OF_CLASSES + OF_REGRESSION
+) -> dict[Criterion, float]:
+    """The limits that a model must keep to pass.
+
+    Args:
+        params: the `Params` of `evaluate`.
+        among: the criteria to look for.
+    """
+    limits = {each: getattr(params, each.key) for each in among}
+    return {each: limit for each, limit in limits.items() if limit is not None}
+
+
+def missed(metrics: dict[str, Any], limits: dict[Criterion, float]) -> dict[Criterion, float]:
+    """The limits that a model does not keep. A score that cannot be measured keeps none.
+
+    Args:
+        metrics: the content of `metrics.json`.
+        limits: see `asked`.
+    """
+    found = dict(limits)
+    for each, limit in limits.items():
+        score = metrics.get(f"test_{each.score}")
+        if score is not None and each.reached(score, limit):
+            del found[each]
+    return found
 
 
 def sentence(metrics: dict[str, Any], params: Any) -> str:
@@ -68,8 +104,10 @@ def sentence(metrics: dict[str, Any], params: Any) -> str:
         f", {word} {digits(score)}" for word, score in more.items() if score is not None
     )
     if "passed" in metrics:
+        limits = asked(params)
         passed = "passed" if metrics["passed"] else "NOT passed"
-        said += f", {passed} ({criterion.key} {digits(getattr(params, criterion.key))})"
+        told = limits if metrics["passed"] else missed(metrics, limits)
+        said += f", {passed} ({', '.join(f'{c.key} {digits(limit)}' for c, limit in told.items())})"
     return said
 
 

@@ -17,10 +17,11 @@ from tasks.core.folder import Folder
 from tasks.release.card import Params, card
 from tasks.reload_best import Params as Reload
 from tasks.reload_best import reload_best
-from tests.support.tiny import FIT, RUN, compiled, content
+from tests.support import tiny
+from tests.support.tiny import FIT, RUN, changed, compiled, content
 
 UNSTATED = Params(use="", limits="", license="")
-EVALUATE = evaluate.Params(min_accuracy=1.0, max_mse=None, baselines=False, predict=None)
+EVALUATE = changed(tiny.EVALUATE, min_accuracy=1.0)
 CHECKS = [{"check": "labels", "result": "warning", "says": "few rows of `a|b`"}]
 SECTIONS = {
     "load": {"source": "npz", "path": "/somewhere/private/rows.npz"},

@@ -416,6 +416,7 @@ def test_a_person_may_name_the_target_and_the_task(project):
     new(project, "mine", file, target="a", task="regression")
     found = project.read("mine").load
     assert (found.target, found.task, found.ignore) == ("a", "regression", ["name", "y"])
+    assert project.read("mine").evaluate.min_r2 == 0  # better than always answering the mean
 
 
 def test_a_word_is_written_as_yaml_reads_it_back():

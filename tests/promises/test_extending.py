@@ -26,7 +26,7 @@ PIPELINE = """\
       <<: *fit
       epochs: 30
       monitor: loss
-    evaluate: {min_accuracy: 0.5, max_mse: null, baselines: false, predict: null}
+    evaluate: {<<: *evaluate, min_accuracy: 0.5, baselines: false}
     run:
       <<: *run
 """

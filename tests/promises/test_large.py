@@ -52,9 +52,7 @@ def run(folder: Folder, data: images.Params, scale: str, build_params, fit_param
     compile.compile(folder, tiny.COMPILE)
     fit.fit(folder, fit_params, tiny.RUN)
     reload_best.reload_best(folder, reload_best.Params())
-    evaluate.evaluate(
-        folder, evaluate.Params(min_accuracy=None, max_mse=None, baselines=False, predict=None)
-    )
+    evaluate.evaluate(folder, tiny.EVALUATE)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,21 @@ import pytest
 
 from tasks.core.step import UserError
 from tasks.evaluate import Params
-from tasks.scores.criterion import ACCURACY, ERROR, check_criterion, nothing_learned, sentence
+from tasks.scores.criterion import (
+    ACCURACY,
+    ERROR,
+    OF_CLASSES,
+    OF_REGRESSION,
+    asked,
+    check_criterion,
+    missed,
+    nothing_learned,
+    sentence,
+)
 from tests.conftest import ROOT
 from tests.support import tiny
 
-NOTHING = Params(min_accuracy=None, max_mse=None, baselines=False, predict=None)
+NOTHING = tiny.EVALUATE
 CLASSES = tiny.changed(NOTHING, min_accuracy=0.5)
 REGRESSION = tiny.changed(NOTHING, max_mse=0.5)
 
@@ -24,6 +34,13 @@ def test_an_error_is_no_criterion_for_classes(labels):
     check_criterion(CLASSES, labels)
     with pytest.raises(UserError, match=r"evaluate\.max_mse cannot .* use evaluate\.min_accuracy"):
         check_criterion(REGRESSION, labels)
+
+
+@pytest.mark.parametrize("limit", [{"max_mae": 0.5}, {"min_r2": 0.5}])
+def test_no_limit_of_a_regression_is_a_criterion_for_classes(limit):
+    check_criterion(tiny.changed(NOTHING, **limit), "regression")
+    with pytest.raises(UserError, match=rf"evaluate\.{next(iter(limit))} cannot be measured"):
+        check_criterion(tiny.changed(NOTHING, **limit), "classes")
 
 
 def test_an_accuracy_is_no_criterion_for_a_regression():
@@ -40,8 +57,30 @@ def test_a_limit_that_is_just_met_is_reached():
     assert not ERROR.reached(0.51, 0.5)
 
 
-def test_each_criterion_is_a_key_of_evaluate():
-    assert {ACCURACY.key, ERROR.key} < set(Params.model_fields)
+def test_each_criterion_is_a_key_of_evaluate_and_each_limit_is_one():
+    keys = {each.key for each in OF_CLASSES + OF_REGRESSION}
+    assert keys == {key for key in Params.model_fields if key.startswith(("min_", "max_"))}
+
+
+@pytest.mark.parametrize(
+    ("limits", "says"),
+    [
+        ({"max_mae": 500.0}, "passed (max_mae 500)"),
+        ({"max_mae": 500.0, "min_r2": 0.8}, "passed (max_mae 500, min_r2 0.8)"),
+        ({"max_mae": 499.0, "min_r2": 0.8}, "NOT passed (max_mae 499)"),
+        ({"min_r2": 0.81}, "NOT passed (min_r2 0.81)"),
+    ],
+)
+def test_a_regression_passes_if_it_keeps_every_limit_and_what_it_misses_is_named(limits, says):
+    asked_of = tiny.changed(NOTHING, **limits)
+    scores = {"test_mse": 4e5, "test_mae": 500.0, "test_r2": 0.8}
+    scores["passed"] = not missed(scores, asked(asked_of))
+    assert sentence(scores, asked_of).endswith(f", R² 0.8, {says}")
+
+
+def test_a_score_that_cannot_be_measured_keeps_no_limit():
+    asked_of = tiny.changed(NOTHING, min_r2=0.0)
+    assert missed({"test_mse": 1.0, "test_mae": 1.0}, asked(asked_of))
 
 
 def test_the_scores_of_simpler_models_stand_beside_the_networks():

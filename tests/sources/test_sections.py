@@ -109,7 +109,8 @@ def test_a_mistake_in_a_sources_section_is_one_line_with_the_keys_path(tmp_path,
 
 @pytest.mark.parametrize("section", [CSV, PICTURES, LINE], ids=["csv", "images", "line"])
 def test_good_sections_are_their_sources_own(tmp_path, section):
-    pipeline = {"min_accuracy": None, "max_mse": None, "baselines": True, "predict": None}
+    limits = dict.fromkeys(("min_accuracy", "max_mse", "max_mae", "min_r2"))
+    pipeline = {**limits, "baselines": True, "predict": None}
     project = written(section, tmp_path)
     content = YAML(typ="safe").load(project.params_file)
     content["pipelines"]["mine"]["evaluate"] = pipeline

@@ -43,7 +43,7 @@ SECTION = """\
       <<: *fit
       epochs: 1
       seed: 1 # which begins with 78 of 100 answers wrong
-    evaluate: {min_accuracy: 0.0, max_mse: null, baselines: false, predict: null}
+    evaluate: {<<: *evaluate, min_accuracy: 0.0, baselines: false}
     run:
       <<: *run
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks import build, compile, fit
+from tasks import build, compile, evaluate, fit
 from tasks.core.arrays import write_arrays
 from tasks.core.folder import Folder
 from tasks.families.cnn import Cnn
@@ -38,6 +38,9 @@ FIT = fit.Params(
     class_weights=None,
     flip=False,
     shift=0,
+)
+EVALUATE = evaluate.Params(
+    min_accuracy=None, max_mse=None, max_mae=None, min_r2=None, baselines=False, predict=None
 )
 RUN = fit.Run(save_every=1000.0, keep_state=False)
 

@@ -19,7 +19,6 @@ from tests.support.tiny import RUN, changed
 
 CNN = changed(tiny.CNN, filters=[8, 16], batch_norm=True, dropout=0.1)
 FIT = changed(tiny.FIT, epochs=2, batch_size=32, flip=True, shift=1)
-EVALUATE = evaluate.Params(min_accuracy=None, max_mse=None, baselines=False, predict=None)
 COUNTS = {"train": 200, "val": 40, "test": 40}
 
 
@@ -33,7 +32,7 @@ def run(root: Path, number: int) -> None:
     visualize.visualize(folder, visualize.Params(near=0.2))
     fit.fit(folder, changed(FIT, threads=number), RUN)
     reload_best(folder, Params())
-    evaluate.evaluate(folder, EVALUATE)
+    evaluate.evaluate(folder, tiny.EVALUATE)
 
 
 def linear(root: Path, number: int) -> None:
