@@ -61,7 +61,7 @@ NOTHING = Changes()
 
 
 def at_work(name: str) -> AbstractContextManager:
-    """Around a step that has no progress of its own. The command line shows it in a terminal."""
+    """Around a step, however it ends. The command line shows in a terminal what is at work."""
     return nullcontext()
 
 
@@ -325,7 +325,7 @@ def bring_up_to_date(name: str, pipeline: str, how: How) -> State:
         return "" if found == AWAY else f" ({found})"  # the same, in a clone
 
     try:
-        with nullcontext() if step(name).trains else at_work(name):
+        with at_work(name):
             outcome = reproduce(project, address, function, how.force)
         witness.forget(project, address)
     except TimedOut as late:

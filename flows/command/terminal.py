@@ -16,6 +16,7 @@ from typing import ClassVar
 
 import rich
 from pydantic import ValidationError
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
@@ -109,7 +110,11 @@ def stop_when_nobody_reads() -> None:
 
 
 class AtWork:
-    """Below all other lines, what has been at work for more than a moment, and for how long."""
+    """Below all other lines, what has been at work for more than a moment, and for how long.
+
+    A step's own bar stands below that. It must begin and end while the step is at work: rich shows
+    no bar that outlives the one it began under.
+    """
 
     def __init__(self) -> None:
         self.since: dict[str, float] = {}
@@ -144,11 +149,12 @@ class AtWork:
             self.live.stop()
             self.live = None
 
-    def _line(self) -> Text:
+    def _line(self) -> RenderableType:
         now = time.monotonic()
         long = {what: now - began for what, began in self.since.copy().items()}
         said = [f"{what}, {seconds:.0f} s" for what, seconds in long.items() if seconds > MOMENT]
-        return Text(f"  {'; '.join(said)}" if said else "", GRAY, overflow="ellipsis", no_wrap=True)
+        line = Text(f"  {'; '.join(said)}", GRAY, overflow="ellipsis", no_wrap=True)
+        return line if said else Group()  # which has no line
 
 
 class Lines(logging.Handler):

@@ -11,7 +11,9 @@ import re
 import shutil
 import struct
 import subprocess
+import sys
 import termios
+from contextlib import ExitStack
 
 import pytest
 import rich
@@ -24,6 +26,7 @@ from flows.command.terminal import say
 from flows.memory import reasons
 from flows.project.folder import Project
 from flows.project.steps import STEPS
+from tasks.training.progress import Bar
 
 TRAIN = ("python", "-m", "flows", "train", "linear")
 WIDE = 80  # columns
@@ -204,10 +207,31 @@ def test_files_are_a_reason_in_plain_words(paths, said):
     assert reasons.files(paths, "fit@x", "missing") == said
 
 
-def test_what_takes_long_is_named_until_it_is_done(monkeypatch):
-    written = io.StringIO()
-    console = Console(file=written, force_terminal=True, width=40)
+@pytest.fixture
+def written(monkeypatch) -> io.StringIO:
+    """What is written into a terminal."""
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=60)
     monkeypatch.setattr(rich, "get_console", lambda: console)
+    return file
+
+
+def test_a_training_is_shown_after_a_step_beside_it_has_ended(written, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    working = terminal.AtWork()
+    visualize = ExitStack()
+    visualize.enter_context(working.on("visualize"))
+    bar = Bar(epochs=2, blocks=4)
+    with working.on("fit"), bar:
+        visualize.close()
+        written.truncate(0)
+        bar.at(1, 0, loss="loss 0.5")
+        bar.bar.refresh()
+        assert "epoch 2/2" in written.getvalue()
+    assert working.live is None
+
+
+def test_what_takes_long_is_named_until_it_is_done(written, monkeypatch):
     working = terminal.AtWork()
     with working.on("visualize"):
         pass
@@ -218,4 +242,4 @@ def test_what_takes_long_is_named_until_it_is_done(monkeypatch):
         working.live.refresh()
         assert "evaluate, 0 s; visualize, 0 s" in written.getvalue()
     assert working.live is None
-    assert written.getvalue().endswith("\x1b[?25h\r\x1b[1A\x1b[2K")  # the cursor is back, no line
+    assert written.getvalue().endswith("\r\x1b[2K\x1b[?25h\r")  # no line, the cursor is back
