@@ -73,6 +73,7 @@ class How:
     force: bool = False
     because: str = "run by itself"
     after: dict[str, PrefectFuture] = field(default_factory=dict)  # the steps that it needs
+    shown: str = ""  # whose artifacts it writes, if not the pipeline's
 
 
 ALONE = How()
@@ -247,7 +248,7 @@ def _run_steps(
 ) -> State:
     """Run the steps, and report what they made by a name."""
     before, started = report.metrics(project, pipeline), time.monotonic()
-    states |= _states(_submit(project, pipeline, force))
+    states |= _states(_submit(project, pipeline, force, name))
 
     if stopping.is_set():
         return Cancelled(message=RESUMES)
@@ -274,13 +275,13 @@ def _judged(project: Project, pipeline: str, message: str) -> State:
     return end(name=runs.NOT_PASSED, message=message)
 
 
-def _submit(project: Project, pipeline: str, force: bool) -> dict[str, PrefectFuture]:
+def _submit(project: Project, pipeline: str, force: bool, shown: str) -> dict[str, PrefectFuture]:
     """Start every step, to run when the steps before it have ended."""
     futures: dict[str, PrefectFuture] = {}
 
     for planned in plan(project, pipeline, force):
         after = {name: futures[name] for name in planned.after}
-        how = How(project, force, "; ".join(planned.reasons), after)
+        how = How(project, force, "; ".join(planned.reasons), after, shown)
 
         # A step that needs a failed one says so and ends; Prefect would leave it pending for ever.
         ended = [allow_failure(future) for future in after.values()]
@@ -308,7 +309,7 @@ def bring_up_to_date(name: str, pipeline: str, how: How) -> State:
 
     def function() -> Used:
         nonlocal said
-        with progress.shown(pipeline) if step(name).trains else nullcontext():
+        with progress.shown(how.shown or pipeline) if step(name).trains else nullcontext():
             said, used = engine.run(project, name, pipeline, how.force)
         return used
 

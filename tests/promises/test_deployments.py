@@ -241,6 +241,7 @@ def test_a_run_whose_model_does_not_pass_has_a_state_of_its_own(served):
     state = served.ended(run)
     assert (state["type"], state["name"]) == ("COMPLETED", "NotPassed")
     assert "NOT passed" in served.get(f"flow_runs/{run}")["name"]
+    assert "linear-experiment-progress" in served.artifacts(run)  # not the pipeline's own
     assert any("recording the experiment" in line for line in served.lines(run))
 
 
