@@ -25,13 +25,13 @@ from flows.memory.recall import Entry, Recall
 from flows.memory.reproduce import reproduce
 from flows.project.folder import Project
 from flows.project.sweeps import STEPS, Sweep
-from tasks.core.folder import md5
+from tasks.core.folder import Folder, Identity, identity, md5
 from tasks.core.step import Stopped, TimedOut, UserError, log, stopping
 from tasks.families.own_code import FOLDER
 
 DONE, FAILED = "done", "failed"
 BEFORE = ("load", "normalize")  # the same for all trials: run in the project itself
-DEATHS = 3  # of the process of one step, until its trial counts as failed
+DEATHS = 3  # of the process of a step that makes no progress, until its trial counts as failed
 NOTE = "failed.json"
 Trained = tuple[str, int | None]  # the digest of a trial, and its epochs
 
@@ -261,7 +261,8 @@ def _line(error: Exception) -> str:
 
 def _run(apart: Apart, place: Project, step: str, pipeline: str) -> lock.Used:
     """Run a step, again if its process was killed: it then resumes."""
-    for _ in range(DEATHS):
+    saved, deaths = _saved(place, pipeline), 0
+    while deaths < DEATHS:
         if stopping.is_set() or apart.stopped:
             raise Stopped(f"stopped before {step}")
         try:
@@ -270,7 +271,14 @@ def _run(apart: Apart, place: Project, step: str, pipeline: str) -> lock.Used:
             if apart.stopped:  # as it began, when nothing told it to end well
                 raise Stopped(f"stopped before {step}") from None
             log.warning("the process of a trial ended (%s): it is started again", died)
+        before, saved = saved, _saved(place, pipeline)
+        deaths = deaths + 1 if saved == before else 1
     raise engine.ShortOfMemory(f"its process ended {DEATHS} times: memory is short, or {apart.log}")
+
+
+def _saved(place: Project, pipeline: str) -> Identity:
+    """The state that a training has saved last: another one, if it has made progress."""
+    return identity(Folder(place.data(pipeline)).scratch("fit.npz"))
 
 
 def _link(there: Path, here: Path) -> None:

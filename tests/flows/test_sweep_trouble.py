@@ -14,6 +14,7 @@ from flows.engine.apart import Apart
 from flows.engine.side_by_side import SideBySide
 from flows.engine.sweep import sweep
 from flows.project.folder import Project
+from tasks.core.folder import Folder
 from tasks.core.step import Stopped, UserError
 from tests.promises.test_trouble import small_disk
 from tests.support.swept import put_sweep, trained
@@ -125,6 +126,32 @@ def test_a_process_that_has_become_large_begins_anew(project, tmp_path, monkeypa
     apart.close()
     assert pids[0] == pids[1]
     assert len(set(pids)) == 3
+
+
+class Dying:
+    """A process that trains a little and is killed, so many times."""
+
+    log, stopped = "log", False
+
+    def __init__(self, deaths: int, saves: bool) -> None:
+        self.deaths, self.saves = deaths, saves
+
+    def run(self, place, step, pipeline):
+        if not self.deaths:
+            return "used"
+        self.deaths -= 1
+        if self.saves:
+            file = Folder(place.data(pipeline)).scratch("fit.npz")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(str(self.deaths))
+        raise apart_module.Died("exit code -9")
+
+
+def test_a_trial_that_makes_progress_between_its_deaths_is_trained_to_its_end(tmp_path):
+    place = Project(tmp_path)
+    assert trial._run(Dying(2 * trial.DEATHS, saves=True), place, "fit", "linear") == "used"
+    with pytest.raises(UserError, match="its process ended 3 times"):
+        trial._run(Dying(trial.DEATHS, saves=False), place, "fit", "linear")
 
 
 def test_a_trial_whose_process_dies_again_and_again_is_a_row(project):
