@@ -463,7 +463,7 @@ def test_numbers_of_two_classes_with_one_output_are_those_counted_by_hand(tmp_pa
 
 def test_numbers_of_a_regression_are_those_counted_by_hand(tmp_path, figures):
     folder = answering(tmp_path, "regression", VALUES, SAID)
-    assert evaluate(folder, SCORE) == "test mse 0.5625, mae 0.625, R² 0.8393"
+    assert evaluate(folder, SCORE) == "test R² 0.8393, mae 0.625, mse 0.5625"
     assert metrics(folder) == pytest.approx({
         **VALIDATED,
         "test_loss": 0.5625,
@@ -518,7 +518,7 @@ def test_an_error_has_an_interval_from_30_rows_on(tmp_path, rows):
     assert (found["test_mse_low"], found["test_mse_high"]) == pytest.approx(
         (5 / 3 - margin, 5 / 3 + margin), abs=1e-6
     )
-    assert said == "test mse 1.667, 95% interval 1.02 to 2.31, mae 1"
+    assert said == "test mae 1, mse 1.667, 95% interval 1.02 to 2.31"
 
 
 @pytest.mark.parametrize(("actual", "r2"), [([2, 2, 2], False), ([2], False), ([2, 2, 3], True)])
@@ -548,7 +548,7 @@ def test_error_without_the_leaked_rows_stands_beside_the_other(tmp_path):
     folder = answering(tmp_path, "regression", VALUES, SAID, leaked=[False, True, False, False])
     said = evaluate(folder, tiny.changed(SCORE, max_mse=1.0))
     assert said == (
-        "test mse 0.5625, 0.75 without 1 leaked row, mae 0.625, R² 0.8393, passed (max_mse 1)"
+        "test R² 0.8393, mae 0.625, mse 0.5625, 0.75 without 1 leaked row, passed (max_mse 1)"
     )
     found = metrics(folder)
     assert (found["leaked_rows"], found["test_mse"], found["test_mse_without_leaked"]) == (

@@ -86,7 +86,11 @@ def sentence(metrics: dict[str, Any], params: Any) -> str:
     """
     criterion = ACCURACY if f"test_{ACCURACY.score}" in metrics else ERROR
     name = f"test_{criterion.score}"
-    said = f"test {criterion.score} {digits(metrics[name])}"
+    # Of a regression first what a person can read: squared prices are none.
+    first = {"R²": metrics.get("test_r2"), "mae": metrics.get("test_mae")}
+    scores = {**first, criterion.score: metrics[name]}
+    known = [f"{word} {digits(score)}" for word, score in scores.items() if score is not None]
+    said = f"test {', '.join(known)}"
 
     if f"{name}_low" in metrics:
         low, high = metrics[f"{name}_low"], metrics[f"{name}_high"]
@@ -99,10 +103,6 @@ def sentence(metrics: dict[str, Any], params: Any) -> str:
         said += f" (baselines: {_listed(baselines)})"
     for columns, baselines in metrics.get("baselines_without", {}).items():
         said += f", without {columns} (baselines: {_listed(baselines)})"
-    more = {"mae": metrics.get("test_mae"), "R²": metrics.get("test_r2")}  # of a regression
-    said += "".join(
-        f", {word} {digits(score)}" for word, score in more.items() if score is not None
-    )
     if "passed" in metrics:
         limits = asked(params)
         passed = "passed" if metrics["passed"] else "NOT passed"

@@ -36,7 +36,7 @@ LINES = (
     r"waiting for Prefect's server to start: .*",
     rf"({'|'.join(STEPS)}) +(ran|cached) +\d+\.\d s  .*",
     r"  .*",
-    r"test mse \d.*",
+    r"test R² -?\d.*",
     r"predicted for x = 10: y = .*",
     r"(model|scores|predictions|report) +.*data/linear/.*",
     r"report +start `make ui`, then open",
@@ -96,7 +96,7 @@ def test_no_line_of_a_run_is_wider_than_the_terminal(seen):
 
 def test_a_run_ends_with_the_score_and_where_everything_is(seen):
     end = seen[seen.index("pictures") - 7 :]
-    assert end[0] == "test mse 34.93, mae 5.9, R² -10.98, passed (max_mse 100)"
+    assert end[0] == "test R² -10.98, mae 5.9, mse 34.93, passed (max_mse 100)"
     assert end[2] == "model        data/linear/model.keras"
     pictures = [line.split()[0] for line in end[8:-1]]
     names = ("samples", "model", "learning_curve", "predictions", "calibration", "mistakes")

@@ -75,7 +75,7 @@ def test_a_regression_passes_if_it_keeps_every_limit_and_what_it_misses_is_named
     asked_of = tiny.changed(NOTHING, **limits)
     scores = {"test_mse": 4e5, "test_mae": 500.0, "test_r2": 0.8}
     scores["passed"] = not missed(scores, asked(asked_of))
-    assert sentence(scores, asked_of).endswith(f", R² 0.8, {says}")
+    assert sentence(scores, asked_of).endswith(f", mse 400,000, {says}")
 
 
 def test_a_score_that_cannot_be_measured_keeps_no_limit():
@@ -97,7 +97,7 @@ def test_the_scores_of_simpler_models_stand_beside_the_networks():
 
 def test_the_baselines_of_a_regression_stand_behind_the_score_that_they_have():
     scores = {"test_mse": 2.0, "test_mae": 1.0, "test_r2": 0.5, "baselines": {"mean": 40_000.0}}
-    said = "test mse 2 (baselines: mean 40,000), mae 1, R² 0.5"
+    said = "test R² 0.5, mae 1, mse 2 (baselines: mean 40,000)"
     assert sentence(scores, CLASSES) == said
 
 
