@@ -24,7 +24,8 @@ class Score:
     """The score of answers whose labels are known, part by part."""
 
     def __init__(self) -> None:
-        self.rows, self.right, self.squares, self.unknown = 0, 0, 0.0, 0
+        self.rows, self.right, self.unknown = 0, 0, 0
+        self.absolute, self.squares = 0.0, 0.0  # sums of the errors
 
     def add(self, answers: pd.DataFrame, missing: int = 0) -> None:
         """Some answers, of which `missing` rows have no label."""
@@ -35,6 +36,7 @@ class Score:
         self.rows += len(known)
         if pd.api.types.is_numeric_dtype(known["predicted"]):
             errors = known["actual"].astype(np.float64) - known["predicted"].astype(np.float64)
+            self.absolute += float(errors.abs().sum())
             self.squares += float((errors**2).sum())
         else:
             self.right += int((known["actual"] == known["predicted"]).sum())
@@ -69,7 +71,8 @@ class Summary:
             share = f"{score.right:,} of {score.rows:,}"
             found.append(f"accuracy {score.right / score.rows:.4f}: {share} are right")
         elif score.rows:
-            found.append(f"mean squared error {digits(score.squares / score.rows)}")
+            absolute, squared = score.absolute / score.rows, score.squares / score.rows
+            found.append(f"mean absolute error {digits(absolute)}, squared {digits(squared)}")
         if score.unknown:
             have = "row has" if score.unknown == 1 else "rows have"
             found.append(f"{score.unknown:,} {have} a label that the training did not see")

@@ -73,13 +73,13 @@ def test_a_number_is_the_place_of_a_word():
     assert answers["actual"].fillna("?").tolist() == ["hen", "cat", "?"]
 
 
-def test_a_regression_tells_a_number_and_its_squared_error():
+def test_a_regression_tells_a_number_and_its_errors():
     schema = {"labels": "regression"}
     answers = told(np.array([[3.0], [5.0]], np.float32), new(2, np.array([1, 5])), schema)
     assert answers["predicted"].tolist() == [3.0, 5.0]
     score = Score()
     score.add(answers)
-    assert score.squares / score.rows == 2
+    assert (score.absolute / score.rows, score.squares / score.rows) == (1, 2)
 
 
 @pytest.mark.parametrize(("labels", "says"), [("39", "1 row has"), ("99", "2 rows have")])
