@@ -239,8 +239,10 @@ def _validated(project: Project, pipeline: str) -> str:
         for name, value in report.metrics(project, pipeline).items()
         if name.startswith("val_")
     }
-    said = ", ".join(f"{name} {digits(value)}" for name, value in found.items())
-    return said or report.verdict(project, pipeline)
+    if not found:
+        return report.verdict(project, pipeline)
+    missed = [report.MISSED] if report.passed(project, pipeline) is False else []
+    return ", ".join([*missed, *(f"{name} {digits(value)}" for name, value in found.items())])
 
 
 def _run_steps(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
@@ -22,6 +23,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Failed
 from zc.lockfile import LockFile
 
+from flows import pipeline
+from flows.project.folder import Project
 from flows.server import runs
 from tasks.sources.fashion_mnist import DEBIAN_FOLDER
 from tests.support.served import eventually
@@ -389,3 +392,12 @@ def test_a_step_that_the_server_does_not_know_is_asked_for_again_and_then_left(
     with temporary_settings({PREFECT_API_URL: prefect_server}), get_client(sync_client=True) as it:
         runs._tell_not_run(it, step)
     assert len(asked) == 20
+
+
+def test_an_experiment_that_did_not_pass_says_so_before_its_scores(tmp_path):
+    project = Project(tmp_path)
+    scores = project.data("mine") / "metrics.json"
+    scores.parent.mkdir(parents=True)
+    for passed, said in ((False, "NOT passed, val_loss 0.5"), (True, "val_loss 0.5")):
+        scores.write_text(json.dumps({"val_loss": 0.5, "test_loss": 0.6, "passed": passed}))
+        assert pipeline._validated(project, "mine") == said
