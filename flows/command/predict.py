@@ -172,4 +172,7 @@ def _cell(name: Any, value: Any) -> str:
         return ""
     if str(name).endswith("confidence"):
         return f"{value:.1%}"
-    return readable(digits(value, 6) if isinstance(value, float) else str(value))
+    if not isinstance(value, float):
+        return readable(str(value))
+    number = f"{value:,.6g}"
+    return digits(value, 6) if "e+" in number else number

@@ -28,6 +28,7 @@ from flows.command.terminal import (
 )
 from flows.engine.environment import KERAS, pin
 from flows.engine.processes import waits
+from flows.memory.lock import edited, stages
 from flows.project import params
 from flows.project.changes import typed
 from flows.project.folder import Project
@@ -140,7 +141,19 @@ def check_data(project: Project, pipeline: str, path: str, is_typed: bool = Fals
             f"load.path={path}: there is no {place}. Expected your data: correct the path that "
             "you typed. A relative one begins at the project's folder."
         )
+    if not is_with_dvc and not place.path.exists() and _was_read(project, pipeline):
+        raise UserError(
+            f"load.path: there is no {place}, which load has read before, and neither git nor DVC "
+            "has it. Copy it here, or let the clone that has it share it (docs/share.md). If it "
+            "has moved, correct the path in params.yaml."
+        )
     place.there("your data")
+
+
+def _was_read(project: Project, pipeline: str) -> bool:
+    """Whether dvc.lock has a result of the path that params.yaml names."""
+    is_new = any(change.startswith("load.path:") for change in edited(project, pipeline))
+    return f"load@{pipeline}" in stages(project) and not is_new
 
 
 def begin(project: Project, verbose: bool) -> Server:

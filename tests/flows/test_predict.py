@@ -149,6 +149,14 @@ def test_a_label_that_is_missing_is_an_empty_cell(value, shown):
 
 
 @pytest.mark.parametrize(
+    ("price", "shown"),
+    [(755_631.2, "755,631"), (1_084_080.4, "1,084,080"), (-9876.54, "-9,876.54"), (1e-9, "1e-09")],
+)
+def test_prices_are_written_alike_however_large_they_are(price, shown):
+    assert _cell("predicted", price) == shown
+
+
+@pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (["linear", "nowhere.csv"], "There is no nowhere.csv. Expected a file or a folder"),

@@ -11,6 +11,7 @@ from flows.command.train import check_data
 from flows.project.folder import Project
 from flows.project.tracked import lacking
 from tasks.core.step import UserError
+from tests.conftest import ROOT
 from tests.support.project import new_project
 from tests.support.promoted import commit, git
 
@@ -54,6 +55,20 @@ def test_of_what_git_does_not_have_nothing_is_said(project, tmp_path):
     assert lacking(project, "data/mine") is None
     assert lacking(project, str(tmp_path / "elsewhere")) is None
     assert lacking(new_project(tmp_path / "without-git"), "release") is None
+
+
+def test_what_a_clone_does_not_get_is_told(project):
+    shutil.copy(ROOT / "dvc.lock", project.root)
+    shutil.rmtree(project.root / "data")
+    git(project, "rm", "-rq", "--cached", "data")
+    commit(project)
+    with pytest.raises(UserError, match=r"data/built-in, which load has read .* share it"):
+        check_data(project, "linear", "data/built-in")
+
+    text = project.params_file.read_text()
+    project.params_file.write_text(text.replace("path: data/built-in", "path: own/in.csv"))
+    with pytest.raises(UserError, match=r"no own/in\.csv.* Correct the path in params\.yaml"):
+        check_data(project, "linear", "own/in.csv")
 
 
 def test_a_path_is_corrected_where_it_stands(project):
