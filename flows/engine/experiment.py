@@ -44,6 +44,7 @@ def workspace(project: Project, name: str, pipeline: str, changes: Changes) -> I
         _copy(project, copy, _listed(project, "ls-files"))  # git may be told not to see an edit
         share(project, copy)
         edit.write(copy.params_file, text_with(edit.text_of(copy.params_file), pipeline, changes))
+        copy.read(pipeline)  # refuses values that do not go together
 
         path = YAML(typ="safe").load(copy.params_file)["pipelines"][pipeline]["load"]["path"]
         for place in (path, FOLDER):  # git may ignore files of both

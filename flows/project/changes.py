@@ -44,7 +44,7 @@ def typed(words: list[str], content: dict[str, Any], pipeline: str) -> Changes:
         except (YAMLError, ValueError):
             raise UserError(f"{word}: the value is none that YAML reads.") from None
 
-    params.checked(params.model(), f"pipelines.{pipeline}", sections_with(content, pipeline, found))
+    params.of_pipeline(pipeline, sections_with(content, pipeline, found))
     return found
 
 

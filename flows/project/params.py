@@ -77,7 +77,20 @@ def read(file: Path, pipeline: str) -> Any:
         )
     _refuse_aliases(pipeline, there[pipeline], whole.get("defaults"))
 
-    found = checked(model(), f"pipelines.{pipeline}", there[pipeline])
+    return of_pipeline(pipeline, there[pipeline])
+
+
+def of_pipeline(pipeline: str, sections: Any) -> Any:
+    """The checked parameters of a pipeline.
+
+    Args:
+        pipeline: its name.
+        sections: as YAML has them.
+
+    Raises:
+        UserError: one line for each mistake in them.
+    """
+    found = checked(model(), f"pipelines.{pipeline}", sections)
     # Now, not after hours of training.
     check_criterion(found.evaluate, found.load.predicts)
     return found

@@ -33,6 +33,7 @@ def test_values_are_read_as_yaml_has_them():
         ("fit.epochs=2024-13-45", r"the value is none that YAML reads"),
         ("reload_best.x=3", r"reload_best"),
         ("build.family=[1]", r"fashion\.build\.family: got "),
+        ("evaluate.min_r2=0.5", r"evaluate\.min_r2 cannot be measured"),
     ],
 )
 def test_what_is_no_change_is_refused(word, said):

@@ -14,6 +14,7 @@ import pytest
 from flows.engine import experiment
 from flows.engine.copies import dvc
 from flows.project.folder import Project
+from tasks.core.step import UserError
 from tests.support.own import put_images
 
 SHIPPED = Project.here()
@@ -78,6 +79,15 @@ def test_another_family_begins_with_its_own_defaults(workspaces):
         build = copy.read("fashion").build
         assert (build.family, build.filters, build.hidden) == ("cnn", [32, 64, 128], [])
         assert build.dropout == 0.3
+
+
+def test_values_that_do_not_go_together_are_refused_before_anything_runs(workspaces):
+    project, changes = shipped(workspaces("together")), {"evaluate": {"min_r2": 0.5}}
+    with (
+        pytest.raises(UserError, match=r"min_r2 cannot be measured"),
+        experiment.workspace(project, "one", "fashion", changes),
+    ):
+        pass
 
 
 def files(workspace, root: Path) -> dict[str, bytes | str]:
