@@ -141,7 +141,8 @@ def _parallel(
     axes.set_title("values of each trial; the best is orange")
     axes.spines[:].set_visible(False)
     mapped = COLORS if maximize else COLORS.reversed()
-    drawn.colorbar(ScalarMappable(norm, mapped), ax=axes, label=objective, pad=0.01)
+    bar = drawn.colorbar(ScalarMappable(norm, mapped), ax=axes, label=objective, pad=0.01)
+    plain(bar.ax, grid=False)
 
 
 class _Scale:

@@ -60,3 +60,14 @@ def test_a_trial_that_was_stopped_early_is_not_drawn_as_the_best(tmp_path, monke
     lines = drawn[0].axes[2].lines
     (best,) = [line for line in lines if line.get_color() == picture.ORANGE]
     assert max(best.get_ydata()) == 1.0, "the dropout of trial 2 is the highest"
+
+
+def test_large_losses_are_short_on_every_axis(tmp_path, monkeypatch):
+    """As those of prices are: no `1e9` stands at the end of an axis."""
+    drawn = []
+    monkeypatch.setattr(picture, "save", lambda folder, name, figure, **how: drawn.append(figure))
+    rows = [row._replace(value=row.value and row.value * 1e10) for row in ROWS]
+    picture.draw(Folder(tmp_path), rows, "val_loss", False, SPACE, {})
+    drawn[0].canvas.draw()
+    ends = [axes.yaxis.get_offset_text().get_text() for axes in drawn[0].axes]
+    assert ends == [""] * len(ends)
