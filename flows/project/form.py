@@ -12,6 +12,7 @@ from pydantic import Field, create_model, model_serializer
 
 from flows.project.steps import step
 from tasks.core.step import Section
+from tasks.scores.criterion import criteria
 
 # What is tried most stands first.
 ORDER = ("fit", "compile", "build", "normalize", "visualize", "evaluate", "load")
@@ -32,12 +33,15 @@ def form(chosen: Any = None) -> type[Section]:
 
     Args:
         chosen: the parameters of a pipeline, as `Project.read` has them: the form has the keys of
-            its own source and family, and says their values. None: all keys that there are.
+            its own source, family and labels, and says their values. None: all that there are.
     """
+    other = criteria(chosen.load.predicts)[1] if chosen else ()
     parts: dict[str, Any] = {}
     for name in ORDER:
         section = getattr(chosen, name, None)
         fields = _fields(name) if section is None else _own(name, section)
+        for criterion in other:
+            fields.pop(criterion.key, None)
         about = f"Parameters of the step {name}." if section is None else _in_words(section, fields)
 
         keys = {}

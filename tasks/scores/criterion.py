@@ -30,18 +30,27 @@ OF_REGRESSION = (
 NOTHING_LEARNED = ("largest class", "mean")  # baselines that know the labels alone
 
 
+def criteria(labels: str) -> tuple[tuple[Criterion, ...], tuple[Criterion, ...]]:
+    """Those that can be measured, and those that cannot.
+
+    Args:
+        labels: `regression`, or how the classes are given, as in `schema.json`.
+    """
+    kinds = OF_CLASSES, OF_REGRESSION
+    return kinds[::-1] if labels == "regression" else kinds
+
+
 def check_criterion(params: Any, labels: str) -> None:
     """Refuse a limit that cannot be measured: an accuracy for regression, an error for classes.
 
     Args:
         params: the `Params` of `evaluate`.
-        labels: `regression`, or how the classes are given, as in `schema.json`.
+        labels: see `criteria`.
 
     Raises:
         UserError: the limit is for other labels.
     """
-    kinds = OF_CLASSES, OF_REGRESSION
-    right, wrong = reversed(kinds) if labels == "regression" else kinds
+    right, wrong = criteria(labels)
     for criterion in asked(params, wrong):
         raise UserError(
             f"evaluate.{criterion.key} cannot be measured: the labels are {labels}. Set it to "

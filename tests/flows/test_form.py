@@ -26,6 +26,14 @@ def test_a_form_has_the_keys_of_the_pipelines_own_source_and_family():
     assert {"mlp", "cnn", "linear"} <= set(shown["build"]["family"]["enum"])
 
 
+@pytest.mark.parametrize(
+    ("pipeline", "limits"),
+    [("fashion", {"min_accuracy"}), ("linear", {"max_mse", "max_mae", "min_r2"})],
+)
+def test_a_form_has_the_limits_that_can_be_measured(pipeline, limits):
+    assert set(sections(pipeline)["evaluate"]) == {*limits, "baselines", "predict"}
+
+
 def test_a_form_says_todays_values():
     shown = sections("fashion")
     assert shown["fit"]["epochs"]["description"].startswith("Now 20. Times that")
