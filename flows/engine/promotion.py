@@ -84,7 +84,8 @@ def ready(project: Project, pipeline: str) -> tuple[Rule, str]:
     """
     found: list[Any] = []
     ways: list[str] = []
-    for look in (_rule, _commit, _check_recorded, _check_passed, release.check_exported):
+    checks = _check_tags, _check_recorded, _check_passed, release.check_exported
+    for look in (_rule, _commit, *checks):
         try:
             found.append(look(project, pipeline))
         except UserError as error:
@@ -197,6 +198,18 @@ def _commit(project: Project, pipeline: str) -> str:
             "This commit is on no branch, so nobody would find it. Make one: `git switch -c NAME`."
         )
     return commit
+
+
+def _check_tags(project: Project, pipeline: str) -> None:
+    """Refuse a clone that may lack tags: there the champion may seem to be another, or none."""
+    shallow = git.run(project, "rev-parse", "--is-shallow-repository") == "true"
+    options = git.said(project, "config", "--get-regexp", r"^remote\..*\.tagopt$")
+    if shallow or "--no-tags" in options:
+        how = "--tags --unshallow" if shallow else "--tags"
+        raise UserError(
+            f"This clone need not have all tags, which name the champions. `git fetch {how}` "
+            "brings them."
+        )
 
 
 def _unwatched(project: Project) -> list[str]:

@@ -6,6 +6,7 @@ the champion. Both are annotated: the message of a tag is the verdict.
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import time
@@ -23,7 +24,10 @@ STAGE = "champion"
 NAME = re.compile(
     r"(?P<name>[^#@]+)(@(?P<version>v\d+\.\d+\.\d+)|#(?P<stage>[^#!]+))(?P<back>!?)(#(?P<count>\d+))?"
 )
-FIELDS = "refname:strip=2", "objecttype", "taggerdate:unix", "taggername", "*objectname", "contents"
+FIELDS = (
+    *("refname:strip=2", "objecttype", "taggerdate:unix", "taggername"),
+    *("*objecttype", "*objectname", "contents"),
+)
 GTOS = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_-]*[a-zA-Z0-9])?")
 CLOCK = 120  # seconds that the clocks of two machines may differ
 
@@ -73,13 +77,19 @@ class Register(NamedTuple):
 
 
 def read(project: Project, pipeline: str) -> Register:
-    """The versions and the champions of a pipeline, as GTO counts them."""
+    """The versions and the champions of a pipeline, as GTO counts them.
+
+    Raises:
+        UserError: a champion is no version: without it, any model would be the first champion.
+    """
     name = _name(project, pipeline)
     versions: dict[str, Event] = {}
     champions: list[Event] = []
     stack: list[Event] = []
-    for found, event in sorted(_tags(project), key=lambda each: (each[1].when, each[1].tag)):
-        if found["name"] != name or found["stage"] not in (None, STAGE):
+    tags = [each for each in _tags(project) if each[0]["name"] == name]
+    _check_whole(tags)
+    for found, event in sorted(tags, key=lambda each: (each[1].when, each[1].tag)):
+        if found["stage"] not in (None, STAGE):
             continue
         if found["stage"] and found["back"]:
             stack = [each for each in stack if each.commit != event.commit]
@@ -100,6 +110,18 @@ def read(project: Project, pipeline: str) -> Register:
     return Register(versions, named(champions), named(stack))
 
 
+def _check_whole(tags: list[tuple[re.Match, Event]]) -> None:
+    """Refuse the tags of a pipeline if some of them are not here, or name something else."""
+    of_version = {event.commit for found, event in tags if found["version"]}
+    for found, event in tags:
+        if not event.commit or (found["stage"] == STAGE and event.commit not in of_version):
+            raise UserError(
+                f"The tag {event.tag} names no commit that is a version. A tag was moved or "
+                "deleted, or has not been fetched. `git fetch --tags --force` brings those of the "
+                f"remote; `git tag -d {event.tag!r}` deletes this one, as if it had never been."
+            )
+
+
 def _tags(project: Project) -> list[tuple[re.Match, Event]]:
     """GTO's tags; a lightweight one says neither when nor who, and GTO passes over it."""
     end = secrets.token_hex(16)  # nobody's message has it
@@ -108,7 +130,8 @@ def _tags(project: Project) -> list[tuple[re.Match, Event]]:
     listed = listed.encode("utf-8", "replace").decode()  # a message may be of any encoding
     found = []
     for line in filter(str.strip, listed.split(end)):
-        tag, kind, when, who, commit, message = line.lstrip("\n").split("\0")
+        tag, kind, when, who, of, commit, message = line.lstrip("\n").split("\0")
+        commit = commit if of == "commit" else ""
         match = NAME.fullmatch(tag)
         if match and kind == "tag":
             says, _, rest = message.partition("\n")
@@ -193,7 +216,8 @@ def _gto(project: Project, function: str, name: str, **how: Any) -> Any:
 
 
 def _message(says: str, verdict: dict[str, Any]) -> str:
-    lines = [f"{key}: {value}" for key, value in verdict.items()]
+    # As JSON: to YAML, the digest 12e34 without quotes is a number.
+    lines = [f"{key}: {json.dumps(value)}" for key, value in verdict.items()]
     return "\n".join([says, "", *lines])
 
 

@@ -481,6 +481,39 @@ def test_tags_of_other_programs_are_passed_over(story, project):
     assert len(history.lines(project, NAME)) == 1
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("tag", "-d", "votes@v0.0.1"),
+        ("tag", "-f", "votes@v0.0.1"),  # a lightweight one, of another commit
+        ("tag", "-f", "-a", "-m", "x", "votes@v0.0.1"),
+        ("tag", "-f", "-a", "-m", "x", "votes#champion#1"),
+        ("tag", "-f", "-a", "-m", "x", "votes#champion#1", "HEAD:params.yaml"),
+    ],
+    ids=" ".join,
+)
+def test_a_champion_whose_tags_were_moved_is_not_forgotten(story, project, change):
+    begin(project, story[1])
+    git(project, *change)
+    with pytest.raises(UserError, match=r"votes#champion#1 names no commit that is a version\."):
+        promotion.promote(project, NAME)
+    assert "votes@v0.0.2" not in git(project, "tag")
+
+
+@pytest.mark.parametrize("how", [("--depth", "1"), ("--no-tags",)], ids=" ".join)
+def test_a_clone_that_may_lack_tags_makes_no_first_champion(story, project, how, tmp_path):
+    begin(project, story[1])
+    git(project, "clone", "-q", *how, project.root.as_uri(), str(tmp_path / "clone"))
+    with pytest.raises(UserError, match=r"need not have all tags, .*`git fetch --tags"):
+        promotion.ready(Project(tmp_path / "clone"), NAME)
+
+
+def test_a_digest_that_looks_like_a_number_is_read_as_it_was_written(story, project):
+    facts = {"test_rows": "12e34", "model": "0123", "p": 1e-05, "judged_before": 3}
+    begin(project, story[1], **facts)
+    assert facts.items() <= champions.read(project, NAME).champion.verdict.items()
+
+
 def put_tag(project: Project, name: str, content: bytes) -> None:
     command = ["git", "hash-object", "-t", "tag", "-w", "--stdin", "--literally"]
     made = subprocess.run(command, cwd=project.root, input=content, stdout=-1, check=True)
