@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from email.message import Message
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ JSON, CSV = ("application/json", "text/json"), ("text/csv", "application/csv", "
 UNTOLD = ("", "application/x-www-form-urlencoded", "application/octet-stream")
 KINDS = "an image (image/png, image/jpeg ...), text/csv, application/json or multipart/form-data"
 IMAGES = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")  # how they begin
+CHARSETS = re.compile(r"(us-)?ascii|utf-(8|16|32)(le|be)?|iso-8859-\d+|latin-?1|windows-125\d")
 FILES = 1_000  # of a form
 LISTS = 2**20  # and objects of some JSON
 
@@ -26,7 +28,7 @@ class WrongKind(UserError):
 class Part(NamedTuple):
     """One file: of a form, or all of a body."""
 
-    kind: str  # its content type
+    kind: str  # its content type, with its parameters
     name: str  # what answers call it
     content: bytes
 
@@ -45,11 +47,9 @@ def read(kind: str, content: bytes, reader: Reader, most: int) -> Rows:
     """
     if not content:
         raise UserError(f"The body is empty. Expected {reader.expected}.")
-    part = Part(_type(kind), "image", content)
-    if part.kind != FORM:
-        return _rows(part, reader, most)
-    boundary = _header("Content-Type", kind).get_param("boundary")
-    parts = _parts(content, str(boundary or ""))
+    if _type(kind) != FORM:
+        return _rows(Part(kind, "image", content), reader, most)
+    parts = _parts(content, _parameter(kind, "boundary"))
     return joined([_of_form(each, reader, most) for each in parts])
 
 
@@ -64,16 +64,31 @@ def _of_form(part: Part, reader: Reader, most: int) -> Rows:
 
 
 def _rows(part: Part, reader: Reader, most: int) -> Rows:
-    kind = part.kind
+    kind = _type(part.kind)
     if kind in UNTOLD:
         kind = _guessed(part.content, reader)
     if kind.startswith("image/"):
         return reader.image(part.content, part.name)
     if kind in JSON:
-        return reader.values(_list(parsed(part.content), reader), most)
+        return reader.values(_list(parsed(_utf8(part)), reader), most)
     if kind in CSV:
-        return reader.text(part.content, most)
+        return reader.text(_utf8(part), most)
     raise WrongKind(f"The content type is {kind}. Expected {KINDS}.")
+
+
+def _utf8(part: Part) -> bytes:
+    """A text in UTF-8, whatever charset its content type names; UTF-8 if it names none."""
+    charset = _parameter(part.kind, "charset").lower()
+    if charset in ("", "utf-8", "utf8"):  # what is wrong in it is told by who reads it
+        return part.content
+    if not CHARSETS.fullmatch(charset):  # Python has others, of which some are slow or no text
+        raise WrongKind(f"The charset is {charset[:40]}. Expected UTF-8: send it as that.")
+    try:
+        return part.content.decode(charset).encode()
+    except LookupError:
+        raise WrongKind(f"The charset is {charset}. Expected UTF-8: send it as that.") from None
+    except UnicodeError as error:
+        raise UserError(f"The body is no {charset}: {error}.") from None
 
 
 def _guessed(content: bytes, reader: Reader) -> str:
@@ -125,6 +140,12 @@ def _type(kind: str) -> str:
     return kind.partition(";")[0].strip().lower()
 
 
+def _parameter(kind: str, name: str) -> str:
+    """A parameter of a content type, such as its charset; empty if it has none."""
+    found = _header("Content-Type", kind).get_param(name)
+    return found if isinstance(found, str) else ""
+
+
 def _header(name: str, value: str) -> Message:
     message = Message()
     message[name] = value
@@ -148,7 +169,7 @@ def _part(number: int, part: bytes) -> Part:
     name = _header("Content-Disposition", headers.get("content-disposition", "")).get_filename()
     if not found or not content:
         raise UserError(f"File {number} of the form is empty. Expected content.")
-    return Part(_type(headers.get("content-type", "")), name or f"file {number}", content)
+    return Part(headers.get("content-type", ""), name or f"file {number}", content)
 
 
 def _pairs(head: str) -> list[tuple[str, str]]:

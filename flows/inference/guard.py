@@ -90,6 +90,8 @@ class Guard:
                 await self.application(scope, receive, send)
             return
         begin, request = time.perf_counter(), _Request(scope, receive, send)
+        if scope["method"] == "HEAD":  # the same as GET; uvicorn leaves the body out
+            scope = {**scope, "method": "GET"}
         try:
             async with asyncio.timeout(self.limits.seconds):
                 self._check(scope["path"], Headers(scope=scope))

@@ -111,6 +111,21 @@ def test_one_object_is_a_row_and_an_unknown_word_is_counted(servers):
     assert "unknown_words" not in answer.json()
 
 
+@pytest.mark.parametrize("charset", ["utf-8", "iso-8859-1", "windows-1252", "UTF-16", '"utf-16le"'])
+def test_csv_is_read_in_the_charset_that_its_type_names(servers, charset):
+    table = "city,member,joined,rooms,a,b\nOrl\xe9ans,yes,2024-01-02,1,1,0.5\n"
+    content = table.encode(charset.strip('"'))
+    answer = servers("people").predict(content, f"{CSV}; header=present; charset={charset}")
+    assert told(answer) == told(servers("people").predict(table.encode(), CSV))
+
+
+@pytest.mark.parametrize("path", ["/", "/about", "/v2/models/points", "/nowhere"])
+def test_head_answers_as_get_without_a_body(servers, path):
+    got, asked = (servers("points").client.request(how, path) for how in ("GET", "HEAD"))
+    assert (asked.status_code, asked.content) == (got.status_code, b"")
+    assert asked.headers["content-type"] == got.headers["content-type"]
+
+
 def test_every_answer_has_the_version_that_dvc_recorded(servers, project):
     version = servers("points").predict(b"1,2\n", CSV).json()["version"]
     assert f"md5: {version}.dir" in (project / "release/dvc.lock").read_text()

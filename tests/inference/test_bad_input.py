@@ -112,6 +112,13 @@ BODIES = {
     "the year -2024": (
         "people", CSV, f"{HEAD}1,2,Oslo,yes,-2024-01-02,1\n".encode(), 422, "has '-2024-01-02' in"
     ),
+    "a charset that is none": (
+        "people", f"{CSV}; charset=utf-7", HEAD.encode(), 415, "The charset is utf-7. Expected UTF"
+    ),
+    "JSON in a wrong charset": (
+        "people", f"{JSON}; charset=ascii", person(city="Orl\xe9ans").replace(rb"\u00e9", b"\xe9"),
+        422, "The body is no ascii: 'ascii' codec",
+    ),
     "CSV that is not UTF-8": ("people", CSV, HEAD.encode() + b"1,2,\xff\n", 422, "not UTF-8"),
     "a NUL byte": ("people", CSV, b"\0" * 100 + b"\n1\n", 422, "a character is 0"),
     "an open quote": ("people", CSV, f'{HEAD}"1{ROW}'.encode(), 422, "cannot be read"),
