@@ -18,7 +18,7 @@ from tasks.core.step import Stopped, TimedOut, UserError
 def main(step: str, pipeline: str) -> int:
     """Run a step: lines on the terminal, an exit code; on failure the old outputs are put back."""
     logging.basicConfig(level=logging.INFO, format="  %(message)s", stream=sys.stdout)
-    project = Project.here()
+    project, done = Project.here(), False
     stop_on_signals()
     stop_with_dvc()
     tell(project, pipeline, step, "Running")
@@ -28,7 +28,7 @@ def main(step: str, pipeline: str) -> int:
         leave(project, f"{step}@{pipeline}", used)
         print(f"  {said}")
         tell(project, pipeline, step, "Completed", said)
-        return 0
+        done = True
     except UserError as error:
         print(f"{step}: {error}", file=sys.stderr)
         tell(project, pipeline, step, "Failed", str(error))
@@ -36,11 +36,12 @@ def main(step: str, pipeline: str) -> int:
         print(f"{step}: {stopped}. The same command resumes from there.", file=sys.stderr)
         ended = "TimedOut" if isinstance(stopped, TimedOut) else "Cancelled"
         tell(project, pipeline, step, ended, str(stopped))
+    finally:  # after a bug, too
+        if not done:
+            from flows.memory.outputs import put_back  # here: DVC takes half a second to import
 
-    from flows.memory.outputs import put_back  # here: DVC takes half a second to import
-
-    put_back(project, f"{step}@{pipeline}")
-    return 1
+            put_back(project, f"{step}@{pipeline}")
+    return int(not done)
 
 
 if __name__ == "__main__":

@@ -202,11 +202,16 @@ def _system_errors(this: Step) -> Iterator[None]:
             "Fix this and run again."
         ) from None
     except Exception as error:
-        # TensorFlow's error is known by its name: to import it would take seconds.
-        short = isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
-        if not short:
+        if not _is_short_of_memory(error):
             raise
         raise ShortOfMemory(f"There is not enough memory. {this.if_memory_is_short}") from None
+
+
+def _is_short_of_memory(error: Exception) -> bool:
+    if isinstance(error, ImportError):  # the system's words, of a library that found no room
+        return "failed to map segment" in str(error) or "annot allocate memory" in str(error)
+    # TensorFlow's error is known by its name: to import it would take seconds.
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
 
 
 def stop_on_signals() -> None:

@@ -18,7 +18,9 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
+from flows import stage
 from flows.engine import step
+from flows.memory import outputs
 from flows.memory.repository import Busy, repository, target
 from flows.memory.reproduce import _by_dvc, reproduce
 from flows.project import steps
@@ -239,13 +241,15 @@ def test_a_stage_that_dvc_yaml_lost_is_missed_and_not_taken_for_done(workspace):
         (fit, r"Lower fit\.batch_size, or make the model smaller: build\.hidden,"),
     ],
 )
-@pytest.mark.parametrize("kind", ["NumPy", "TensorFlow"])
+@pytest.mark.parametrize("kind", ["NumPy", "TensorFlow", "a library"])
 def test_memory_that_is_not_there_is_one_line_with_the_keys(
     tmp_path, monkeypatch, module, says, kind
 ):
     def greedy(folder, params, run=None):
         if kind == "NumPy":
             return np.empty((10**6, 10**9))
+        if kind == "a library":
+            raise ImportError("libx.so: failed to map segment from shared object")
         from tasks.network.backend import tf
 
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
@@ -259,6 +263,16 @@ def test_memory_that_is_not_there_is_one_line_with_the_keys(
     with pytest.raises(UserError, match=rf"^There is not enough memory\. {says}") as caught:
         step.run(project, name, "linear")
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_bug_in_a_step_that_dvc_started_brings_the_outputs_of_before_back(monkeypatch):
+    back: list[str] = []
+    monkeypatch.setattr(outputs, "put_back", lambda project, address: back.append(address))
+    monkeypatch.setattr(stage, "run", lambda *_: 1 / 0)
+    monkeypatch.setattr(stage, "stop_on_signals", lambda: None)
+    with pytest.raises(ZeroDivisionError):
+        stage.main("load", "linear")
+    assert back == ["load@linear"]
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
