@@ -13,6 +13,7 @@ import numpy as np
 from flows.inference.batch import Batches
 from flows.inference.counts import Counts
 from flows.inference.model import Model
+from tasks.answers.choices import check_finite
 from tasks.answers.sent import Reader, Rows
 
 READERS = 2  # threads that read large bodies, so that small ones need not wait for them
@@ -68,7 +69,8 @@ class Service:
             size: of the body.
 
         Raises:
-            UserError: the request has something else than rows for this model.
+            UserError: the request has something else than rows for this model, or rows with values
+                that it cannot compute with.
             Busy: too many requests wait.
         """
         if self.waiting >= self.limits.waiting:
@@ -86,6 +88,7 @@ class Service:
         finally:
             self.waiting -= 1
             self.counts.waiting.set(self.waiting)
+        check_finite(output, rows.places)
         self.counts.rows.inc(len(rows.x))
         return model, rows, output
 

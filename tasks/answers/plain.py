@@ -16,7 +16,7 @@ from tasks.sources.unreadable import understood
 
 
 def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:
-    """The rows of the file, some at a time; the first may have names, which do not matter.
+    """The rows of the file, some at a time; the first may be of names, which do not matter.
 
     Args:
         place: the file.
@@ -32,7 +32,7 @@ def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:
     file = place.existing(expected, folder=False)
     with understood(file, file.path, expected):
         first = next(iter(dialect.records(file.path, ",", 1)), [])
-        named = not all(map(numbers.is_plain, first))
+        named = not any(map(numbers.is_plain, first))  # else it is a row, and what is none is told
         for part in dialect.frame(file.path, ",", named, chunksize=ROWS):
             if part.shape[1] != features:
                 values = f"{part.shape[1]} value{'s' * (part.shape[1] > 1)}"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks.answers.choices import PLACES, best, probabilities
+from tasks.answers.choices import PLACES, best, check_finite, probabilities
 from tasks.sources.base import New
 
 WHOLE = re.compile("-?[0-9]+")
@@ -23,7 +23,11 @@ def told(output: np.ndarray, rows: New, schema: dict[str, Any]) -> pd.DataFrame:
         output: of the model.
         rows: as they were read.
         schema: the content of `schema.json`.
+
+    Raises:
+        UserError: an answer is no finite number.
     """
+    check_finite(output, rows.places)
     found: dict[str, Any] = {"from": rows.places}
     if schema["labels"] == "regression":
         found["predicted"] = output.reshape(-1)

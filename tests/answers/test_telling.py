@@ -7,6 +7,7 @@ import pytest
 
 from tasks.answers.summary import Part, Score, Summary
 from tasks.answers.telling import told
+from tasks.core.step import UserError
 from tasks.sources.base import New
 
 CLASSES = {
@@ -32,6 +33,13 @@ def test_one_output_is_the_chance_of_the_second_class():
     assert answers["predicted"].tolist() == ["no", "yes"]
     assert answers["confidence"].tolist() == [0.75, 0.75]
     assert "third" not in answers
+
+
+@pytest.mark.parametrize("strange", [np.nan, np.inf])
+def test_an_answer_that_is_no_number_is_not_the_first_class(strange):
+    output = np.array([[0.1, 0.6, 0.3, 0.0], [strange] * 4])
+    with pytest.raises(UserError, match=r"^row 1: the model's answer is no finite number\."):
+        told(output, new(2), CLASSES)
 
 
 @pytest.mark.parametrize("labels", [[2, 7, 9], ["2", "7", "9"], [2.0, 7.0, np.nan]])
