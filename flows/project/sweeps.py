@@ -139,6 +139,7 @@ def read(project: Project, name: str) -> Sweep | None:
     for key, domain in space.items():
         _check_key(place, key)
         _check_values(sweep, key, domain)
+        space[key] = _drawn(sweep, key, domain)
     _check_search(place, sweep)
     _check_objective(place, sweep, chosen)
     _check_halving(place, sweep, chosen)
@@ -150,7 +151,8 @@ def _domain(place: str, key: str, given: Any) -> Range | list[Any]:
     if isinstance(given, dict):
         found = params.checked(Range, where.removeprefix(f"{FILE}: "), given)
         if found.low >= found.high:
-            raise UserError(f"{where}: low is {found.low}, high is {found.high}. Swap them.")
+            advice = "Swap them." if found.low > found.high else f"List the value: [{found.low}]."
+            raise UserError(f"{where}: low is {found.low}, high is {found.high}. {advice}")
         if found.log and found.low <= 0:
             raise UserError(f"{where}: low is {found.low}. With `log: true` it must be above 0.")
         return found
@@ -170,10 +172,10 @@ def _check_key(place: str, key: str) -> None:
     if key in FIXED:
         raise UserError(f"{place}.space.{key} cannot be tried: {FIXED[key]}. Take it out.")
     if section not in STEPS or not name:
+        meant = near(section, list(STEPS)) if section not in STEPS else ""
         raise UserError(
-            f"{place}.space.{key} names no parameter that a sweep can try."
-            f"{near(section, list(STEPS))} Expected build., compile. or fit. and a key, such as "
-            "fit.batch_size."
+            f"{place}.space.{key} names no parameter that a sweep can try.{meant} Expected build., "
+            "compile. or fit. and a key, such as fit.batch_size."
         )
 
 
@@ -182,6 +184,20 @@ def _check_values(sweep: Sweep, key: str, domain: Range | list[Any]) -> None:
     for value in domain if isinstance(domain, list) else [domain.low, domain.high]:
         section = {**_beside(sweep, key, value), key: value}
         params.checked(params.model(), f"sweeps.{sweep.name}.space", sweep.sections(section))
+
+
+def _drawn(sweep: Sweep, key: str, domain: Range | list[Any]) -> Range | list[Any]:
+    """A range as it is drawn from: with bounds 1 and 10, whole numbers, if the key takes no other.
+
+    Otherwise a learning rate from 1 to 10 would be a whole number, too.
+    """
+    if isinstance(domain, list) or not isinstance(domain.low, int):
+        return domain
+    try:
+        _check_values(sweep, key, [domain.low + 0.5])
+    except UserError:
+        return domain
+    return Range(low=float(domain.low), high=float(domain.high), log=domain.log)
 
 
 def _beside(sweep: Sweep, key: str, value: Any) -> dict[str, Any]:

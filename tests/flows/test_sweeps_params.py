@@ -69,6 +69,8 @@ MISTAKES = {
         tried("compile.learning_rate", {**RATE, "low": 1.0}),
         "low is 1.0, high is 0.1. Swap them.",
     ),
+    "low is high": (tried("fit.epochs", {**RATE, "low": 3, "high": 3}), "List the value: [3]."),
+    "a step alone": (tried("fit", [1]), "names no parameter that a sweep can try. Expected build."),
     "logarithm of zero": (
         tried("build.dropout", {"low": 0.0, "high": 0.5, "log": True}),
         "low is 0.0. With `log: true` it must be above 0.",
@@ -111,6 +113,18 @@ def test_without_validation_rows_only_the_training_is_measured(tmp_path):
     project = put_sweep(new_project(tmp_path / "project"), "linear", **USUAL)
     with pytest.raises(UserError, match=r"does not measure. Expected loss, mae."):
         sweeps.read(project, "linear")
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"), [("fit.batch_size", int), ("compile.learning_rate", float)]
+)
+def test_whole_bounds_of_a_parameter_that_takes_any_number_are_no_whole_numbers(
+    tmp_path, key, kind
+):
+    how = tried(key, {"low": 1, "high": 10, "log": False})
+    project = put_sweep(new_project(tmp_path / "project"), "fashion", **{**USUAL, **how})
+    domain = sweeps.read(project, "fashion").space[key]
+    assert (domain.low, type(domain.low), type(domain.high)) == (1, kind, kind)
 
 
 def test_keys_of_several_families_are_allowed_together(tmp_path):
