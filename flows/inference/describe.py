@@ -58,11 +58,12 @@ def takes(model: Model) -> str:
 def column(of: dict[str, Any]) -> dict[str, Any]:
     """A column of a table, as a form needs it."""
     kind, _, written = of["kind"].partition(" ")
+    iso = "%Y-%m-%d" + "T%H:%M" * ("hour" in of["parts"])
     return {
         "name": of["name"],
         "kind": kind,
         "format": written if kind == "date" else "",
-        "such_as": DATE.strftime(written or "%Y-%m-%d") if kind == "date" else "",
+        "such_as": DATE.strftime(written or iso) if kind == "date" else "",
         "unit": written.lstrip(", ") if kind == "number" else "",
         "words": of["words"],
         "optional": of["fill"] is not None,

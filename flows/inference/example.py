@@ -73,5 +73,6 @@ def _cell(column: dict[str, Any], value: float | None, words: np.ndarray) -> Cel
     if kind.startswith("date"):
         moment = datetime.fromtimestamp(float(value), UTC)
         form = kind.removeprefix("date").strip()
-        return moment.strftime(form or ("%Y-%m-%d" if value % 86_400 == 0 else "%Y-%m-%dT%H:%M:%S"))
+        day = value % 86_400 == 0 and "hour" not in column["parts"]
+        return moment.strftime(form or ("%Y-%m-%d" if day else "%Y-%m-%dT%H:%M:%S"))
     return int(value) if value == int(value) else float(value)

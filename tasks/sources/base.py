@@ -19,6 +19,7 @@ from tasks.rows.splits import Amount, held_out
 SPLITS = ("train", "val", "test")  # that data may be given in
 EXACT = 2**53  # float64 has every whole number up to here
 SHOWN = 20  # names in a message
+TIME = " with its time"  # of a date in new rows, behind the kind of its column
 SOURCE = Field(description="Where the data is from, or the kind of its files.")
 
 Task = Literal["classes", "regression"]

@@ -49,8 +49,7 @@ def records(rows: list[dict[str, Any]], schema: dict[str, Any]) -> New:
     """
     from tasks.sources import cells  # here, as pandas takes a second to import
 
-    of_kind = {column["name"]: column["kind"] for column in schema["columns"]}
-    return cells.rows(rows, of_kind, as_csv=schema["load"]["source"] == "csv")
+    return cells.rows(rows, table.kinds_of(schema), as_csv=schema["load"]["source"] == "csv")
 
 
 def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:

@@ -12,7 +12,7 @@ import pandas as pd
 from tasks.core.arrays import empty
 from tasks.core.step import UserError
 from tasks.sources import numbers
-from tasks.sources.base import Place
+from tasks.sources.base import TIME, Place
 
 BOOLEANS = {
     word: value
@@ -21,6 +21,7 @@ BOOLEANS = {
 }
 
 ISO = r"\d{4}-\d\d-\d\d"  # how such dates begin
+DAY = r"\d{4}(-?\d\d){0,2}"  # one without its time
 DIGITS = re.compile("(%[YmdHMS])+")  # a format of dates that are whole numbers
 
 CENTURY = range(1930, 2030)  # of years with two digits, as spreadsheets read them
@@ -74,7 +75,7 @@ def values(file: Place, column: pd.Series, kind: str, trained: bool = False) -> 
         file: that it was read from.
         column: as it was read.
         kind: `number`, perhaps with its decimal mark and its unit, `boolean`, or `date`, perhaps
-            with its format.
+            with its format, and with TIME.
         trained: see `arrays`.
 
     Raises:
@@ -109,7 +110,9 @@ def parsed(column: pd.Series, kind: str) -> tuple[pd.Series, str]:
         found = column.astype("object").map(lambda value: BOOLEANS.get(str(value).strip().lower()))
         return found.astype(np.float64), "true or false, yes or no, 1 or 0"
 
-    form = kind.removeprefix("date").strip() or "ISO8601"
+    form = kind.removesuffix(TIME).removeprefix("date").strip() or "ISO8601"
+    if kind.endswith(TIME) and not pd.api.types.is_datetime64_any_dtype(column):
+        column = column.mask(column.astype(str).str.fullmatch(DAY))
     column = column.mask(column.isin(("now", "today")))  # which pandas takes for dates
     if DIGITS.fullmatch(form):  # programs write 20241231.0 if a value of the column is missing
         column = column.map(lambda text: text.removesuffix(".0"), na_action="ignore")
@@ -124,7 +127,8 @@ def parsed(column: pd.Series, kind: str) -> tuple[pd.Series, str]:
         seconds = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
     except pd.errors.OutOfBoundsDatetime:  # such as the year -2024, which are no dates here
         return parsed(column.where(dates.dt.year.between(1678, 2261)), kind)
-    expected = "dates such as 2024-12-31" if form == "ISO8601" else f"dates of the form {form}"
+    such_as = "2024-12-31" + "T18:30" * kind.endswith(TIME)
+    expected = f"dates such as {such_as}" if form == "ISO8601" else f"dates of the form {form}"
     return seconds.astype(np.float64), expected
 
 

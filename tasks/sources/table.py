@@ -23,6 +23,7 @@ from tasks.core.step import UserError, log, must_stop, stop
 from tasks.sources.base import (
     EXACT,
     SPLITS,
+    TIME,
     Dataset,
     Labelled,
     New,
@@ -341,13 +342,23 @@ def new(place: Place, schema: dict[str, Any], params: Params, reader: Reader) ->
         yield from _new_rows(file, called, schema, params, reader)
 
 
+def kinds_of(schema: dict[str, Any]) -> dict[str, str]:
+    """The kinds of a model's columns, by their names.
+
+    Where the hour is a feature, a new date without one is none: it would be midnight.
+    """
+    return {
+        each["name"]: each["kind"] + TIME * ("hour" in each["parts"]) for each in schema["columns"]
+    }
+
+
 def _new_rows(
     place: Place, called: str, schema: dict[str, Any], params: Params, reader: Reader
 ) -> Iterator[New]:
     # Here, as pandas takes a second to import.
     from tasks.sources import columns, kinds
 
-    of_kind = {column["name"]: column["kind"] for column in schema["columns"]}
+    of_kind = kinds_of(schema)
     place.existing("a table with the columns of the training rows", folder=False)
     there = reader.names(place, params)
     called_here = _called_here(list(of_kind), place, there)

@@ -105,6 +105,20 @@ def test_a_missing_column_and_an_unknown_word_are_named(tmp_path, caplog):
     assert (x.shape, labels) == ((1, schema["input_shape"][0]), None)
 
 
+@pytest.mark.parametrize("form", ["", " %Y-%m-%d %H:%M"])
+@pytest.mark.parametrize("day", ["2024-01-02", "2024-01"])
+def test_a_date_without_its_time_is_not_midnight_where_the_hour_is_a_feature(tmp_path, form, day):
+    lines = [f"2024-01-{row % 28 + 1:02d} {row % 24:02d}:00,{row % 2}" for row in range(60)]
+    file = put_csv(tmp_path / "in.csv", "seen,y", *lines)
+    *_, schema = made(tmp_path, of_csv(file, columns={"seen": f"date{form}"}), "standard")
+    again(tmp_path, file, schema)
+    assert len(Reader(schema, Folder(tmp_path / "out")).values([{"seen": "2024-01-02 00:00"}], 9).x)
+    with pytest.raises(UserError, match=rf"seen has '{day}' in row 1. Expected dates .*\d:\d|%H"):
+        Reader(schema, Folder(tmp_path / "out")).values([{"seen": day}], 9)
+    with pytest.raises(UserError, match=rf"seen has '{day}' in row 1\. Expected dates "):
+        again(tmp_path, put_csv(tmp_path / "new.csv", "seen", day), schema)
+
+
 WEIGHTS = [f"{50 + row} kg,{row % 5},{1000 + row} \u20ac" for row in range(40)]
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from flows.inference import describe
-from flows.inference.example import example
+from flows.inference.example import _cell, example
 from flows.inference.model import load
 from flows.project.folder import Project
 from tests.support.answering import CITIES, PERSON
@@ -140,7 +140,9 @@ def test_a_regression_answers_in_the_unit_of_its_target(servers, models):
 
 @pytest.mark.parametrize("kind", ["number kg", "number , kg"])
 def test_the_form_and_the_documentation_name_the_unit_of_a_column(kind):
-    column = describe.column({"name": "weight", "kind": kind, "words": [], "fill": None})
+    column = describe.column(
+        {"name": "weight", "kind": kind, "words": [], "fill": None, "parts": []}
+    )
     assert (column["kind"], column["unit"]) == ("number", "kg")
     assert describe._cell(column) == {"type": "number", "description": "kg"}
 
@@ -185,10 +187,16 @@ def test_the_example_of_an_array_in_fortrans_order_is_its_first_row(tmp_path):
 
 
 def test_a_date_has_an_example_of_its_form():
-    of = {"name": "sold", "kind": "date %d.%m.%Y", "words": [], "fill": None}
+    of = {"name": "sold", "kind": "date %d.%m.%Y", "words": [], "fill": None, "parts": []}
     assert describe.column(of)["such_as"] == "31.12.2024"
 
 
 def test_a_column_all_of_whose_words_are_rare_is_empty_in_the_example(tmp_path):
     column = {"name": "city", "kind": "words", "words": [], "fill": 0.0}
     assert example(tmp_path / "nowhere.npz", {"columns": [column]}) == {"city": None}
+
+
+def test_a_date_whose_hour_is_a_feature_has_it_in_its_examples():
+    of = {"name": "sold", "kind": "date", "words": [], "fill": None, "parts": ["time", "hour"]}
+    assert describe.column(of)["such_as"] == "2024-12-31T23:59"
+    assert _cell(of, 86_400.0, np.array([])) == "1970-01-02T00:00:00"
