@@ -26,6 +26,8 @@ from flows.project.steps import graph
 from flows.project.tracked import lacking
 from tasks.core.step import UserError
 
+OBJECTS = os.path.join("files", "md5")  # in DVC's cache
+
 
 class Busy(UserError):
     """Another process is at work on the same files."""
@@ -40,6 +42,7 @@ def repository(project: Project) -> Iterator[Repo]:
     with _one_at_a_time:
         try:
             settle(project)
+            _drop_links_to_nothing(project)
             with closing(Repo(str(project.root), _wait_for_lock=True)) as repo:
                 yield repo
         except sqlite3.OperationalError as error:  # as a full disk is told
@@ -51,6 +54,17 @@ def repository(project: Project) -> Iterator[Repo]:
             raise UserError(f"DVC's cache was damaged: {error}. Run again.") from None
         except (DvcException, OSError, IgnoreInCollectedDirError) as error:
             raise _plain(error, project) from None
+
+
+def _drop_links_to_nothing(project: Project) -> None:
+    """With `cache.type: symlink`, an output may be a link to an object that is gone.
+
+    DVC fails on it; without it, the output is brought back or made again.
+    """
+    for pattern in ("data/*/*", "data/*/export/*"):
+        for file in project.root.glob(pattern):
+            if file.is_symlink() and not file.exists() and OBJECTS in os.readlink(file):
+                file.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -210,6 +211,21 @@ def test_a_damaged_file_in_the_cache_does_not_replace_what_a_step_has_just_made(
     said = workspace.run(*DRIVERS[driver])
     assert workspace.bytes("linear") == whole, said
     assert "predictions.csv was damaged in DVC's cache, and was deleted" in said
+
+
+def test_a_link_to_an_object_that_is_gone_from_the_cache_is_as_no_file(workspace, whole):
+    """As `cache.type: symlink` leaves them, in a clone too; DVC fails on such a link."""
+    raw, own = (workspace.path / "data" / "linear" / name for name in ("raw.npz", "own"))
+    gone = cached(workspace, "raw.npz").with_name("gone")
+    raw.unlink()
+    raw.symlink_to(gone)
+    own.symlink_to("nowhere")  # a person's
+    said = workspace.run("python", "-m", "flows", "plan", "linear")
+    assert re.search("load +restore ", said)
+    assert own.is_symlink()
+    own.unlink()
+    workspace.run(*DRIVERS["flow"])
+    assert workspace.bytes("linear") == whole
 
 
 def test_a_damaged_file_that_a_killed_flow_brought_from_the_cache_is_found(workspace, whole):
