@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,11 +75,12 @@ class Table:
         return f"{len(self.rows)} of {asked.trials} trials{best}"
 
 
-def run(project: Project, sweep: Sweep, run: Run) -> Table:
+def run(project: Project, sweep: Sweep, run: Run, table: Table | None = None) -> Table:
     """Ask for rounds until the sweep has all its trials.
 
     Args:
         run: runs the trials of a round, or a part of them.
+        table: an empty one, to be filled.
 
     Raises:
         UserError: a full disk; the parameters were edited meanwhile; no trial could be trained.
@@ -87,7 +88,7 @@ def run(project: Project, sweep: Sweep, run: Run) -> Table:
     """
     from tasks.sweeps.search import Search  # here: Optuna takes half a second to import
 
-    asked, table = sweep.params, Table(sweep)
+    asked, table = sweep.params, table or Table(sweep)
     search = Search(sweep.space, sweep.used, asked.search, asked.seed, asked.round, sweep.maximize)
     while len(table.rows) < asked.trials:
         first = len(table.rows) + 1
@@ -110,24 +111,26 @@ def run(project: Project, sweep: Sweep, run: Run) -> Table:
 
 
 class _Unknown(Exception):
-    pass
+    """How many trials of its round are known."""
 
 
 def known(project: Project, sweep: Sweep, find: Callable[[Trial], Result | None]) -> int:
     """How many trials of a sweep need no training, up to the first round that needs one."""
-    count = 0
+    table = Table(sweep)  # each row once more for trials with the same values
 
     def look(trials: list[Trial]) -> list[Result]:
-        nonlocal count
         found = [result for result in map(find, trials) if result]
-        count += sum(not trial.goes_on for trial in trials[: len(found)])
         if len(found) < len(trials):
-            raise _Unknown
+            raise _Unknown(sum(not trial.goes_on for trial in trials[: len(found)]))
         return found
 
-    with suppress(_Unknown, UserError):
-        run(project, sweep, look)
-    return count
+    try:
+        run(project, sweep, look, table)
+    except _Unknown as unknown:
+        return len(table.rows) + unknown.args[0]
+    except UserError:  # none was trained to its end
+        pass
+    return len(table.rows)
 
 
 def write(project: Project, table: Table) -> None:

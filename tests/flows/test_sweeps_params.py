@@ -7,6 +7,8 @@ import json
 import pytest
 
 from flows.command.remove import remove
+from flows.engine import rounds
+from flows.engine.trial import Result
 from flows.guess import space
 from flows.project import edit, sweeps
 from tasks.core.step import UserError
@@ -125,6 +127,16 @@ def test_whole_bounds_of_a_parameter_that_takes_any_number_are_no_whole_numbers(
     project = put_sweep(new_project(tmp_path / "project"), "fashion", **{**USUAL, **how})
     domain = sweeps.read(project, "fashion").space[key]
     assert (domain.low, type(domain.low), type(domain.high)) == (1, kind, kind)
+
+
+def test_trials_with_the_same_values_are_all_known(tmp_path):
+    """The plan of a finished sweep says that none needs a training."""
+    how = tried("fit.batch_size", [8, 16]) | {"search": "random", "round": 3}
+    project = put_sweep(new_project(tmp_path / "project"), "fashion", **{**USUAL, **how})
+    sweep = sweeps.read(project, "fashion")
+    found = Result("done", 0.5, 1, 1, found=True)
+    assert rounds.known(project, sweep, lambda _: found) == sweep.params.trials == 6
+    assert rounds.known(project, sweep, lambda _: None) == 0
 
 
 def test_keys_of_several_families_are_allowed_together(tmp_path):
