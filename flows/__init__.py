@@ -5,6 +5,7 @@ import getpass
 import io
 import os
 import sys
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,6 +20,10 @@ if missing:
     )
 
 loader.install()
+
+# The packages warn of what they do: `-W error` is meant for code of one's own.
+if any(option.startswith("error") for option in sys.warnoptions):
+    warnings.simplefilter("ignore")
 
 # Imports make a million objects that stay. Looking through them for garbage, every few hundred, is
 # a fifth of the time that TensorFlow takes to import.

@@ -27,6 +27,7 @@ SET = {
     "PYTHONHASHSEED": "7",
     "PYTHONIOENCODING": "ascii",
     "PYTHONOPTIMIZE": "2",
+    "PYTHONWARNINGS": "error",
     "TF_ENABLE_ONEDNN_OPTS": "0",
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_XLA_FLAGS": "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit",
