@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from flows.memory.lock import as_recorded, edited, outdated, stages
 from flows.project.folder import Project
 from tasks.core.folder import Damaged, Folder
 from tasks.core.step import UserError, log
+from tasks.sources import dates
 from tasks.sources.base import New, Place
 
 if TYPE_CHECKING:
@@ -112,7 +114,8 @@ def _with_dates(frame: pd.DataFrame, model: Path) -> pd.DataFrame:
         name, form = column["name"], column["kind"].removeprefix("date").strip()
         is_date = form != column["kind"] and form and name in frame
         if is_date and pd.api.types.infer_dtype(frame[name]) in DATES:
-            written[name] = pd.to_datetime(frame[name]).dt.strftime(form)
+            as_trained = partial(dates.written, form=form)
+            written[name] = pd.to_datetime(frame[name]).map(as_trained, "ignore")
     return frame.assign(**written)
 
 

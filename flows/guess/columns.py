@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -12,8 +11,8 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from tasks.rows.encoding import RARE
 from tasks.rows.leaks import counts
-from tasks.sources import numbers
-from tasks.sources.kinds import BOOLEANS, ISO, parsed
+from tasks.sources import dates, numbers
+from tasks.sources.kinds import BOOLEANS, parsed
 
 COUNTERS = ("id", "index", "row", "no")  # names of columns that only number the rows
 NAMELESS = "Unnamed: "  # what pandas calls a column without a name begins so
@@ -29,21 +28,31 @@ FEW = 20  # words that look like numbers are words, if there are at most so many
 DAYS = (
     *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d"),
     *("%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y"),
+    *("%d. %B %Y", "%d. %b %Y", "%d.%b.%Y", "%d-%B-%Y", "%B %d %Y"),
     *("%b %d %Y", "%b %d, %Y", "%B %d, %Y", "%b %Y", "%B %Y", "%b-%Y", "%b-%y"),
     *("%b-%d-%Y", "%m/%Y", "%m.%Y", "%d%b%Y", "%a %d %b %Y", "%A, %d %B %Y", "%A, %B %d, %Y"),
     "%Y\u5e74%m\u6708%d\u65e5",  # as in China and Japan
+)
+PERIODS = (  # months, quarters and weeks, as statistics offices write them
+    *("%m-%Y", "%Y/%m", "%Y.%m", "%YM%m", "%Y-M%m", "%Y %B", "%Y %b", "%Y-%b", "%Y%b"),
+    *("%Y-Q%q", "%YQ%q", "%Y Q%q", "%Y/Q%q", "Q%q %Y", "Q%q-%Y", "Q%q/%Y", "Q%q%Y", "%qQ%Y"),
+    *("%qQ%y", "Q%q %y", "Q%q'%y", "%q. Quartal %Y", "%Y-T%q", "T%q %Y"),
+    *("%G-W%V", "%GW%V", "%G W%V", "%G-W%V-%u", "%GW%V%u", "W%V %G", "W%V-%G", "W%V/%G"),
+    *("KW%V %G", "KW %V %G", "KW%V/%G", "KW %V/%G", "%G-KW%V"),
 )
 CLOCKS = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p")
 FORMATS = [
     "",
     *DAYS,
     *(f"{day}{between}{clock}" for clock in CLOCKS for between in (" ", ", ") for day in DAYS),
+    *PERIODS,
     *CLOCKS,
     *("%a, %d %b %Y %H:%M:%S %z", "%a %b %d %H:%M:%S %Y"),  # of mails, and of C
 ]
 # Of dates that are whole numbers, such as 20240131, by the number of digits.
 DIGITS = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 YEARS = (1800, 2100)  # in which such dates lie
+SEVERAL_MONTHS = 3  # that numbers such as 3.2024 name, if their column's name says nothing of time
 TRIED = 50  # values on which a format is tried before it is on all
 # What only dates have: a year and another number, or three numbers.
 DATED = r"(?<!\d)(?:1[89]|20)\d\d(?!\d).*\d|\d.*(?<!\d)(?:1[89]|20)\d\d(?!\d)|\d[./-]\d\d?[./-]\d"
@@ -55,7 +64,7 @@ def kind(column: pd.Series) -> str:
     if is_bool_dtype(column):
         return "boolean"
     if is_numeric_dtype(column):
-        form = whole_date_format(column)
+        form = number_date_format(column)
         return f"date {form}" if form else "number"
 
     values = pd.Series(column.dropna().astype(str).str.strip().unique())
@@ -70,29 +79,20 @@ def date_format(values: pd.Series) -> str | None:
     if not values.str.contains(r"\d").mean() > 0.9:
         return None
     for form in FORMATS:
-        tried = _may_be(values.iloc[0], form)
+        tried = dates.may_be(values.iloc[0], form)
         if tried and all(_all_dates(part, form) for part in (values[:TRIED], values)):
             return form
     return None
 
 
-def _may_be(text: str, form: str) -> bool:
-    """Whether a text may be a date of this form; pandas, which says it for sure, is slow."""
-    if not form or re.match(ISO, text):
-        return True
-    try:
-        datetime.strptime(text, form)
-    except ValueError:
-        return False
-    return True
-
-
-def whole_date_format(column: pd.Series) -> str | None:
-    """The format of dates that are whole numbers, such as 20240131; None if they are no dates."""
+def number_date_format(column: pd.Series) -> str | None:
+    """The format of dates that are numbers, such as 20240131 or 1.2024; None if they are none."""
     name, values = str(column.name), pd.Series(column.dropna().unique())
     named = is_counter(name) or IDENTIFIER.search(name)
-    if named or len(values) < 2 or not (values == values.round()).all():
+    if named or len(values) < 2:
         return None
+    if not (values == values.round()).all():
+        return _dotted_month_format(values, bool(TIMES.search(name)))
 
     form = DIGITS.get(len(f"{values.min():.0f}"))
     if form is None or (form == "%Y%m" and not TIMES.search(name)):
@@ -102,6 +102,18 @@ def whole_date_format(column: pd.Series) -> str | None:
         return None
     text = values.map("{:.0f}".format)
     return form if all(_all_dates(part, form) for part in (text[:TRIED], text)) else None
+
+
+def _dotted_month_format(values: pd.Series, named: bool) -> str | None:
+    """The format of months such as 03.2024, which is the number 3.2024, and 2024.03."""
+    for form, digits, scale in (("%m.%Y", "{:.4f}", 10_000), ("%Y.%m", "{:.2f}", 100)):
+        text = values.map(digits.format)
+        whole, part = values // 1, (values * scale).round() % scale
+        year, month = (part, whole) if form == "%m.%Y" else (whole, part)
+        are_months = month.between(1, 12) & year.between(*YEARS) & (values == text.astype(float))
+        if are_months.all() and (named or month.nunique() >= SEVERAL_MONTHS):
+            return form
+    return None
 
 
 def is_counter(name: str) -> bool:

@@ -9,16 +9,20 @@ from unicodedata import normalize
 import pandas as pd
 from pandas.api.types import is_float_dtype
 
-from tasks.sources.kinds import CENTURY, parsed
+from tasks.sources.dates import CENTURY
+from tasks.sources.kinds import parsed
 
 # Numbers that programs write where a value is missing.
 SENTINELS = (-99, -999, -9999, -99999, 999, 9999, 99999)
 OFTEN = 0.01  # of the rows that have such a number
 
 # What several rows may be of; and what names of columns add to that, such as `patient_id`.
+PERSON = (
+    *("patient", "subject", "person", "participant", "proband", "respondent", "volunteer"),
+    *("speaker", "writer", "student", "pupil", "child", "mother", "animal"),
+)
 OWNER = re.compile(
-    r"(patient|subject|person|participant|proband|respondent|volunteer|speaker|writer|author|user"
-    r"|customer|client|member|student|pupil|driver|household|family|mother|child|animal|plant|tree"
+    rf"({'|'.join(PERSON)}|author|user|customer|client|member|driver|household|family|plant|tree"
     r"|device|machine|vehicle|engine|kunde|haushalt|tier)s?"
 )
 ADDED = ("id", "ids", "no", "nr", "num", "number", "key", "code", "name", "uid", "uuid", "hash")
@@ -131,8 +135,17 @@ def owner(rows: pd.DataFrame) -> str | None:
     return next((name for name in rows if _is_owner(rows[name])), None)
 
 
+def is_person(name: str) -> bool:
+    """Whether a column's name says of which person, or animal, a row is."""
+    return any(word.removesuffix("s") in PERSON for word in _words(name))
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in WORDS.findall(name)]
+
+
 def _is_owner(column: pd.Series) -> bool:
-    words = [word.lower() for word in WORDS.findall(str(column.name))]
+    words = _words(str(column.name))
     whose = [word for word in words if word not in ADDED]
     named = len(whose) == 1 and OWNER.fullmatch(whose[0])
     numbered = "id" in words[-1:]

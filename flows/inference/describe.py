@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from flows.inference.model import Model
+from tasks.sources import dates
 
 Schema = dict[str, Any]  # JSON Schema, or a part of OpenAPI
 DATE = datetime(2024, 12, 31, 23, 59)  # no part of it can be taken for another
@@ -63,7 +64,7 @@ def column(of: dict[str, Any]) -> dict[str, Any]:
         "name": of["name"],
         "kind": kind,
         "format": written if kind == "date" else "",
-        "such_as": DATE.strftime(written or iso) if kind == "date" else "",
+        "such_as": dates.written(DATE, written or iso) if kind == "date" else "",
         "unit": written.lstrip(", ") if kind == "number" else "",
         "words": of["words"],
         "optional": of["fill"] is not None,

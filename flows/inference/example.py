@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
+from tasks.sources import dates
+
 Cell = float | str | bool | None
 
 
@@ -74,5 +76,5 @@ def _cell(column: dict[str, Any], value: float | None, words: np.ndarray) -> Cel
         moment = datetime.fromtimestamp(float(value), UTC)
         form = kind.removeprefix("date").strip()
         day = value % 86_400 == 0 and "hour" not in column["parts"]
-        return moment.strftime(form or ("%Y-%m-%d" if day else "%Y-%m-%dT%H:%M:%S"))
+        return dates.written(moment, form or ("%Y-%m-%d" if day else "%Y-%m-%dT%H:%M:%S"))
     return int(value) if value == int(value) else float(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pandas as pd
 
 from tasks.core.arrays import empty
 from tasks.core.step import UserError
-from tasks.sources import numbers
+from tasks.sources import dates, numbers
 from tasks.sources.base import TIME, Place
 
 BOOLEANS = {
@@ -20,12 +19,7 @@ BOOLEANS = {
     for word in words.split()
 }
 
-ISO = r"\d{4}-\d\d-\d\d"  # how such dates begin
-DAY = r"\d{4}(-?\d\d){0,2}"  # one without its time
-DIGITS = re.compile("(%[YmdHMS])+")  # a format of dates that are whole numbers
-
-CENTURY = range(1930, 2030)  # of years with two digits, as spreadsheets read them
-
+DAY = r"\d{4}(-?\d\d){0,2}"  # a date of ISO 8601 without its time
 Tables = dict[str, pd.DataFrame]  # by split
 
 
@@ -99,9 +93,7 @@ def values(file: Place, column: pd.Series, kind: str, trained: bool = False) -> 
 def parsed(column: pd.Series, kind: str) -> tuple[pd.Series, str]:
     """A column as numbers, NaN where a value is missing or of another kind; and what is expected.
 
-    A boolean is 0 or 1, a date the seconds since 1970; it may also be written as ISO 8601 is. Years
-    of two digits are those of CENTURY: were they to depend on the rows, or on the day, new rows
-    could be read otherwise.
+    A boolean is 0 or 1, a date the seconds since 1970.
     """
     if kind.startswith("number"):
         decimal, unit = _written(kind)
@@ -110,26 +102,12 @@ def parsed(column: pd.Series, kind: str) -> tuple[pd.Series, str]:
         found = column.astype("object").map(lambda value: BOOLEANS.get(str(value).strip().lower()))
         return found.astype(np.float64), "true or false, yes or no, 1 or 0"
 
-    form = kind.removesuffix(TIME).removeprefix("date").strip() or "ISO8601"
+    form = kind.removesuffix(TIME).removeprefix("date").strip()
     if kind.endswith(TIME) and not pd.api.types.is_datetime64_any_dtype(column):
         column = column.mask(column.astype(str).str.fullmatch(DAY))
-    column = column.mask(column.isin(("now", "today")))  # which pandas takes for dates
-    if DIGITS.fullmatch(form):  # programs write 20241231.0 if a value of the column is missing
-        column = column.map(lambda text: text.removesuffix(".0"), na_action="ignore")
-    dates = pd.to_datetime(column, format=form, errors="coerce", utc=True)
-    other = column[dates.isna() & column.notna()]
-    if len(other) and re.search("%[Yy]", form):  # beside it ISO 8601 cannot be misread
-        iso = other[other.astype(str).str.match(ISO)]
-        dates = dates.fillna(pd.to_datetime(iso, format="ISO8601", errors="coerce", utc=True))
-    if "%y" in form:  # of which Python makes 1969 to 2068
-        dates = dates.mask(dates.dt.year >= CENTURY.stop, dates - pd.DateOffset(years=100))
-    try:
-        seconds = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
-    except pd.errors.OutOfBoundsDatetime:  # such as the year -2024, which are no dates here
-        return parsed(column.where(dates.dt.year.between(1678, 2261)), kind)
     such_as = "2024-12-31" + "T18:30" * kind.endswith(TIME)
-    expected = f"dates such as {such_as}" if form == "ISO8601" else f"dates of the form {form}"
-    return seconds.astype(np.float64), expected
+    called = f"dates of the form {form}" if form else f"dates such as {such_as}"
+    return dates.seconds(column, form), called
 
 
 def with_units(table: pd.DataFrame, kinds: Mapping[str, str]) -> dict[str, str]:

@@ -39,11 +39,48 @@ def test_booleans_are_read_in_the_usual_ways_with_holes(tmp_path, pair):
         ("date %d.%m.%Y", "04.03.2021"),
         ("date %m/%d/%y", "03/04/21"),
         ("date %b %d %Y", "Mar 4 2021"),
+        ("date %d. %B %Y", "4. M\u00e4rz 2021"),
+        ("date %d. %b %Y", "4. Mrz. 2021"),
+        ("date %d %B %Y", "4 mars 2021"),
+        ("date %d %B %Y", "4 de marzo de 2021"),
+        ("date %d %B %Y", "4th of March 2021"),
+        ("date %G-W%V-%u", "2021-W09-4"),
     ],
 )
-def test_dates_are_seconds_since_1970(tmp_path, kind, text):
-    found = column(tmp_path, kind, text, "", text)
+@pytest.mark.parametrize("hole", ["", "?", " -"])
+def test_dates_are_seconds_since_1970(tmp_path, kind, text, hole):
+    found = column(tmp_path, kind, text, hole, text)
     np.testing.assert_array_equal(found, [1_614_816_000, np.nan, 1_614_816_000])
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "day"),
+    [
+        ("date %Y-Q%q", "2021-Q3", "2021-07-01"),
+        ("date %qQ%y", "4Q99", "1999-10-01"),
+        ("date %q. Quartal %Y", "1. Quartal 2021", "2021-01-01"),
+        ("date %GW%V", "2021W07", "2021-02-15"),
+        ("date KW %V/%G", "KW 53/2020", "2020-12-28"),
+        ("date %m.%Y", "03.2021", "2021-03-01"),
+    ],
+)
+def test_a_period_is_its_first_day(tmp_path, kind, text, day):
+    seconds = np.datetime64(day, "s").astype(float)
+    np.testing.assert_array_equal(column(tmp_path, kind, text, day, ""), [seconds, seconds, np.nan])
+
+
+@pytest.mark.parametrize(("kind", "text"), [("%Y-Q%q", "2021-Q5"), ("%G-W%V", "2021-W53")])
+def test_there_is_no_fifth_quarter_and_no_week_after_the_last(tmp_path, kind, text):
+    with pytest.raises(UserError, match=f"'{text}' in row 1. Expected dates of the form {kind}"):
+        column(tmp_path, f"date {kind}", text)
+
+
+def test_a_mark_is_missing_among_numbers_and_a_word_among_words(tmp_path):
+    found = column(tmp_path, "number", "1.5", "?", " - ", "unknown", "-2")
+    np.testing.assert_array_equal(found, [1.5, np.nan, np.nan, np.nan, -2])
+    assert column(tmp_path, "words", "a", "?").tolist() == ["a", "?"]
+    with pytest.raises(UserError, match=r"'\?' in row 2\. Expected true or false"):
+        column(tmp_path, "boolean", "yes", "?")
 
 
 def test_a_date_may_be_written_as_iso_beside_another_form(tmp_path):
