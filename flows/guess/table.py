@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from flows.guess import columns as look_at
 from flows.guess import doubts
@@ -16,10 +17,12 @@ from flows.guess.tabular import Table, read_numbers, same
 from flows.guess.values import SEED, SHARE, read
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
+from tasks.sources import missing, numbers
 from tasks.sources.base import some
 from tasks.sources.numbers import is_plain
 
 REASONS = 3  # in a message
+GROUPS = 10  # that rows belong to, at least, so that each split has some
 TARGETS = ("target", "label", "labels", "class", "y", "outcome", "response")
 
 
@@ -33,6 +36,7 @@ class Columns:
     ignore: dict[str, str]  # with the reason for each
     kinds: dict[str, str]  # of the features that are no numbers
     missing: str
+    group: str | None = None
 
 
 def proposal(
@@ -53,8 +57,9 @@ def proposal(
         chosen: keys of `load` that a person has named.
         layout_notes: how the files were read, where it is not plain.
     """
-    read_numbers(table)
     target = _target(table, chosen)
+    without_marks(table, target, chosen.get("task"))
+    read_numbers(table)
     try:
         columns = roles(table, {**chosen, "target": target})
         _check_features(table, columns)
@@ -64,7 +69,7 @@ def proposal(
             **table.layout,
             "target": columns.target,
             "task": columns.task,
-            "group": None,
+            "group": columns.group,
             "ignore": list(columns.ignore),
             "columns": columns.kinds,
             "missing": columns.missing,
@@ -97,6 +102,9 @@ def roles(table: Table, chosen: dict[str, str]) -> Columns:
     kinds |= dict.fromkeys(set(kinds) & set(table.read_as), "number")  # not 20,240,131
     reasons = {name: look_at.left_out(others[name], kinds[name], table.decimal) for name in others}
     reasons |= table.left_out
+    group = _group(table, others)
+    kinds.pop(group, None)
+    reasons.pop(group, None)
     ignore = {name: why for name, why in reasons.items() if why}
     if "task" in chosen:
         task, why = chosen["task"], "as --task says"
@@ -106,8 +114,8 @@ def roles(table: Table, chosen: dict[str, str]) -> Columns:
     special = {name: kind for name, kind in kinds.items() if kind != "number"}
     special = {name: kind for name, kind in special.items() if name not in ignore}
     features = others.drop(columns=list(ignore))[y.notna()]  # `load` drops the other rows
-    missing = "median" if features.isna().any(axis=None) else "refuse"
-    return Columns(target, task, why, ignore, special, missing)
+    holes = "median" if features.isna().any(axis=None) else "refuse"
+    return Columns(target, task, why, ignore, special, holes, group)
 
 
 def _check_features(table: Table, columns: Columns) -> None:
@@ -182,6 +190,16 @@ def notes(table: Table, columns: Columns, layout_notes: list[str]) -> list[str]:
     for odd in nearly_numbers(table.rows[few], table.decimal):
         found.append(f"load.columns: {odd}; without that it is a number: a cell may be left empty")
 
+    used = [name for name in table.marks if name not in columns.ignore]
+    for mark, names in _by_value({name: table.marks[name][0] for name in used}):
+        counts = [(name, table.marks[name][1]) for name in names[:REASONS]]
+        rows = ", ".join(f"{count:,} row{'s' * (count > 1)} of {name}" for name, count in counts)
+        more = f" and {len(names) - REASONS:,} more columns" if len(names) > REASONS else ""
+        found.append(
+            f"load.missing: `{mark}` in {rows}{more} is read as a missing value; if it means 0, "
+            "or anything else, write that into the cells"
+        )
+
     there = table.rows[columns.target].notna()
     if not there.all():
         rows = f"{(~there).sum():,} of {len(there):,} rows"
@@ -191,12 +209,27 @@ def notes(table: Table, columns: Columns, layout_notes: list[str]) -> list[str]:
         holes = used.isna().any(axis=1).sum()
         rows = f"{holes:,} of {len(used):,} rows"
         found.append(f"load.missing: {columns.missing}, as {rows} have missing values")
-    return [*found, _group(table.rows.drop(columns=columns.target))]
+    return [*found, _whose(table.rows.drop(columns=columns.target), columns.group)]
 
 
-def _group(others: pd.DataFrame) -> str:
+def _group(table: Table, others: pd.DataFrame) -> str | None:
+    """The column that says of which person each row is, if the rows are still to be split."""
+    name = doubts.owner(others)
+    if name is None or table.tested or not doubts.is_person(name):
+        return None
+    enough = others[name].nunique() >= GROUPS and others[name].notna().all()
+    return name if enough else None
+
+
+def _whose(others: pd.DataFrame, group: str | None) -> str:
     """Whether rows may belong together."""
     name = doubts.owner(others)
+    if group:
+        return (
+            f"load.group: {group}, so all rows of one are on the same side of a split: "
+            f"{others[group].nunique():,} in {len(others):,} rows; set `group: null` if new rows "
+            "will be of the same ones"
+        )
     if name is None:
         return (
             "load.group: null; if rows belong together, such as those of one patient, name the "
@@ -242,6 +275,33 @@ def _by_value(of: dict[str, str]) -> list[tuple[str, list[str]]]:
     return [
         (each, [name for name in of if of[name] == each]) for each in dict.fromkeys(of.values())
     ]
+
+
+def without_marks(table: Table, target: str, task: str | None) -> None:
+    """Nothing in place of a mark such as `?`, in all columns that are else numbers or dates.
+
+    Two different marks in one column may mean two different things, and stay.
+
+    Args:
+        table: see `Table`.
+        target: the column to predict, in which a mark may be a class.
+        task: of that, if a person has named it.
+    """
+    for name in table.rows:
+        text = table.rows[name]
+        if is_numeric_dtype(text) or is_bool_dtype(text):
+            continue
+        are_marks = missing.are_marks(text)
+        marks, others = text[are_marks].str.strip().unique(), text.mask(are_marks)
+        if len(marks) != 1 or others.nunique() < 2:
+            continue
+        found = numbers.read(others, table.decimal)
+        if found is None and not look_at.kind(others).startswith("date"):
+            continue
+        if name == target and found is not None and (task or task_of.of(found)[0]) == "classes":
+            continue
+        table.marks[name] = marks[0], int(are_marks.sum())
+        table.rows[name] = others
 
 
 def _target(table: Table, chosen: dict[str, str]) -> str:

@@ -29,6 +29,7 @@ class Table:
         first_row: as it is written, if it has no names.
         left_out: columns that no model can read, with the reason for each.
         read_as: of columns with numbers such as `$1,200`, the first value and its number.
+        marks: that stand for a missing value, and in how many rows, by the column.
     """
 
     file: Path
@@ -40,6 +41,7 @@ class Table:
     first_row: str = ""
     left_out: dict[str, str] = field(default_factory=dict)
     read_as: dict[str, str] = field(default_factory=dict)
+    marks: dict[str, tuple[str, int]] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:

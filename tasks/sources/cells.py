@@ -13,6 +13,7 @@ from pandas.io.parsers.readers import STR_NA_VALUES
 from tasks.core.step import UserError
 from tasks.sources import kinds
 from tasks.sources.base import New, Place, some
+from tasks.sources.missing import MARKS, may_have_marks
 
 Cell = float | str | bool | None
 PLACE = Place.sent(b"", "the request")  # what messages call it
@@ -41,16 +42,17 @@ def rows(found: list[dict[str, Any]], of_kind: Mapping[str, str], as_csv: bool) 
     x = np.empty((len(found), len(of_kind)))
     known: dict[str, int] = {}
     for place, (name, kind) in enumerate(of_kind.items()):
-        values = [_cell(name, row[name], number, missing) for number, row in enumerate(found, 1)]
+        nothing = missing | (MARKS if may_have_marks(kind) else set())
+        values = [_cell(name, row[name], number, nothing) for number, row in enumerate(found, 1)]
         if kind == "words":
             x[:, place] = [_code(value, known) for value in values]
         else:
             x[:, place] = _numbers(name, values, kind)
 
-    nothing = np.isnan(x).all(axis=1)
-    if nothing.any():
+    empty = np.isnan(x).all(axis=1)
+    if empty.any():
         raise UserError(
-            f"row {nothing.argmax() + 1} has no value in any column, so there is nothing to answer "
+            f"row {empty.argmax() + 1} has no value in any column, so there is nothing to answer "
             "from. Expected one at least."
         )
     places = [f"row {number}" for number in range(1, len(found) + 1)]

@@ -20,6 +20,7 @@ BOOLEANS = {
 }
 
 DAY = r"\d{4}(-?\d\d){0,2}"  # a date of ISO 8601 without its time
+
 Tables = dict[str, pd.DataFrame]  # by split
 
 

@@ -13,6 +13,40 @@ from tasks.sources.base import Place
 
 Params = Any  # of table.py, which imports this file
 
+# What people and programs write in place of a number or a date that is missing.
+MARKS = {
+    *("?", "??", "-", "--", "---", "\u2013", "\u2014", ".", "..", "...", "\u2026", "*", "**"),
+    *("/", ":", "\\N", "na", "n.a.", "N.A.", "NAN", "k.A.", "k. A.", "missing", "Missing"),
+    *("MISSING", "unknown", "Unknown", "UNKNOWN", "#DIV/0!", "#VALUE!", "#REF!", "#NUM!"),
+}
+
+
+def may_have_marks(kind: str) -> bool:
+    """Whether a mark in a column of this kind is a missing value; in others it may be a word."""
+    return kind.startswith(("number", "date"))
+
+
+def without_marks(table, params: Params):
+    """The rows with nothing where a number or a date is a mark, such as `?`.
+
+    Args:
+        table: a data frame.
+        params: the section `load`.
+    """
+    kinds = {name: params.kind(name) for name in table if name != params.group}
+    if params.target in kinds:
+        kinds[params.target] = "words" if params.task == "classes" else "number"
+    marked = [name for name in kinds if may_have_marks(kinds[name])]
+    marked = [name for name in marked if table[name].dtype.kind not in "iufb"]
+    found = {name: table[name].mask(are_marks(table[name])) for name in marked}
+    return table.assign(**found) if found else table
+
+
+def are_marks(column):
+    """A mask of the cells of a column that are marks."""
+    found = {text: str(text).strip() in MARKS for text in column.unique()}
+    return column.map(found).astype(bool)
+
 
 def checked(file: Place, table, features: list[str], params: Params, folder: Path):
     """The table without the rows that are to be dropped.

@@ -138,7 +138,7 @@ def _whole(place: Place, params: Params, reader: Reader, folder: Path) -> tuple[
     """
     import pandas as pd  # here: it takes a second to import
 
-    from tasks.sources import totals
+    from tasks.sources import missing, totals
 
     files = in_parts(place, reader.ENDING) or [place]
     for file in files:
@@ -152,6 +152,7 @@ def _whole(place: Place, params: Params, reader: Reader, folder: Path) -> tuple[
         found, numbers = _streamed(file, params, reader, here)
         found = _as_first(files[0], tables[0] if tables else found, file, found)
         totals.check(file, found)
+        found = missing.without_marks(found, params)
         tables.append(found)
         count += len(found)
         streamed &= numbers
@@ -356,7 +357,7 @@ def _new_rows(
     place: Place, called: str, schema: dict[str, Any], params: Params, reader: Reader
 ) -> Iterator[New]:
     # Here, as pandas takes a second to import.
-    from tasks.sources import columns, kinds
+    from tasks.sources import columns, kinds, missing
 
     of_kind = kinds_of(schema)
     place.existing("a table with the columns of the training rows", folder=False)
@@ -379,6 +380,7 @@ def _new_rows(
     )
     parts = (part.rename(columns=trained) for part in reader.parts(place, params, ROWS))
     for part in _without_totals(place, parts, schema):
+        part = missing.without_marks(part, params)
         x, words = kinds.arrays({"new": place}, {"new": part}, of_kind, trained=True)
         y = part[target] if labelled else None
         if labelled and not classes:

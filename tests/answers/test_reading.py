@@ -171,6 +171,8 @@ def test_what_a_csv_file_leaves_out_is_missing_in_json_too(tmp_path, word):
     found = csv.records([{"a": 3, "c": word}, {"a": word, "c": "u"}], schema)
     np.testing.assert_array_equal(found.x, [[3, np.nan], [np.nan, 0]])
     assert found.words.tolist() == ["u"]
+    marked = csv.records([{"a": " ? ", "c": "?"}], schema)  # which may be a word, but no number
+    np.testing.assert_array_equal(marked.x, [[np.nan, 0]])
 
     with pytest.raises(UserError, match=r"row 2 has no value in any column, so there is nothing"):
         csv.records([{"a": 3, "c": "u"}, {"a": None, "c": word}], schema)

@@ -17,6 +17,7 @@ from flows.guess import columns, csv, doubts, section
 from flows.guess import table as guessed
 from flows.project.steps import STEPS, meaning, step
 from tasks import fit, normalize, sources
+from tasks.core.arrays import read_arrays
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.load import load
@@ -277,7 +278,7 @@ def test_roles_ignore_words_and_row_numbers(tmp_path):
     assert guessed.roles(table, {"task": "regression"}).task == "regression"
 
 
-@pytest.mark.parametrize("odd", ["?", "1,00", "5%", "3 kg"])
+@pytest.mark.parametrize("odd", ["~3", "1,00", "5%", "3 kg"])
 def test_a_column_that_is_left_out_though_it_is_nearly_numbers_is_told(project, odd):
     more = {
         "c": lambda row: f'"{odd}"' if row == 4 else row,
@@ -291,6 +292,32 @@ def test_a_column_that_is_left_out_though_it_is_nearly_numbers_is_told(project, 
     ]
 
 
+def test_a_mark_among_numbers_or_dates_is_missing_and_told(project):
+    more = {
+        "power": lambda row: "?" if row % 20 == 4 else 70 + row,
+        "doors": lambda row: " ?" if row == 9 else 3 + row % 3,
+        "sold": lambda row: "-" if row % 9 == 1 else f"{1 + row % 28:02}.{1 + row % 12:02}.2021",
+        "vote": lambda row: "y" if row % 3 else "?",
+    }
+    lines = table(60, lambda row: "*" if row == 30 else row / 7, **more)
+    notes = new(project, "mine", str(put_csv(project.root / "own/in.csv", *lines))).notes
+    end = " is read as a missing value; if it means 0, or anything else, write that into the cells"
+    assert [note for note in notes if "read as a missing" in note] == [
+        f"load.missing: `?` in 3 rows of power, 1 row of doors{end}",
+        f"load.missing: `-` in 7 rows of sold{end}",
+        f"load.missing: `*` in 1 row of y{end}",
+    ]
+    folder, found = Folder(project.data("mine")), project.read("mine").load
+    assert found.columns == {"sold": "date %d.%m.%Y", "vote": "words"}
+    assert found.missing == "median"
+    load(folder, found)
+    (x,) = read_arrays(folder, "raw.npz", "x_train")
+    (x_test,) = read_arrays(folder, "raw.npz", "x_test")
+    every = np.concatenate([x, x_test])
+    assert np.isnan(every).sum(axis=0).tolist() == [0, 3, 1, 7, 0]
+    assert len(every) == 59
+
+
 def test_words_in_a_column_of_numbers_are_counted(project):
     words = {4: "k.A.", 9: " k.A.", 11: "unknown", 12: ".", 13: "?", 14: "?"}
     lines = table(60, c=lambda row: words.get(row, row / 2))
@@ -302,40 +329,47 @@ def test_words_in_a_column_of_numbers_are_counted(project):
 
 def test_a_few_words_that_make_numbers_words_are_told(project):
     more = {
-        "grade": lambda row: "?" if row % 20 == 7 else row % 5,
+        "grade": lambda row: "x" if row % 20 == 7 else row % 5,
         "rank": lambda row: ("1st", "2nd", "3rd")[row % 3],
         "story": lambda row: ("1Story", "1Story", "2Story")[row % 3],
     }
     file = put_csv(project.root / "own/in.csv", *table(60, **more))
     notes = [note for note in new(project, "mine", str(file)).notes if "is a number" in note]
     assert notes == [
-        "load.columns: grade has '?' in 3 of 60 rows, the first in row 8; without "
+        "load.columns: grade has 'x' in 3 of 60 rows, the first in row 8; without "
         "that it is a number: a cell may be left empty"
     ]
 
 
 @pytest.mark.parametrize(
-    ("name", "each", "is_owner"),
+    ("name", "each", "expected"),
     [
-        ("patient", "P{:03}", True),
-        ("Patient_ID", "{}", True),
-        ("customerId", "{}", True),
-        ("subjects", "S{}", True),
-        ("case_id", "{}", True),
-        ("patient age", "{}", False),
-        ("customer type", "t{}", False),
-        ("paid", "{}", False),
+        ("patient", "P{:03}", "{}, so all rows of one are on the same side of a split: 40 in 200"),
+        ("Patient_ID", "{}", "{}, so all rows of one"),
+        ("subjects", "S{}", "{}, so all rows of one"),
+        ("customerId", "{}", "null, so rows of one {} may be on both sides, and the score would"),
+        ("case_id", "{}", "null, so rows of one {} may be on both sides"),
+        ("patient age", "{}", "null; if rows belong together"),
+        ("customer type", "t{}", "null; if rows belong together"),
+        ("paid", "{}", "null; if rows belong together"),
     ],
 )
-def test_rows_of_one_patient_may_be_on_both_sides(project, name, each, is_owner):
+def test_rows_of_one_patient_are_on_one_side(project, name, each, expected):
     lines = table(200, **{name: lambda row: each.format(row * 7 % 40)})
     notes = new(project, "mine", str(put_csv(project.root / "own/in.csv", *lines))).notes
     (said,) = [note for note in notes if note.startswith("load.group")]
-    expected = "load.group: null; if rows belong together"
-    if is_owner:
-        expected = f"load.group: null, so rows of one {name} may be on both sides, and the score"
-        assert f"optimistic: 40 in 200 rows; set `group: {name}`" in said
-    assert said.startswith(expected)
+    assert said.startswith(f"load.group: {expected.format(name)}")
+    found = project.read("mine").load
+    assert found.group == (name if expected.startswith("{}") else None)
+    assert not found.group or name not in {*found.columns, *found.ignore}
+
+
+def test_whose_rows_they_are_does_not_matter_if_somebody_has_split_them(project):
+    for split, count in {"train": 200, "test": 50}.items():
+        lines = table(count, patient=lambda row: row % 20)
+        put_csv(project.root / f"own/{split}.csv", *lines)
+    new(project, "mine", str(project.root / "own"))
+    assert project.read("mine").load.group is None
 
 
 @pytest.mark.parametrize("rows", [1, 100])
@@ -457,6 +491,18 @@ def test_every_parameter_has_a_meaning_of_one_sentence():
         (["03:16 PM", "11:00 AM"], "date %I:%M %p"),
         (["Thu, 31 Dec 2020 10:00:00 +0100"] * 2, "date %a, %d %b %Y %H:%M:%S %z"),
         (["2020\u5e741\u670831\u65e5"] * 2, "date %Y\u5e74%m\u6708%d\u65e5"),
+        (["15. M\u00e4rz 2021", "1. April 2020"], "date %d. %B %Y"),
+        (["ao\u00fbt 2021", "f\u00e9vrier 2020"], "date %b %Y"),
+        (["3 de mayo de 2021", "12 de enero de 2020"], "date %d %b %Y"),
+        (["2021-Q3", "2020-Q1"], "date %Y-Q%q"),
+        (["Q3 2021", "Q1 2020"], "date Q%q %Y"),
+        (["2021-W07", "2020-W53"], "date %G-W%V"),
+        (["2021W07", "2020W53"], "date %GW%V"),
+        (["03.2021", "12.2020", "10.2020"], "date %m.%Y"),
+        (["2021.03", "2020.12", "2020.10"], "date %Y.%m"),
+        (["3.2021", "3.2021", "0.5"], "number"),
+        (["1999.04", "2001.03"], "number"),  # perhaps prices
+        (["7-Q3", "9-Q1"], "words"),
         (["red", "green"], "words"),
     ],
 )
@@ -489,8 +535,8 @@ def test_the_kind_of_a_column_follows_from_its_values(tmp_path, values, kind):
         ("size", [f"{row} kg" if row % 2 else f"{row} lb" for row in range(30)], "nearly numbers"),
         (
             "seen",
-            [f"{day}. Mai 2020" for day in range(1, 29)],
-            "28 different words in 28 rows, such as `1. Mai 2020`: if they are dates, write them "
+            [f"{day} maja 2020" for day in range(1, 29)],
+            "28 different words in 28 rows, such as `1 maja 2020`: if they are dates, write them "
             "as 2024-12-31",
         ),
         ("film", [f"Part ({year})" for year in range(1950, 1999)], "49 different words in 49 rows"),
