@@ -83,11 +83,12 @@ def visualize(folder: Folder, params: Params) -> str:
     found = near_duplicates.find(x_train, rows.x_test, params.near)
     if "columns" in schema:  # a table: `normalize` counts equal rows, and looks at all columns
         found = found.apart()
-    says = _in_words(found, len(rows.x_test), params.near)
+    some = _some(found, len(rows.x_test))
+    says = _in_words(found, len(rows.x_test), params.near, some)
     listed = _listed(found, rows, y_train, schema)
 
     if listed:
-        pairs.draw(folder, listed, x_train, rows.x_test, schema)
+        pairs.draw(folder, listed, x_train, rows.x_test, schema, some)
     else:
         pairs.draw_text(folder, f"{CHECK}: {says}")
     _write(folder, "warning" if listed else "ok", says, len(found.test), listed)
@@ -106,15 +107,17 @@ def _as_in_raw(folder: Folder, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
     return joined(x, folder.root), joined(y, folder.root)
 
 
-def _in_words(found: NearDuplicates, count: int, near: float) -> str:
+def _some(found: NearDuplicates, count: int) -> str:
+    """Which test rows were compared; empty if all were."""
+    all_of_them = found.step == 1
+    return "" if all_of_them else f"one in {found.step:,} of {count:,}, as all would take minutes"
+
+
+def _in_words(found: NearDuplicates, count: int, near: float, some: str) -> str:
     """What was found, which is a warning if it is anything."""
     compared = len(range(0, count, found.step))
-    some = ""
-    if found.step > 1:
-        some = f" (one in {found.step} of {count:,}, as all would take minutes)"
-
-    how_many = len(found.test) or "none"
-    says = f"{how_many} of {compared:,} test rows{some} within {near:g} of a training row"
+    rows = f"{compared:,} test rows ({some})" if some else f"{compared:,} test rows"
+    says = f"{len(found.test) or 'none'} of {rows} within {near:g} of a training row"
     if len(found.test) or some:
         log.warning("%s: %s", CHECK, says)
     return says

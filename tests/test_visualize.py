@@ -305,15 +305,17 @@ def test_many_near_duplicates_are_counted_and_some_are_listed(tmp_path):
 
 
 def test_a_search_that_would_take_minutes_looks_at_every_nth_test_row_and_says_so(
-    tmp_path, monkeypatch, caplog
+    tmp_path, monkeypatch, caplog, drawn
 ):
     folder, _ = planted(tmp_path)
-    monkeypatch.setattr(near_duplicates, "MOST", 10 * 32 * 16)
+    monkeypatch.setattr(near_duplicates, "MOST", 10 * 32 * (16 + near_duplicates.PAIR))
     visualize(folder, Params(near=2.0))  # all are near
     says = "8 of 8 test rows (one in 2 of 15, as all would take minutes) within 2 of a training row"
     assert found(folder)["says"] == says
     assert caplog.messages == [f"near-duplicates: {says}"]
     assert {row["test"] for row in found(folder)["rows"]} == set(range(0, 15, 2))
+    some = "test rows compared: one in 2 of 15, as all would take minutes"
+    assert drawn[-1].get_suptitle() == some
 
 
 def test_a_long_search_tells_its_progress_and_can_be_stopped(tmp_path, monkeypatch, caplog):

@@ -36,6 +36,7 @@ def draw(
     x_train: np.ndarray,
     x_test: np.ndarray,
     schema: dict[str, Any],
+    note: str,
 ) -> None:
     """Draw the first pairs.
 
@@ -44,15 +45,16 @@ def draw(
         pairs: the rows of `near_duplicates.json`, the closest first.
         x_train, x_test: the rows that they number.
         schema: the content of `schema.json`.
+        note: which rows were compared, if not all.
     """
     names = schema.get("class_names") or []
     drawn = dict(zip(names, labels(names), strict=True))
     shown = [_with_titles(pair, drawn) for pair in pairs[:PAIRS]]
     rows = [(x_train[pair["train"]], x_test[pair["test"]]) for pair in shown]
     if x_train.ndim > 2:
-        _images(folder, shown, rows)
+        _images(folder, shown, rows, note)
     else:
-        _features(folder, shown, rows, schema.get("feature_names"))
+        _features(folder, shown, rows, schema.get("feature_names"), note)
 
 
 def _with_titles(pair: dict[str, Any], drawn: dict[str, str]) -> dict[str, Any]:
@@ -68,11 +70,17 @@ def draw_text(folder: Folder, text: str) -> None:
     save(folder, FILE, drawn)
 
 
-def _images(folder: Folder, pairs: Pairs, rows: list[tuple]) -> None:
+def _write(drawn: Any, note: str) -> None:
+    if note:
+        drawn.suptitle(f"test rows compared: {note}", color=GRAY, fontsize=9)
+
+
+def _images(folder: Folder, pairs: Pairs, rows: list[tuple], note: str) -> None:
     """The training images above, the test images below."""
     between = limits(np.stack([row for pair in rows for row in pair]))
     across = max(len(pairs), 2)
     drawn = figure(2 * across, 5.2)
+    _write(drawn, note)
     grid = drawn.subplots(2, across)
     for axes in grid.flat:
         axes.set_axis_off()
@@ -88,7 +96,11 @@ def _images(folder: Folder, pairs: Pairs, rows: list[tuple]) -> None:
 
 
 def _features(
-    folder: Folder, pairs: Pairs, rows: list[tuple], features: Sequence[str] | None
+    folder: Folder,
+    pairs: Pairs,
+    rows: list[tuple],
+    features: Sequence[str] | None,
+    note: str,
 ) -> None:
     """The features that differ most, as bars of the training row and of the test row."""
     apart = np.mean([np.abs(train - test) for train, test in rows], axis=0)
@@ -96,6 +108,7 @@ def _features(
     names = [label(features[k]) if features else f"feature {k}" for k in shown]
 
     drawn = figure(1.5 + 2.2 * len(pairs), 1.8 + 0.35 * len(shown))
+    _write(drawn, note)
     panels = drawn.subplots(1, len(pairs), sharey=True, squeeze=False)[0]
     place = np.arange(len(shown))
     for pair, (train, test), axes in zip(pairs, rows, panels, strict=True):

@@ -13,7 +13,9 @@ TEST = 256  # test rows at most that are compared at once
 SAMPLE = 500  # training rows at most from which a direction is found
 BLOCK = 2**22  # values of training rows at most at once; of test rows four times as many
 WIDE = 4096  # values a row: beyond, products in float32 leave too many pairs open
-MOST = 5 * 10**12  # multiplications: about a minute on two cores
+ROWS = 2**15  # training rows at most at once, however narrow they are
+PAIR = 200  # multiplications that take as long as what a pair takes whatever its width
+MOST = 15 * 10**11  # multiplications: about a minute of processor time
 EVERY = 2.0  # seconds between two lines of progress
 ROUNDING = 2.0**-22  # of one value in float32, with room
 
@@ -63,7 +65,7 @@ def find(train: np.ndarray, test: np.ndarray, near: float) -> NearDuplicates:
 
     # Compare every n-th test row if all of them would take minutes.
     pairs = int((bounds.high - bounds.low).sum())
-    step = max(1, -(-pairs * width // MOST))
+    step = max(1, -(-pairs * (width + PAIR) // MOST))
     rows = np.arange(0, len(test), step)
     rows = rows[np.argsort(bounds.place[rows], kind="stable")]
 
@@ -76,7 +78,7 @@ def find(train: np.ndarray, test: np.ndarray, near: float) -> NearDuplicates:
 
 def _block(width: int) -> int:
     """How many training rows of that width are looked at at once."""
-    return max(1, BLOCK // width)
+    return max(1, min(BLOCK // width, ROWS))
 
 
 def _bounds(train: np.ndarray, test: np.ndarray, near: float, centre: np.ndarray) -> _Bounds:

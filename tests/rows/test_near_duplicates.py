@@ -45,6 +45,23 @@ def test_the_search_finds_what_a_comparison_of_all_pairs_finds(
     np.testing.assert_array_equal(result.train[unequal], nearest[result.test][unequal])
 
 
+@pytest.mark.parametrize("width", [1, 300])
+def test_what_a_search_costs_is_bounded_however_narrow_the_rows_are(monkeypatch, width):
+    monkeypatch.setattr(near_duplicates, "ROWS", 50)
+    monkeypatch.setattr(near_duplicates, "MOST", 400 * 100 * 200)
+    at_once, candidates = [], near_duplicates._candidates
+
+    def counted(a, b, within):
+        at_once.append(len(b))
+        return candidates(a, b, within)
+
+    monkeypatch.setattr(near_duplicates, "_candidates", counted)
+    same = np.ones((400, width), np.float32)  # all are near to all
+    found = near_duplicates.find(same, same[:100], 0.1)
+    assert found.step == -(-(width + 200) // 200)
+    assert max(at_once) == 50
+
+
 def test_pairs_that_differ_along_the_direction_in_which_all_rows_vary_are_found(monkeypatch):
     monkeypatch.setattr(near_duplicates, "TEST", 1)
     train = np.linspace(0, 100, 300, dtype=np.float32)[:, None] * np.ones(40, np.float32)
