@@ -14,6 +14,7 @@ GIVEN_AWAY = 0.99  # of the classes right, or of the variance explained, by one 
 ONE_CLASS = 0.95  # of the rows: then one class is right so often that no feature stands out
 TINY = 1e-300  # for a variance of 0
 EXACT = 1e-6  # of the target's variance: features that leave less add up to the target
+NEARLY = 1e-4  # the same for the logarithms of a product, which is often rounded
 SEEN, MOST = 10_000, 500  # rows and columns among which such features are looked for
 TERMS = 6  # of a sum, in words
 ROUND = 1e-3  # a factor so near to 1 is 1, a constant so near to 0 is 0
@@ -45,9 +46,12 @@ def entries(
 
     judged = {*counting, *telling}
     free = [str(name) not in judged and kind != "words" for _, name, kind in columns]
-    sums = {}
+    are_dates = [kind.startswith("date") for *_, kind in columns]
+    sums, product = {}, {}
     if enough and not classes:
-        sums = _sums(x, y.reshape(-1).astype(np.float64), np.array(names), np.flatnonzero(free))
+        target = y.reshape(-1).astype(np.float64)
+        sums = _sums(x, target, np.array(names), np.flatnonzero(free))
+        product = _product(x, target, np.array(names), np.flatnonzero(np.greater(free, are_dates)))
 
     of = "of the labels right" if classes else "of the variance"
     return [
@@ -58,7 +62,8 @@ def entries(
             f"alone tells nearly all {of}",
             ", unless it is known before the target is",
         ),
-        _sums_entry(sums),
+        _formula_entry("features that add up to the target", sums),
+        _formula_entry("features that multiply to the target", product),
     ]
 
 
@@ -78,18 +83,16 @@ def _entry(check: str, found: dict[str, str], does: str, unless: str) -> dict:
     return entry(check, says, bool(found), count=len(found), columns=list(found))
 
 
-def _sums_entry(sums: dict[str, list[str]]) -> dict:
+def _formula_entry(check: str, found: dict[str, list[str]]) -> dict:
     says = "none"
-    if sums:
+    if found:
         says = (
-            f"the target is {', and also '.join(sums)}: new rows will have nothing like these "
+            f"the target is {', and also '.join(found)}: new rows will have nothing like these "
             "features, unless they are known before the target is. Put them into load.ignore and "
             "compare the score"
         )
-    columns = [name for found in sums.values() for name in found]
-    return entry(
-        "features that add up to the target", says, bool(sums), count=len(columns), columns=columns
-    )
+    columns = [name for names in found.values() for name in names]
+    return entry(check, says, bool(found), count=len(columns), columns=columns)
 
 
 def counts(values: np.ndarray) -> bool:
@@ -135,22 +138,9 @@ def _sums(
         columns: the places of those that may be in a sum.
     """
     rows = np.random.default_rng(0).permutation(len(x))[:SEEN]
-    part = x[np.ix_(rows, columns)]
-    usable = np.isnan(part).mean(axis=0) < 0.5
-    columns, count = columns[usable], int(usable.sum())
-    part = np.column_stack([part[:, usable], y[rows]])
-    part = part[~np.isnan(part).any(axis=1)]
-    # As many columns as rows would fit any target.
-    if not 1 <= count <= MOST or len(part) < max(FEW, 2 * count):
-        return {}
-
-    part -= part.mean(axis=0)
-    part /= np.maximum(part.std(axis=0), TINY)
-    # A triangle of a few rows, with the sums of squares that all rows have.
-    triangle = np.asarray(np.linalg.qr(part, mode="r"))
-
-    found, left = {}, list(range(count))
-    while chosen := _fewest(triangle[:, :-1], triangle[:, -1], left):
+    triangle, columns = _triangle(x[np.ix_(rows, columns)], y[rows], columns)
+    found, left = {}, list(range(len(columns)))
+    while chosen := _fewest(triangle[:, :-1], triangle[:, -1], left, EXACT):
         factors = _solved(x[:, columns[chosen]], y)
         if factors is None:
             break
@@ -160,18 +150,69 @@ def _sums(
     return found
 
 
-def _fewest(x: np.ndarray, y: np.ndarray, columns: list[int]) -> list[int]:
-    """Columns without which no sum would be `y`; none if no sum is."""
+def _product(
+    x: np.ndarray, y: np.ndarray, names: np.ndarray, columns: np.ndarray
+) -> dict[str, list[str]]:
+    """Columns whose product, some of them squared or divided by, is the target: as for `_sums`."""
+    rows = np.random.default_rng(0).permutation(len(x))[:SEEN]
+    rows = rows[y[rows] != 0]
+    triangle, columns = _triangle(_logs(x[np.ix_(rows, columns)]), _logs(y[rows]), columns)
+    chosen = _fewest(triangle[:, :-1], triangle[:, -1], list(range(len(columns))), NEARLY)
+    if len(chosen) < 2:  # what a feature alone tells has a check of its own
+        return {}
+
+    columns = columns[chosen]
+    there = ~np.isnan(x[:, columns]).any(axis=1)
+    factors, target = x[there][:, columns], y[there]
+    is_zero = target == 0
+    logs, wanted = _logs(factors[~is_zero]), _logs(target[~is_zero])
+    centred = logs[:SEEN] - logs[:SEEN].mean(axis=0)
+    powers = np.round(2 * np.linalg.lstsq(centred, wanted[:SEEN], rcond=None)[0]) / 2
+    rest = wanted - logs @ powers
+    is_product = rest.var() <= NEARLY * wanted.var() and powers.all()
+    if not is_product or not (factors[is_zero] == 0).any(axis=1).all():
+        return {}
+    return {_product_formula(np.exp(rest.mean()), powers, names[columns]): names[columns].tolist()}
+
+
+def _logs(values: np.ndarray) -> np.ndarray:
+    """Of the sizes; those of zeros are infinite."""
+    with np.errstate(divide="ignore"):
+        logs: np.ndarray = np.log(np.abs(values))
+    return logs
+
+
+def _triangle(x: np.ndarray, y: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A few rows with the sums of squares that all rows have, and the columns that they are of.
+
+    The last column is `y`. There are no columns if there are too few rows: as many columns as rows
+    would fit any target.
+    """
+    usable = (np.isnan(x).mean(axis=0) < 0.5) & ~np.isinf(x).any(axis=0)
+    columns, count = columns[usable], int(usable.sum())
+    part = np.column_stack([x[:, usable], y])
+    part = part[~np.isnan(part).any(axis=1)]
+    if not 1 <= count <= MOST or len(part) < max(FEW, 2 * count):
+        return np.zeros((1, 1)), columns[:0]
+    part -= part.mean(axis=0)
+    part /= np.maximum(part.std(axis=0), TINY)
+    return np.asarray(np.linalg.qr(part, mode="r")), columns
+
+
+def _fewest(x: np.ndarray, y: np.ndarray, columns: list[int], exact: float) -> list[int]:
+    """Columns without which no sum would be `y`, but for that share; none if no sum is."""
+    if not columns:
+        return []
 
     def fitted(some: list[int]) -> np.ndarray | None:
         factors = np.linalg.lstsq(x[:, some], y, rcond=None)[0]
         rest = y - x[:, some] @ factors
-        return factors if rest @ rest <= EXACT * (y @ y) else None
+        return factors if rest @ rest <= exact * (y @ y) else None
 
     factors = fitted(columns)
     if factors is None:
         return []
-    needed = [each for each, factor in zip(columns, factors, strict=True) if factor**2 > EXACT]
+    needed = [each for each, factor in zip(columns, factors, strict=True) if factor**2 > exact]
     chosen = needed if fitted(needed) is not None else columns
     for each in list(chosen) if len(chosen) <= ALL_TRIED else ():
         without = [other for other in chosen if other != each]
@@ -201,3 +242,16 @@ def _formula(factors: np.ndarray, names: np.ndarray) -> str:
     elif abs(factors[-1]) > ROUND:
         terms.append(f"{'-' if factors[-1] < 0 else '+'} {abs(factors[-1]):.4g}")
     return " ".join(terms).removeprefix("+ ")
+
+
+def _product_formula(factor: float, powers: np.ndarray, names: np.ndarray) -> str:
+    """Such as `0.5 * a * b / c^2`."""
+    terms = [
+        f"{'/' if power < 0 else '*'} {name}{'' if abs(power) == 1 else f'^{abs(power):g}'}"
+        for power, name in sorted(zip(powers, names, strict=True), key=lambda each: each[0] < 0)
+    ]
+    if len(terms) > TERMS:
+        terms[TERMS - 1 :] = [f"and {len(terms) - TERMS + 1} more columns"]
+    if powers.max() < 0 or abs(factor - 1) > 0.01:
+        terms.insert(0, f"{factor:.4g}")
+    return " ".join(terms).removeprefix("* ")

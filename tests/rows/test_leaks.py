@@ -80,13 +80,13 @@ WHOLE = np.random.default_rng(1).integers(0, 900, (5, 1000)).astype(float)
 A, B, C, D, E = WHOLE
 
 
-def sums(columns, y, kinds=None, classes=False) -> tuple[str, list[str]]:
+def sums(columns, y, kinds=None, classes=False, do="add up") -> tuple[str, list[str]]:
     """What is said of columns a, b, ... that add up to the target, and which they are."""
     names = [chr(ord("a") + number) for number in range(len(columns))]
     kinds = kinds or ["number"] * len(columns)
     y = y.astype(np.uint8 if classes else np.float32)
     found = entries(np.column_stack(columns), y, names, kinds, classes)
-    (one,) = [each for each in found if each["check"] == "features that add up to the target"]
+    (one,) = [each for each in found if each["check"] == f"features that {do} to the target"]
     assert one["result"] == ("ok" if one["says"] == "none" else "warning")
     return one["says"].partition(":")[0], suspected([one])
 
@@ -160,3 +160,42 @@ def test_a_sum_is_one_in_all_rows():
     rest = np.random.default_rng(0).permutation(len(a))[10_000:]
     y[rest] += c[rest]
     assert sums([a, b, c], y)[0] == "none"
+
+
+HOLES = np.where(np.arange(1000) % 7 == 3, np.nan, C + 1)
+
+
+@pytest.mark.parametrize(
+    ("columns", "y", "formula", "named"),
+    [
+        ([A + 1, B + 1, C], (A + 1) * (B + 1), "a * b", "ab"),
+        ([A * (A > 9), B + 1, C], A * (A > 9) * (B + 1), "a * b", "ab"),  # some are 0
+        ([A - 450.5, B + 1], (A - 450.5) * (B + 1), "a * b", "ab"),
+        ([A + 1, B + 1, C], 1.19 * (A + 1) * (B + 1), "1.19 * a * b", "ab"),
+        ([A, C, B + 1], A / (B + 1), "a / c", "ac"),
+        ([A + 40, B / 900 + 1.5], np.round((A + 40) / (B / 900 + 1.5) ** 2, 1), "a / b^2", "ab"),
+        ([A + 1, B + 1, C, D], 60 / (A + 1) / (B + 1), "60 / a / b", "ab"),
+        ([HOLES, B + 1, A], (C + 1) * (B + 1), "a * b", "ab"),
+    ],
+)
+def test_features_that_multiply_to_the_target_are_warned_of(columns, y, formula, named):
+    says, suspects = sums(columns, np.asarray(y, float), do="multiply")
+    assert says == f"the target is {formula}"
+    assert suspects == list(named)
+
+
+@pytest.mark.parametrize(
+    ("columns", "y", "kinds"),
+    [
+        ([A + 1, B + 1], (A + 1) * (B + 1) * (1 + D / 2e3), None),
+        ([A + 1, B + 1], (A + 1) ** 0.8 * (B + 1) ** 0.7, None),
+        ([A * (A > 9), B + 1], np.where(A > 9, A * (B + 1), 7), None),
+        ([A + 1, B + 1], np.where(D < 50, 0, (A + 1) * (B + 1)), None),
+        ([A + 1, B + 1], (A + 1) * (B + 1), ["number", "date"]),
+        ([A + 1, B + 1], D, None),
+        (list(np.exp(np.random.default_rng(3).normal(size=(30, 45)))), D[:45], None),
+    ],
+    ids=["nearly", "odd powers", "zeros", "zeros of the target", "dates", "nothing", "few rows"],
+)
+def test_other_features_do_not_multiply_to_the_target(columns, y, kinds):
+    assert sums(columns, np.asarray(y, float), kinds, do="multiply") == ("none", [])
