@@ -57,6 +57,8 @@ TRIED = 50  # values on which a format is tried before it is on all
 # What only dates have: a year and another number, or three numbers.
 DATED = r"(?<!\d)(?:1[89]|20)\d\d(?!\d).*\d|\d.*(?<!\d)(?:1[89]|20)\d\d(?!\d)|\d[./-]\d\d?[./-]\d"
 SHORT = 40  # letters of a date, at most
+# Numbers and what is between them, such as 1:02.5, 2h 5m, 37 \u00b1 2 and 48\u00b051' N.
+AMOUNT = r"[^\w]*\d+[.,]?\d*(?:[^\w]+|\s*[a-z\u00b5]{1,4}\W*)\d+[.,]?\d*\W*[A-Za-z]{0,4}$"
 
 
 def kind(column: pd.Series) -> str:
@@ -147,19 +149,22 @@ def left_out(column: pd.Series, kind: str, decimal: str = ".") -> str:
     holes = len(column) - len(values)
     if len(words) < 2 and min(words.iloc[0], holes) < COMMON:  # else it is a mark, such as `x`
         return f"no word but `{words.index[0][:20]}`, in {len(values):,} of {len(column):,} rows"
+    advice = _advice(words.index)
     if len(words) > MANY * len(values):
-        return f"{len(words):,} different words in {len(values):,} rows{_dated(words.index)}"
+        return f"{len(words):,} different words in {len(values):,} rows{advice}"
     if words.iloc[0] < COMMON:
-        return f"no word is in more than {words.iloc[0]} of {len(values):,} rows"
+        return f"no word is in more than {words.iloc[0]} of {len(values):,} rows{advice}"
     return ""
 
 
-def _dated(words: pd.Index) -> str:
-    """Advice, if words may be dates in a form that is not read, such as `3. Mai 2020`."""
-    dated = words.str.contains(DATED) & (words.str.len() <= SHORT)
-    if dated.mean() < 0.9:
-        return ""
-    return f", such as `{words[0]}`: if they are dates, write them as 2024-12-31"
+def _advice(words: pd.Index) -> str:
+    """What to do, if words may be dates or amounts in a form that is not read."""
+    short = words.str.len() <= SHORT
+    if (words.str.contains(DATED) & short).mean() >= 0.9:
+        return f", such as `{words[0]}`: if they are dates, write them as 2024-12-31"
+    if (words.str.match(AMOUNT) & short).mean() >= 0.9:
+        return f", such as `{words[0]}`: if they are amounts, write each as one number"
+    return ""
 
 
 def nearly_numbers(values: pd.Series, decimal: str = ".") -> str:

@@ -184,6 +184,11 @@ def notes(table: Table, columns: Columns, layout_notes: list[str]) -> list[str]:
     if columns.task == "classes" and _are_few_words(target):
         for odd in nearly_numbers(target.to_frame(), table.decimal):
             found.append(f"load.target: {odd}, a class as any other: an empty cell drops the row")
+    elif columns.task == "classes" and (are_marks := missing.are_marks(target)).any():
+        found.append(
+            f"load.target: `{target[are_marks].iloc[0]}` in {are_marks.sum():,} of {len(target):,} "
+            "rows is a class as any other: an empty cell drops the row"
+        )
 
     few = [name for name in columns.kinds if columns.kinds[name] == "words"]
     few = [name for name in few if _are_few_words(table.rows[name])]

@@ -18,7 +18,8 @@ NAMES = ("class", "label", "labels")  # of columns that say themselves that they
 # The last word of names of counts and measures, and the first; and how many values they have.
 QUANTITIES = re.compile(
     r"(ages?|years?|size|counts?|percent|pct|hours|days|weeks|months|children|kids|persons|people"
-    r"|rooms|bedrooms|bathrooms|beds)\d*"
+    r"|rooms|bedrooms|bathrooms|beds|visits|trips|goals|claims|accidents|crashes|deaths|births"
+    r"|orders|purchases|clicks|calls|events|errors|defects|siblings)\d*"
 )
 NUMBER_OF = ("n", "no", "num", "nr", "number", "count")
 SOME = 4

@@ -33,6 +33,7 @@ MONTHS = (
 ENGLISH = {word: month.split()[0] for month in MONTHS for word in month.split()}
 AS_THEY_ARE = {word for month in ENGLISH.values() for word in (month, month[:3])}
 WORD = re.compile(r"[^\W\d_]+(\.(?=\s))?")
+WEEKDAY = re.compile(r"\s*([^\W\d_]+)\.?(,\s*|\s+(?=\d\d?\b))")  # in any language
 ORDINAL = re.compile(r"(?<=\d)(st|nd|rd|th|er|o|a)\b|\b(of|the|de|del|di)\s+", re.IGNORECASE)
 
 
@@ -127,4 +128,7 @@ def _in_english(text: str, form: str) -> str:
         return ENGLISH[word] if "%B" in form else ENGLISH[word][:3]
 
     plain = "".join(sign for sign in normalize("NFKD", text) if not combining(sign))
+    weekday = WEEKDAY.match(plain)
+    if weekday and weekday[1].lower() not in ENGLISH and "%a" not in form.lower():
+        plain = plain[weekday.end() :]
     return WORD.sub(month, ORDINAL.sub("", plain))

@@ -53,6 +53,7 @@ COLORS = {  # what is added to the shape, and the type of a value
 DEEP = ("I", "F")  # Pillow's modes of more than 8 bits a channel
 MOST = 65_535  # of 16 bits
 LISTED = 50  # files in a message
+LISTS = (".csv", ".tsv", ".txt", ".json", ".xlsx")  # files that may say what is on an image
 FILES = 2**10  # at a time, of a folder of any size
 Side = Annotated[int, Field(gt=0)]
 
@@ -236,6 +237,12 @@ def _classes(place: Place) -> dict[str, list[Place]]:
             )
         _left_out(each, [other for other in inside if not is_image(other.path)])
         found[each.name] = images
+    lists = [each.name for each in seen if each.path.suffix.lower() in LISTS]
+    if len(found) == 1 and lists:
+        raise UserError(
+            f"{place} has one folder of images only, {classes[0].name}. Expected one for each "
+            f"class: if {lists[0]} says what is on each image, move them into such folders."
+        )
     return found
 
 

@@ -423,7 +423,7 @@ def test_a_mark_or_an_empty_cell_is_a_feature_and_no_target(project):
 
 
 def test_why_no_column_is_left_is_told(project):
-    lines = ["phone,review,y", *(f"~{row}0-{row},text {row},{row % 2}" for row in range(30))]
+    lines = ["phone,review,y", *(f"tel{row}0-{row},text {row},{row % 2}" for row in range(30))]
     expected = (
         "no column is left as a feature: phone: 30 different words in 30 rows; review: 30 different"
     )
@@ -437,6 +437,13 @@ def test_a_word_among_few_numbers_of_a_target_is_told(project):
     assert project.read("mine").load.task == "classes"
     (said,) = [note for note in found.notes if "as any other" in note]
     assert said.startswith("load.target: grade has '?' in 6 of 60 rows, the first in row 1, a cl")
+
+
+def test_a_mark_among_words_of_a_target_is_told(project):
+    lines = table(60, grade=lambda row: "?" if row % 20 < 2 else "abc"[row % 3])
+    found = new(project, "mine", str(put_csv(project.root / "own/in.csv", *lines)), target="grade")
+    (said,) = [note for note in found.notes if "as any other" in note]
+    assert said.startswith("load.target: `?` in 6 of 60 rows is a class as any other")
 
 
 def test_a_person_may_name_the_target_and_the_task(project):
@@ -494,6 +501,8 @@ def test_every_parameter_has_a_meaning_of_one_sentence():
         (["15. M\u00e4rz 2021", "1. April 2020"], "date %d. %B %Y"),
         (["ao\u00fbt 2021", "f\u00e9vrier 2020"], "date %b %Y"),
         (["3 de mayo de 2021", "12 de enero de 2020"], "date %d %b %Y"),
+        (["Freitag, 3. Mai 2020", "lunes 4. mayo 2020"], "date %d. %B %Y"),
+        (["Friday, 3 May 2020", "Monday, 4 August 2020"], "date %d %B %Y"),
         (["2021-Q3", "2020-Q1"], "date %Y-Q%q"),
         (["Q3 2021", "Q1 2020"], "date Q%q %Y"),
         (["2021-W07", "2020-W53"], "date %G-W%V"),
@@ -531,7 +540,16 @@ def test_the_kind_of_a_column_follows_from_its_values(tmp_path, values, kind):
         ("new", ["x", None, "x"], "no word but `x`, in 2 of 3 rows"),
         ("new", ["x"] * 8 + [None] * 8, ""),
         ("order_nr", [7, 3, 5], "numbers of the rows"),
-        ("size", [f"{row} - {row + 9}" for row in range(30)], "30 different words in 30 rows"),
+        *(
+            (
+                "size",
+                [form.format(row) for row in range(1, 31)],
+                f"30 different words in 30 rows, such as `{form.format(1)}`: if they are amounts, "
+                "write each as one number",
+            )
+            for form in ("{} - 40", "{}:02.5", "{}h 5m", "{} \u00b1 2", "{}\u00b051' N", "-{},5/3")
+        ),
+        ("size", [f"{row} of many" for row in range(30)], "30 different words in 30 rows"),
         ("size", [f"{row} kg" if row % 2 else f"{row} lb" for row in range(30)], "nearly numbers"),
         (
             "seen",

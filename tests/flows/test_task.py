@@ -76,6 +76,7 @@ def test_a_column_that_is_called_class_has_classes():
         ("ModelYear", "regression"),
         ("numRooms", "regression"),
         ("n_visits", "regression"),
+        ("Doctor.Visits", "regression"),
         ("age group", "classes"),
         ("stage", "classes"),
         ("number", "classes"),  # perhaps a digit

@@ -235,6 +235,10 @@ WRONG = {
         folders(lambda f: emptied(f / "cat") or (f / "cat").rmdir()),
         r"one class only, `dog`",
     ),
+    "labels in a file": (
+        folders(lambda f: emptied(f / "cat") or (f / "cat").rmdir() or put_csv(f / "dogs.csv")),
+        r"one folder of images only, dog\. Expected one for each class: if dogs\.csv says",
+    ),
     "truncated PNG": (
         folders(lambda f: cut(f / "cat/0.png", 40)),
         r"/in/cat/0\.png cannot be read as an image: .* Re",
