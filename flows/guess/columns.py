@@ -94,7 +94,7 @@ def number_date_format(column: pd.Series) -> str | None:
     if named or len(values) < 2:
         return None
     if not (values == values.round()).all():
-        return _dotted_month_format(values, bool(TIMES.search(name)))
+        return dates.MONTH if _are_dotted_months(values, bool(TIMES.search(name))) else None
 
     form = DIGITS.get(len(f"{values.min():.0f}"))
     if form is None or (form == "%Y%m" and not TIMES.search(name)):
@@ -106,16 +106,12 @@ def number_date_format(column: pd.Series) -> str | None:
     return form if all(_all_dates(part, form) for part in (text[:TRIED], text)) else None
 
 
-def _dotted_month_format(values: pd.Series, named: bool) -> str | None:
-    """The format of months such as 03.2024, which is the number 3.2024, and 2024.03."""
-    for form, digits, scale in (("%m.%Y", "{:.4f}", 10_000), ("%Y.%m", "{:.2f}", 100)):
-        text = values.map(digits.format)
-        whole, part = values // 1, (values * scale).round() % scale
-        year, month = (part, whole) if form == "%m.%Y" else (whole, part)
-        are_months = month.between(1, 12) & year.between(*YEARS) & (values == text.astype(float))
-        if are_months.all() and (named or month.nunique() >= SEVERAL_MONTHS):
-            return form
-    return None
+def _are_dotted_months(values: pd.Series, named: bool) -> bool:
+    """Whether numbers are months such as 03.2024, which is 3.2024."""
+    month, year = values // 1, (values * 10_000).round() % 10_000
+    exact = values == values.map("{:.4f}".format).astype(float)
+    all_months = (month.between(1, 12) & year.between(*YEARS) & exact).all()
+    return bool(all_months and (named or month.nunique() >= SEVERAL_MONTHS))
 
 
 def is_counter(name: str) -> bool:

@@ -14,6 +14,7 @@ from tasks.sources.dialect import SEPARATORS
 
 SEEN = 100  # rows that tell the separator
 USUAL = 4  # of the separators, the first ones; the others also stand inside values
+MOSTLY = 0.5  # of the rows, and of the values
 LEAST = 0.9  # share of the rows that a usual one must divide alike
 
 
@@ -26,6 +27,8 @@ def separator(path: Path) -> str:
     scores = {each: _score(path, each) for each in SEPARATORS}
     usual = {each: scores[each] for each in SEPARATORS[:USUAL]}
     best = max(usual, key=lambda each: usual[each])
+    if best == "\t" and not usual[best][1] and min(scores[" "]) > MOSTLY:
+        return " "  # any blanks, of which one in each row is a tab
     return best if usual[best][0] >= LEAST else max(scores, key=lambda each: scores[each])
 
 

@@ -155,7 +155,9 @@ def _product(
 ) -> dict[str, list[str]]:
     """Columns whose product, some of them squared or divided by, is the target: as for `_sums`."""
     rows = np.random.default_rng(0).permutation(len(x))[:SEEN]
-    rows = rows[y[rows] != 0]
+    size = np.abs(y)
+    large = max(np.median(size[rows]), TINY)  # of small targets rounding leaves little
+    rows = rows[size[rows] >= large]
     triangle, columns = _triangle(_logs(x[np.ix_(rows, columns)]), _logs(y[rows]), columns)
     chosen = _fewest(triangle[:, :-1], triangle[:, -1], list(range(len(columns))), NEARLY)
     if len(chosen) < 2:  # what a feature alone tells has a check of its own
@@ -163,14 +165,17 @@ def _product(
 
     columns = columns[chosen]
     there = ~np.isnan(x[:, columns]).any(axis=1)
-    factors, target = x[there][:, columns], y[there]
-    is_zero = target == 0
-    logs, wanted = _logs(factors[~is_zero]), _logs(target[~is_zero])
+    factors, size = _logs(x[there][:, columns]), size[there]
+    is_large = size >= large
+    logs, wanted = factors[is_large], np.log(size[is_large])
     centred = logs[:SEEN] - logs[:SEEN].mean(axis=0)
     powers = np.round(2 * np.linalg.lstsq(centred, wanted[:SEEN], rcond=None)[0]) / 2
     rest = wanted - logs @ powers
-    is_product = rest.var() <= NEARLY * wanted.var() and powers.all()
-    if not is_product or not (factors[is_zero] == 0).any(axis=1).all():
+    if not powers.all() or not rest.var() <= NEARLY * wanted.var():
+        return {}
+
+    error = size - np.exp(factors @ powers + rest.mean())
+    if not (error**2).mean() <= NEARLY * size.var():
         return {}
     return {_product_formula(np.exp(rest.mean()), powers, names[columns]): names[columns].tolist()}
 

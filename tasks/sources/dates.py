@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 ISO = r"\d{4}-\d\d-\d\d"  # how such dates begin
 DIGITS = re.compile("(%[YmdHMS])+")  # a format of dates that are whole numbers
+MONTH = "%m.%Y"
+CUT = re.compile(r"(\d\d?)\.(\d|\d{3})")  # such a month where a program wrote it as a number
 CENTURY = range(1930, 2030)  # of years with two digits, as spreadsheets read them
 
 # Of each month the words of English, German, French, Spanish, Italian, Portuguese and Dutch, and
@@ -90,7 +92,7 @@ def _read(column: pd.Series, form: str) -> pd.Series:
 
 
 def _as_python(column: pd.Series, form: str) -> pd.Series:
-    if not re.search("%[bBqV]", form):
+    if not re.search("%[bBqV]", form) and form != MONTH:
         return column
     known = {text: _of_python(str(text), form) for text in column.dropna().unique()}
     return column.map(known, na_action="ignore")
@@ -110,6 +112,8 @@ def _of_python(text: str, form: str) -> str:
         return f"{match['year']}-{3 * int(match['quarter']) - 2}" if match else ""
     if "%V" in form and "%u" not in form:
         return f"{text} 1"
+    if form == MONTH and (cut := CUT.fullmatch(text.strip())):
+        return f"{cut[1]}.{cut[2]:0<4}"
     return _in_english(text, form) if re.search("%[bB]", form) else text
 
 

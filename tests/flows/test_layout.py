@@ -19,6 +19,8 @@ SEPARATORS = {
     "decimal commas": (["a, cm;b, cm", "1,5;2,5", "3,5;4,5"], ";"),
     "tabs": (["a\tb c\ty", "1\t2,5\tx", "3\t4,5\tz"], "\t"),
     "blanks": (["a b  y", " 1  2.5 x", "30 4.5 z"], " "),
+    "blanks and a tab": (['18.0  8  307.0\t"ford a"', '15.0  6  304.0\t"saab b"'], " "),
+    "a tab beside blanks": (["name\ta unit", "b c\t12 kg", "d e\t13 kg"], "\t"),
     "blanks in words": (["a,b,y", "New York,1,x", "San Jose,2,z"], ","),
     "times": (["a,b,y", "12:30,1,x", "13:40,2,z"], ","),
     "one column": (["a", "1", "2"], ","),

@@ -175,6 +175,7 @@ HOLES = np.where(np.arange(1000) % 7 == 3, np.nan, C + 1)
         ([A, C, B + 1], A / (B + 1), "a / c", "ac"),
         ([A + 40, B / 900 + 1.5], np.round((A + 40) / (B / 900 + 1.5) ** 2, 1), "a / b^2", "ab"),
         ([A + 1, B + 1, C, D], 60 / (A + 1) / (B + 1), "60 / a / b", "ab"),
+        ([A + 5, B / 80 + 0.3], np.round((A + 5) / (B / 80 + 0.3)), "a / b", "ab"),
         ([HOLES, B + 1, A], (C + 1) * (B + 1), "a * b", "ab"),
     ],
 )
@@ -189,7 +190,7 @@ def test_features_that_multiply_to_the_target_are_warned_of(columns, y, formula,
     [
         ([A + 1, B + 1], (A + 1) * (B + 1) * (1 + D / 2e3), None),
         ([A + 1, B + 1], (A + 1) ** 0.8 * (B + 1) ** 0.7, None),
-        ([A * (A > 9), B + 1], np.where(A > 9, A * (B + 1), 7), None),
+        ([A * (A > 9), B + 1], np.where(A > 9, A * (B + 1), 7e4), None),
         ([A + 1, B + 1], np.where(D < 50, 0, (A + 1) * (B + 1)), None),
         ([A + 1, B + 1], (A + 1) * (B + 1), ["number", "date"]),
         ([A + 1, B + 1], D, None),

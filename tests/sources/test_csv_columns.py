@@ -62,6 +62,7 @@ def test_dates_are_seconds_since_1970(tmp_path, kind, text, hole):
         ("date %GW%V", "2021W07", "2021-02-15"),
         ("date KW %V/%G", "KW 53/2020", "2020-12-28"),
         ("date %m.%Y", "03.2021", "2021-03-01"),
+        ("date %m.%Y", "12.199", "1990-12-01"),  # as programs write the number 12.1990
     ],
 )
 def test_a_period_is_its_first_day(tmp_path, kind, text, day):
