@@ -132,6 +132,8 @@ def left_out(column: pd.Series, kind: str, decimal: str = ".") -> str:
         unique = values.is_unique
         return "numbers of the rows" if unique else f"called {name}, as numbers of the rows are"
     if kind == "number":
+        if nearly_numbers(values, decimal):
+            return "nearly numbers"
         counted = len(column) > 1 and counts(column.to_numpy(np.float64))
         numbered = counted and not TIMES.search(name)
         named = IDENTIFIER.search(name) and values.nunique() == len(column)
@@ -165,10 +167,11 @@ def _advice(words: pd.Index) -> str:
 
 def nearly_numbers(values: pd.Series, decimal: str = ".") -> str:
     """What keeps a column from being numbers, such as `3 kg`, if most are some; else nothing."""
-    if is_numeric_dtype(values):
+    rows, values = len(values), values.dropna()
+    if is_numeric_dtype(values) and not np.isinf(values).any():
         return ""
-    rows, values = len(values), values.dropna().astype(str)
     wrong = ~np.isfinite(numbers.parsed(values, decimal).to_numpy())
+    values = values.astype(str)
     cells = values.map({text: numbers.cell(text, decimal) for text in values.unique()})
     like = cells.notna() | values.str.fullmatch(r"[-+]?[\d.,' ]+")
     if not wrong.any() or like.mean() <= 0.5:

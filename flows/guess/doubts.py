@@ -88,7 +88,7 @@ def day_or_month(rows: pd.DataFrame, kinds: Mapping[str, str]) -> Iterator[str]:
 
 
 def alike(rows: pd.DataFrame) -> Iterator[str]:
-    """Words that differ in case, in blanks or in how Unicode writes an accent alone."""
+    """Words that differ in case, blanks, a mark at the end or the form of an accent alone."""
     for name in rows:
         words = rows[name].dropna().astype(str).str.strip().value_counts()
         plain = words.index.map(_plain)
@@ -102,13 +102,14 @@ def alike(rows: pd.DataFrame) -> Iterator[str]:
         ]
         more = f", and {len(same) - 3} more like them," if same[3:] else ""
         yield (
-            f"{name}: {'; '.join(same[:3])}{more} differ in case, blanks or the form of an "
-            "accent alone, and count as different words: write them alike if they mean the same"
+            f"{name}: {'; '.join(same[:3])}{more} differ in case, blanks, a mark at the end or the "
+            "form of an accent alone, and count as different words: write them alike if they mean "
+            "the same"
         )
 
 
 def _plain(word: str) -> str:
-    return normalize("NFC", " ".join(word.split()).casefold())
+    return normalize("NFC", " ".join(word.split()).casefold()).rstrip(".,;:!") or word
 
 
 def sentinels(rows: pd.DataFrame) -> Iterator[str]:

@@ -278,7 +278,7 @@ def test_roles_ignore_words_and_row_numbers(tmp_path):
     assert guessed.roles(table, {"task": "regression"}).task == "regression"
 
 
-@pytest.mark.parametrize("odd", ["~3", "1,00", "5%", "3 kg"])
+@pytest.mark.parametrize("odd", ["~3", "inf", "1,00", "5%", "3 kg"])
 def test_a_column_that_is_left_out_though_it_is_nearly_numbers_is_told(project, odd):
     more = {
         "c": lambda row: f'"{odd}"' if row == 4 else row,
@@ -637,6 +637,7 @@ def test_words_that_look_nearly_the_same_are_told(project):
     more = {
         "town": lambda row: ("Bad Ems", "bad  ems", "Ulm", "Bonn")[row % 4],
         "size": lambda row: ("S", "M")[row % 2],
+        "pay": lambda row: ("<=50K", "<=50K.", ">50K", "...")[row % 4],
         "drink": lambda row: ("Caf\u00e9", "Cafe\u0301", "Tea")[row % 3],
     }
     lines = table(40, lambda row: ("Yes", "yes", "No", "no", " no")[row % 5], **more)
@@ -646,6 +647,7 @@ def test_words_that_look_nearly_the_same_are_told(project):
     assert [note.partition(" differ")[0] for note in notes] == [
         "y: `no` (16 rows) and `No` (8 rows); `Yes` (8 rows) and `yes` (8 rows)",
         "town: `Bad Ems` (10 rows) and `bad  ems` (10 rows)",
+        "pay: `<=50K` (10 rows) and `<=50K.` (10 rows)",
         "drink: `Caf\u00e9` (14 rows) and `Cafe\u0301` (13 rows)",
     ]
 
