@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +18,7 @@ EXACT = 1e-6  # of the target's variance: features that leave less add up to the
 NEARLY = 1e-4  # the same for the logarithms of a product, which is often rounded
 SEEN, MOST = 10_000, 500  # rows and columns among which such features are looked for
 TERMS = 6  # of a sum, in words
+PAIRED, SUMMED = 12, 3  # columns that are multiplied by each other, and such terms of a sum
 ROUND = 1e-3  # a factor so near to 1 is 1, a constant so near to 0 is 0
 ALL_TRIED = 20  # columns of a sum: of more it is not asked whether each is needed
 
@@ -51,7 +53,10 @@ def entries(
     if enough and not classes:
         target = y.reshape(-1).astype(np.float64)
         sums = _sums(x, target, np.array(names), np.flatnonzero(free))
-        product = _product(x, target, np.array(names), np.flatnonzero(np.greater(free, are_dates)))
+        numbers = np.flatnonzero(np.greater(free, are_dates))
+        product = _product(x, target, np.array(names), numbers)
+        if not sums and not product and len(numbers):
+            sums = _sum_of_pairs(x, target, names, numbers)
 
     of = "of the labels right" if classes else "of the variance"
     return [
@@ -148,6 +153,45 @@ def _sums(
         found[_formula(factors, named)] = named.tolist()
         left = [column for column in left if column not in chosen]
     return found
+
+
+def _sum_of_pairs(
+    x: np.ndarray, y: np.ndarray, names: Sequence[str], columns: np.ndarray
+) -> dict[str, list[str]]:
+    """As `_sums`, of columns and their products and ratios, such as `price * count + postage`.
+
+    The terms are found one after the other, each the one that tells most of the rest.
+    """
+    terms = [(a, a, 0) for a in columns]  # the first column times a power of the other
+    if len(columns) <= PAIRED:
+        terms += [(a, b, 1) for a, b in itertools.combinations(columns, 2)]
+        terms += [(a, b, -1) for a, b in itertools.permutations(columns, 2)]
+
+    def values(term: tuple[int, int, int], rows: np.ndarray | slice) -> np.ndarray:
+        first, other, power = term
+        with np.errstate(divide="ignore", invalid="ignore"):
+            of_rows: np.ndarray = x[rows, first] * x[rows, other] ** float(power)
+        return of_rows
+
+    rows = np.random.default_rng(0).permutation(len(x))[:SEEN]
+    part = np.column_stack([values(term, rows) for term in terms])
+    triangle, places = _triangle(part, y[rows], np.arange(len(terms)))
+    known, target = triangle[:, :-1], triangle[:, -1]
+    rest, chosen = target, list[int]()
+    while len(chosen) < min(SUMMED, len(places)) and rest @ rest > EXACT * (target @ target):
+        chosen.append(int(np.abs(rest @ known).argmax()))
+        rest = target - known[:, chosen] @ np.linalg.lstsq(known[:, chosen], target, rcond=None)[0]
+    found = [terms[places[each]] for each in chosen]
+    if not found or all(power == 0 for *_, power in found):
+        return {}
+
+    factors = _solved(np.column_stack([values(term, slice(None)) for term in found]), y)
+    if factors is None:
+        return {}
+    signs = {0: "", 1: " * ", -1: " / "}
+    written = [f"{names[a]}{signs[power]}{names[b] if power else ''}" for a, b, power in found]
+    used = dict.fromkeys(names[each] for a, b, _ in found for each in (a, b))
+    return {_formula(factors, np.array(written)): list(map(str, used))}
 
 
 def _product(

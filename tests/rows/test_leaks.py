@@ -100,6 +100,8 @@ def sums(columns, y, kinds=None, classes=False, do="add up") -> tuple[str, list[
         ([A, B, C], (A + B) / 2, "0.5 a + 0.5 b", "ab"),
         ([A, B, C], 100 - A - B, "- a - b + 100", "ab"),
         ([A, B, A + B, C], A + B + C, "c + d", "cd"),  # c is a + b
+        ([A, B, C], A * B / 100 + C, "0.01 a * b + c", "abc"),
+        ([A + 1, B, C], 100 * (B - A - 1) / (A + 1), "100 b / a - 100", "ba"),
         ([A, B, C, A + B - C], A + B, "c + d, and also a + b", "cdab"),
         ([A > 400, B > 400, C > 400, D], (A > 400) + (B > 400) * 1.0 + (C > 400), "a + b + c", 3),
     ],
@@ -137,12 +139,13 @@ def test_a_sum_of_many_features_is_told_in_short():
     [
         ([A, B, C], A + B + D / 50, None),
         ([A, B, C], A * B, None),
+        ([A, B, C], A * B / 100 + C + D / 9, None),
         ([A, B], D, None),
         ([A, B], A + B, ["words", "words"]),
         (list(np.random.default_rng(3).normal(size=(30, 45))), D[:45], None),
         ([A, np.full(1000, 5.0)], B, None),
     ],
-    ids=["nearly", "a product", "nothing", "places of words", "few rows", "constant"],
+    ids=["nearly", "a product", "a sum", "nothing", "places of words", "few rows", "constant"],
 )
 def test_other_features_do_not_add_up_to_the_target(columns, y, kinds):
     assert sums(columns, y, kinds) == ("none", [])
