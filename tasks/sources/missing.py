@@ -44,8 +44,7 @@ def without_marks(table, params: Params):
 
 def are_marks(column):
     """A mask of the cells of a column that are marks."""
-    found = {text: str(text).strip() in MARKS for text in column.unique()}
-    return column.map(found).astype(bool)
+    return column.isin([text for text in column.unique() if str(text).strip() in MARKS])
 
 
 def checked(file: Place, table, features: list[str], params: Params, folder: Path):
