@@ -127,9 +127,12 @@ def _in_english(text: str, form: str) -> str:
 
     def month(found: re.Match[str]) -> str:
         word = found[0].rstrip(".").lower()
-        if word in AS_THEY_ARE or word not in ENGLISH:
-            return found[0].rstrip(".") if word in ENGLISH else found[0]
-        return ENGLISH[word] if "%B" in form else ENGLISH[word][:3]
+        english = ENGLISH.get(word)
+        if english is None:
+            return found[0]
+        if word in AS_THEY_ARE:
+            return word
+        return english if "%B" in form else english[:3]
 
     plain = "".join(sign for sign in normalize("NFKD", text) if not combining(sign))
     weekday = WEEKDAY.match(plain)
