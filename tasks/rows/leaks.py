@@ -142,8 +142,8 @@ def _sums(
         names: of the columns.
         columns: the places of those that may be in a sum.
     """
-    rows = np.random.default_rng(0).permutation(len(x))[:SEEN]
-    triangle, columns = _triangle(x[np.ix_(rows, columns)], y[rows], columns)
+    rows = _some(len(x))
+    triangle, columns = _triangle(_cells(x, rows, columns), y[rows], columns)
     found, left = {}, list(range(len(columns)))
     while chosen := _fewest(triangle[:, :-1], triangle[:, -1], left, EXACT):
         factors = _solved(x[:, columns[chosen]], y)
@@ -170,10 +170,10 @@ def _sum_of_pairs(
     def values(term: tuple[int, int, int], rows: np.ndarray | slice) -> np.ndarray:
         first, other, power = term
         with np.errstate(divide="ignore", invalid="ignore"):
-            of_rows: np.ndarray = x[rows, first] * x[rows, other] ** float(power)
+            of_rows: np.ndarray = x[:, first][rows] * x[:, other][rows] ** float(power)
         return of_rows
 
-    rows = np.random.default_rng(0).permutation(len(x))[:SEEN]
+    rows = _some(len(x))
     part = np.column_stack([values(term, rows) for term in terms])
     triangle, places = _triangle(part, y[rows], np.arange(len(terms)))
     known, target = triangle[:, :-1], triangle[:, -1]
@@ -198,18 +198,18 @@ def _product(
     x: np.ndarray, y: np.ndarray, names: np.ndarray, columns: np.ndarray
 ) -> dict[str, list[str]]:
     """Columns whose product, some of them squared or divided by, is the target: as for `_sums`."""
-    rows = np.random.default_rng(0).permutation(len(x))[:SEEN]
+    rows = _some(len(x))
     size = np.abs(y)
     large = max(np.median(size[rows]), TINY)  # of small targets rounding leaves little
     rows = rows[size[rows] >= large]
-    triangle, columns = _triangle(_logs(x[np.ix_(rows, columns)]), _logs(y[rows]), columns)
+    triangle, columns = _triangle(_logs(_cells(x, rows, columns)), _logs(y[rows]), columns)
     chosen = _fewest(triangle[:, :-1], triangle[:, -1], list(range(len(columns))), NEARLY)
     if len(chosen) < 2:  # what a feature alone tells has a check of its own
         return {}
 
     columns = columns[chosen]
     there = ~np.isnan(x[:, columns]).any(axis=1)
-    factors, size = _logs(x[there][:, columns]), size[there]
+    factors, size = _logs(x[:, columns][there]), size[there]
     is_large = size >= large
     logs, wanted = factors[is_large], np.log(size[is_large])
     centred = logs[:SEEN] - logs[:SEEN].mean(axis=0)
@@ -222,6 +222,16 @@ def _product(
     if not (error**2).mean() <= NEARLY * size.var():
         return {}
     return {_product_formula(np.exp(rest.mean()), powers, names[columns]): names[columns].tolist()}
+
+
+def _some(count: int) -> np.ndarray:
+    """Rows to look at, in the order in which a file on disk is read."""
+    return np.sort(np.random.default_rng(0).permutation(count)[:SEEN])
+
+
+def _cells(x: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Some rows of some columns, column after column, as they lie on disk."""
+    return np.column_stack([x[:, column][rows] for column in columns] or [rows[:, None][:, :0]])
 
 
 def _logs(values: np.ndarray) -> np.ndarray:

@@ -203,3 +203,25 @@ def test_features_that_multiply_to_the_target_are_warned_of(columns, y, formula,
 )
 def test_other_features_do_not_multiply_to_the_target(columns, y, kinds):
     assert sums(columns, np.asarray(y, float), kinds, do="multiply") == ("none", [])
+
+
+class OnDisk(np.ndarray):
+    """Columns, one behind the other in a file: a row has as many pages as columns."""
+
+    def __getitem__(self, at):
+        whole = self.ndim == 2 and self.shape == (1000, 5)
+        rows = at[0] if isinstance(at, tuple) else at
+        assert not whole or isinstance(rows, slice), "reads all columns of one row after the other"
+        return super().__getitem__(at)
+
+
+@pytest.mark.parametrize(
+    "y", [A + B, (A + 1) * (B + 1), A * B / 100 + C, D], ids=["sum", "product", "both", "none"]
+)
+def test_large_data_are_read_column_by_column(y):
+    columns = [A + 1, B + 1, C, D, E]
+    x = np.asfortranarray(np.column_stack(columns)).view(OnDisk)
+    found = entries(x, y.astype(np.float32), list("abcde"), ["number"] * 5, classes=False)
+    assert suspected(found) == suspected(
+        entries(np.asarray(x), y.astype(np.float32), list("abcde"), ["number"] * 5, classes=False)
+    )
