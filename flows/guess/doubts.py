@@ -19,7 +19,8 @@ OFTEN = 0.01  # of the rows that have such a number
 # What several rows may be of; and what names of columns add to that, such as `patient_id`.
 PERSON = (
     *("patient", "subject", "person", "participant", "proband", "respondent", "volunteer"),
-    *("speaker", "writer", "student", "pupil", "child", "mother", "animal"),
+    *("individual", "speaker", "writer", "student", "pupil", "player", "employee", "worker"),
+    *("child", "infant", "mother", "donor", "animal"),
 )
 OWNER = re.compile(
     rf"({'|'.join(PERSON)}|author|user|customer|client|member|driver|household|family|plant|tree"

@@ -347,6 +347,7 @@ def test_a_few_words_that_make_numbers_words_are_told(project):
         ("patient", "P{:03}", "{}, so all rows of one are on the same side of a split: 40 in 200"),
         ("Patient_ID", "{}", "{}, so all rows of one"),
         ("subjects", "S{}", "{}, so all rows of one"),
+        ("individual", "{}", "{}, so all rows of one"),
         ("customerId", "{}", "null, so rows of one {} may be on both sides, and the score would"),
         ("case_id", "{}", "null, so rows of one {} may be on both sides"),
         ("patient age", "{}", "null; if rows belong together"),
