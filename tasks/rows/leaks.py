@@ -16,6 +16,7 @@ ONE_CLASS = 0.95  # of the rows: then one class is right so often that no featur
 TINY = 1e-300  # for a variance of 0
 EXACT = 1e-6  # of the target's variance: features that leave less add up to the target
 NEARLY = 1e-4  # the same for the logarithms of a product, which is often rounded
+TOLD = 200_000  # rows from which it is learned what a feature tells
 SEEN, MOST = 10_000, 500  # rows and columns among which such features are looked for
 TERMS = 6  # of a sum, in words
 PAIRED, SUMMED = 12, 3  # columns that are multiplied by each other, and such terms of a sum
@@ -40,10 +41,11 @@ def entries(
         for values, name, kind in columns
         if kind.startswith("number") and counts(values)
     }
+    told = _some(len(x), TOLD)
     telling = {
         str(name): f"{name} ({share:.3f})"
         for values, name, _ in columns
-        if (share := _told(values, y, classes)) >= GIVEN_AWAY
+        if (share := _told(values[told], y[told], classes)) >= GIVEN_AWAY
     }
 
     judged = {*counting, *telling}
@@ -224,9 +226,9 @@ def _product(
     return {_product_formula(np.exp(rest.mean()), powers, names[columns]): names[columns].tolist()}
 
 
-def _some(count: int) -> np.ndarray:
+def _some(count: int, most: int = SEEN) -> np.ndarray:
     """Rows to look at, in the order in which a file on disk is read."""
-    return np.sort(np.random.default_rng(0).permutation(count)[:SEEN])
+    return np.sort(np.random.default_rng(0).permutation(count)[:most])
 
 
 def _cells(x: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tasks.rows import leaks
 from tasks.rows.entry import entry
 from tasks.rows.leaks import entries, suspected
 from tests.support.own import loaded, normalized, of_csv, put_csv, table
@@ -203,6 +204,19 @@ def test_features_that_multiply_to_the_target_are_warned_of(columns, y, formula,
 )
 def test_other_features_do_not_multiply_to_the_target(columns, y, kinds):
     assert sums(columns, np.asarray(y, float), kinds, do="multiply") == ("none", [])
+
+
+def test_what_a_feature_tells_is_learned_from_some_rows_of_a_large_table(monkeypatch):
+    looked_at, told = [], leaks._told
+
+    def counted(x, y, classes):
+        looked_at.append((len(x), len(y)))
+        return told(x, y, classes)
+
+    monkeypatch.setattr(leaks, "TOLD", 100)
+    monkeypatch.setattr(leaks, "_told", counted)
+    assert warned(CLASSES + NOISE / 50) == ["features that give the target away"]
+    assert looked_at == [(100, 100)] * 2
 
 
 class OnDisk(np.ndarray):
