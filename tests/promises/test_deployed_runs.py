@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -21,9 +22,12 @@ def served(workspaces):
 
 def at_work(served) -> list[psutil.Process]:
     """The processes of runs, and what they have started."""
-    begun = psutil.Process(served.processes[1].pid).children(recursive=True)
-    runs = [process for process in begun if "prefect.engine" in process.cmdline()]
-    return [process for run in runs for process in (run, *run.children(recursive=True))]
+    found = []
+    for begun in psutil.Process(served.processes[1].pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it ends in this moment
+            if "prefect.engine" in begun.cmdline():
+                found += [begun, *begun.children(recursive=True)]
+    return found
 
 
 def test_the_next_run_of_a_deployment_waits_for_its_turn(served):

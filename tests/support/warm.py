@@ -313,7 +313,7 @@ def begin_runs_at(server: str) -> None:
 
 
 class Prefect:
-    """Lets a process import Prefect, which is there already, and read its settings then."""
+    """Lets a process import Prefect, which is there already, and do then what depends on it."""
 
     def __init__(self) -> None:
         names = [name for name in sys.modules if f"{name}.".startswith("prefect.")]
@@ -331,6 +331,9 @@ class Prefect:
         module.__spec__ = self.spec
         sys.modules.update(self.modules)
         self.modules["prefect.context"].refresh_global_settings_context()
+        logging = self.modules["prefect.logging.configuration"]
+        logging.PROCESS_LOGGING_CONFIG.clear()
+        logging.setup_logging()
 
 
 def imports() -> None:
