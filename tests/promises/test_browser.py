@@ -144,7 +144,7 @@ def test_a_person_watches_a_training_and_cancels_it(served, page):
     field(page, "Epochs").fill(str(NEVER))
     run = submit(served, page)["id"]
 
-    progress = served.artifact(run, "fashion-progress")
+    progress = served.artifact(run, "fashion-experiment-progress")
     epoch = rf"epoch \d+/{NEVER}: val_loss [\d.]+, best val_loss [\d.]+ \(epoch \d+\)"
     assert re.match(epoch, progress["description"])
     go(served, page, f"/artifacts/artifact/{progress['id']}")
