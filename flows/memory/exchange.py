@@ -58,6 +58,9 @@ def push(project: Project) -> Moved:
     with repository(project) as repo:
         remote = _Remote(repo)
         lacking = {name: read(remote.here / name) for name in remote.known(there=False)}
+        wanted = {*_recorded(repo), *_objects(filter(None, lacking.values()))}
+        objects = _with_members(repo, wanted)
+        _drop_damaged(repo, objects - remote.has(objects))
         entries = _whole(repo, lacking)
         sent = _here(repo, _with_members(repo, {*_recorded(repo), *_objects(entries.values())}))
         folders = {each for each in sent if each.isdir}
@@ -82,10 +85,10 @@ def pull(project: Project) -> Moved:
         tempfile.TemporaryDirectory(dir=repo.tmp_dir) as folder,  # on the disk of the notes
     ):
         remote, notes = _Remote(repo), Path(folder)
-        _drop_damaged(repo)
+        _drop_damaged(repo, _with_members(repo, _recorded(repo)))
         names = remote.fetch(notes)
         lacking = {name: read(notes / name) for name in names}
-        wanted = {*_recorded(repo), *_objects(entry for entry in lacking.values() if entry)}
+        wanted = {*_recorded(repo), *_objects(filter(None, lacking.values()))}
         remote.look_again()
         moved = [repo.cloud.pull(wanted - _here(repo, wanted), odb=remote.objects)]
         inside = _with_members(repo, wanted)
@@ -201,9 +204,9 @@ def _tell_what_is_nowhere(repo: Repo, remote: _Remote) -> None:
         log.warning("neither here nor at the remote: what dvc.lock records in %s", ", ".join(names))
 
 
-def _drop_damaged(repo: Repo) -> None:
-    """Delete those of this commit's results that are not what their names say."""
-    for each in _with_members(repo, _recorded(repo)):
+def _drop_damaged(repo: Repo, objects: set[HashInfo]) -> None:
+    """Delete those of DVC's cache that are not what their names say."""
+    for each in objects:
         is_kept(Path(repo.cache.local.oid_to_path(each.value)), each.value, each.value)
 
 

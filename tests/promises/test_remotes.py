@@ -127,6 +127,26 @@ def test_a_damaged_file_of_ones_own_cache_is_taken_anew(ours, tmp_path):
     assert theirs.bytes("linear") == ours.bytes("linear")
 
 
+def test_a_damaged_file_is_not_sent(ours, tmp_path):
+    use(ours, str(tmp_path / "first"), {})
+    ours.run(*PUSH)
+    theirs = clone(ours, "spoiled")
+    use(theirs, str(tmp_path / "first"), {})
+    theirs.run(*PULL)
+    model = outputs(Project(theirs.path))["data/linear/model.keras"]
+    name = f"files/md5/{model[:2]}/{model[2:]}"
+    kept = theirs.path / ".dvc/cache" / name
+    kept.chmod(0o600)
+    kept.write_bytes(kept.read_bytes()[:-1] + b"x")
+    kept.chmod(0o444)  # a bad disk leaves it; DVC trusts what nobody can write to
+
+    use(theirs, str(tmp_path / "second"), {})
+    said = theirs.run(*PUSH)
+    assert f"{model} was damaged in DVC's cache" in said
+    assert "data/linear" in said.partition("neither here nor at the remote")[2]
+    assert not (tmp_path / "second" / name).exists()
+
+
 def test_a_file_of_a_folder_that_the_remote_has_lost_is_sent_again(ours, tmp_path):
     folder = ours.path / "datasets/parts"
     folder.mkdir(parents=True)
