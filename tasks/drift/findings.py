@@ -11,7 +11,7 @@ from tasks.core.digits import digits
 from tasks.drift.series import Series
 from tasks.drift.statistics import fisher, kolmogorov_smirnov, means
 
-LEVEL = 0.05  # at most so many of 100 comparisons of equal rows raise an alarm
+LEVEL = 0.05  # the share of alarms, at most, where the new rows are from the same distribution
 TAILS = 0.01  # share of the validation rows that counts as far from the others
 # Of a probability, or of the largest prediction: an export has other last digits than the model
 # that was evaluated, and so has the model on another processor.
@@ -109,7 +109,7 @@ def alarm(found: list[Finding]) -> bool:
 
 
 def as_json(found: list[Finding], rows: int, before: int) -> dict[str, Any]:
-    """The content of `drift.json`.
+    """The content of `NAME.drift.json`.
 
     Args:
         found: the surest difference first.

@@ -1,4 +1,4 @@
-"""`drift.png`: new rows beside validation rows, where they differ most."""
+"""`NAME.drift.png`: new rows beside validation rows, where they differ most."""
 
 from __future__ import annotations
 

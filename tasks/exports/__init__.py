@@ -9,6 +9,7 @@ Each module has
 - `base.py`: what a program asks, whatever the format.
 - `scaled.py`: a trained model with its scaling in front, without Keras.
 - `convert.py`: a process that writes one export.
+- `proof.py`: a process that asks it about the test rows.
 """
 
 from __future__ import annotations
