@@ -20,7 +20,7 @@ class Criterion(NamedTuple):
 
 ACCURACY = Criterion("min_accuracy", "accuracy", operator.ge)
 ERROR = Criterion("max_mse", "mse", operator.le)
-# What may be asked of a model; the first score of each kind is the one that is named first.
+# What may be asked of a model, by its labels.
 OF_CLASSES = (ACCURACY,)
 OF_REGRESSION = (
     ERROR,
