@@ -15,6 +15,16 @@ from tasks.core.step import UserError
 from tasks.sources.base import Place
 from tasks.sources.in_parts import in_parts
 
+BEGIN = b"from,"  # the name of the first column
+
+
+def _has_answers(path: Path) -> bool:
+    """Whether a file has answers, or nothing."""
+    if not path.is_file():  # such as /dev/null
+        return False
+    with open(path, "rb") as file:
+        return file.read(len(BEGIN)) in (BEGIN, b"")
+
 
 class AnswersFile:
     """Answers on their way into a file, or to standard output.
@@ -39,14 +49,15 @@ class AnswersFile:
             yield self
             return
         self._check()
-        part = self.path.with_name(f".part.{self.path.name}")
+        place = self.path.resolve()  # a link stays one
+        part = place.with_name(f".part.{place.name}")
         with self._refusing():
             self.file = open(part, "w", encoding="utf-8", newline="")  # noqa: SIM115
         try:
             yield self
             with self._refusing():
                 self.file.close()  # writes the rest
-                os.replace(part, self.path)
+                os.replace(part, place)
         finally:
             with suppress(OSError):  # the disk is still full
                 self.file.close()
@@ -64,6 +75,11 @@ class AnswersFile:
             raise UserError(
                 f"--to {self.path} is in the folder with the rows, which is one table: it may have "
                 "nothing else. Take another folder."
+            )
+        if self.path.exists() and not _has_answers(self.path):
+            raise UserError(
+                f"--to {self.path} is there and has no answers, so it is not replaced. Take "
+                "another name, or delete it."
             )
 
     def _is_among_parts(self) -> bool:
