@@ -314,6 +314,24 @@ def named(params: BuiltIn | Own, labels: Sequence[str]) -> Sequence[str]:
     return chosen
 
 
+def check_some_value(x: np.ndarray, places: Sequence[str]) -> None:
+    """Refuse a new row of a table that has no value: it would be answered from what fills it.
+
+    Args:
+        x: (rows, columns), NaN where a value is missing.
+        places: what messages call each row.
+
+    Raises:
+        UserError: there is one.
+    """
+    empty = np.isnan(x).all(axis=1)
+    if empty.any():
+        raise UserError(
+            f"{places[empty.argmax()]} has no value in any column, so there is nothing to answer "
+            "from. Expected one at least."
+        )
+
+
 def some(names: Sequence[str]) -> str:
     """The first names, and how many more there are."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""

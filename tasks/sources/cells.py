@@ -12,7 +12,7 @@ from pandas.io.parsers.readers import STR_NA_VALUES
 
 from tasks.core.step import UserError
 from tasks.sources import kinds
-from tasks.sources.base import New, Place, some
+from tasks.sources.base import New, Place, check_some_value, some
 from tasks.sources.missing import MARKS, may_have_marks
 
 Cell = float | str | bool | None
@@ -49,13 +49,8 @@ def rows(found: list[dict[str, Any]], of_kind: Mapping[str, str], as_csv: bool) 
         else:
             x[:, place] = _numbers(name, values, kind)
 
-    empty = np.isnan(x).all(axis=1)
-    if empty.any():
-        raise UserError(
-            f"row {empty.argmax() + 1} has no value in any column, so there is nothing to answer "
-            "from. Expected one at least."
-        )
     places = [f"row {number}" for number in range(1, len(found) + 1)]
+    check_some_value(x, places)
     return New(x, places, None, np.array(list(known), dtype=np.str_))
 
 

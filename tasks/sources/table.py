@@ -30,6 +30,7 @@ from tasks.sources.base import (
     Place,
     arranged,
     check_given,
+    check_some_value,
     some,
 )
 from tasks.sources.in_parts import in_parts
@@ -387,7 +388,9 @@ def _new_rows(
             unit = schema["load"].get("target_unit", "")
             y = columns.numbers(place, y, "or take the column out", params.mark, unit)
         labels = None if y is None else y.to_numpy()
-        yield New(x["new"], [f"{called} {row + 1}" for row in part.index], labels, words)
+        places = [f"{called} {row + 1}" for row in part.index]
+        check_some_value(x["new"], places)
+        yield New(x["new"], places, labels, words)
 
 
 def _without_totals(place: Place, parts: Iterator[Any], schema: dict[str, Any]) -> Iterator[Any]:

@@ -119,6 +119,15 @@ def test_a_date_without_its_time_is_not_midnight_where_the_hour_is_a_feature(tmp
         again(tmp_path, put_csv(tmp_path / "new.csv", "seen", day), schema)
 
 
+@pytest.mark.parametrize("target", ["", "1"])
+def test_a_row_without_a_value_is_not_answered_from_what_fills_it(tmp_path, target):
+    """As Excel saves rows that somebody has emptied."""
+    file = put_csv(tmp_path / "in.csv", *people())
+    *_, schema = made(tmp_path, of_csv(file, columns=KINDS, missing="median"), "standard")
+    with pytest.raises(UserError, match=r"^row 2 has no value in any column"):
+        again(tmp_path, put_csv(tmp_path / "new.csv", *people()[:2], f",,,,{target}"), schema)
+
+
 WEIGHTS = [f"{50 + row} kg,{row % 5},{1000 + row} \u20ac" for row in range(40)]
 
 
