@@ -125,6 +125,8 @@ def _advice(error: DvcException, project: Project) -> str:
         )
     if "'release/dvc.yaml'" in str(error):
         return "params.yaml needs a section `release:`. Write `release: {}` above `pipelines:`."
+    if "unlocked lock" in str(error):
+        return "DVC's folder .dvc/tmp was deleted meanwhile. Nothing was recorded. Run again."
     if isinstance(error, MissingDataSource):
         data = str(error).partition(": ")[2].replace(",", "")  # all that it says
         kept = f"There is no {data}. DVC keeps it: `dvc pull {data}` brings it."

@@ -22,6 +22,7 @@ from ruamel.yaml import YAML
 from flows import stage
 from flows.engine import step
 from flows.memory import outputs
+from flows.memory.lock import Used
 from flows.memory.repository import Busy, repository, target
 from flows.memory.reproduce import _by_dvc, reproduce
 from flows.project import steps
@@ -211,6 +212,18 @@ def test_a_damaged_file_in_the_cache_does_not_replace_what_a_step_has_just_made(
     said = workspace.run(*DRIVERS[driver])
     assert workspace.bytes("linear") == whole, said
     assert "predictions.csv was damaged in DVC's cache, and was deleted" in said
+
+
+def test_dvcs_folder_that_is_deleted_while_a_step_runs_is_named(workspace, whole):
+    """As by `git clean -fdx`."""
+
+    def run() -> Used:
+        shutil.rmtree(workspace.path / ".dvc" / "tmp")
+        return Used({}, {})
+
+    with pytest.raises(UserError, match=r"^DVC's folder \.dvc/tmp was deleted meanwhile"):
+        reproduce(Project(workspace.path), "load@linear", run, force=True)
+    assert workspace.bytes("linear") == whole
 
 
 def test_a_link_to_an_object_that_is_gone_from_the_cache_is_as_no_file(workspace, whole):
