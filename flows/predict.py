@@ -23,7 +23,7 @@ from flows.project.folder import Project
 from tasks.core.folder import Damaged, Folder
 from tasks.core.step import UserError, log
 from tasks.sources import dates
-from tasks.sources.base import New, Place
+from tasks.sources.base import New, Place, some
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,6 +81,12 @@ def _in_a_file(data: Any, model: Path) -> Iterator[Place]:
     import numpy as np
     import pandas as pd
 
+    columns = _columns(model)
+    if isinstance(data, np.ndarray) and columns:
+        raise UserError(
+            "The data are an array, and the model was trained on a table. Expected a data frame, "
+            f"or a list of dictionaries, with {some([each['name'] for each in columns])}."
+        )
     if isinstance(data, list) and data and all(isinstance(row, dict) for row in data):
         data = pd.DataFrame(data, dtype=object)  # a number stays whole beside a missing one
 
@@ -88,8 +94,8 @@ def _in_a_file(data: Any, model: Path) -> Iterator[Place]:
         if isinstance(data, pd.DataFrame):
             file = Path(folder, "rows.parquet")
             try:
-                _with_dates(data, model).to_parquet(file, index=False)
-            except (ValueError, TypeError) as error:  # such as numbers and words in one column
+                _with_dates(data, columns).to_parquet(file, index=False)
+            except (ValueError, TypeError, NotImplementedError) as error:  # of mixed columns, too
                 raise UserError(f"The data frame cannot be read: {error}") from None
         elif isinstance(data, np.ndarray):
             file = Path(folder, "rows.npz")
@@ -102,13 +108,17 @@ def _in_a_file(data: Any, model: Path) -> Iterator[Place]:
         yield Place(file, "the data")
 
 
-def _with_dates(frame: pd.DataFrame, model: Path) -> pd.DataFrame:
+def _columns(model: Path) -> list[dict[str, Any]]:
+    """Of a table that the model was trained on; none of other data."""
+    with suppress(OSError, ValueError):  # which is said when the model is asked
+        return json.loads((model / "schema.json").read_bytes()).get("columns", [])
+    return []
+
+
+def _with_dates(frame: pd.DataFrame, columns: list[dict[str, Any]]) -> pd.DataFrame:
     """A data frame whose dates are written as in the training rows, if those had a format."""
     import pandas as pd
 
-    columns: list[dict[str, str]] = []
-    with suppress(OSError, ValueError):  # which is said when the model is asked
-        columns = json.loads((model / "schema.json").read_bytes()).get("columns", [])
     written = {}
     for column in columns:
         name, form = column["name"], column["kind"].removeprefix("date").strip()

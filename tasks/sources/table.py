@@ -373,7 +373,11 @@ def _new_rows(
             "target": target,
             "task": "classes" if classes else "regression",
             "group": None,
-            "ignore": [name or f"Unnamed: {number}" for number, name in enumerate(there)],
+            "ignore": [
+                name or f"Unnamed: {number}"
+                for number, name in enumerate(there)
+                if name not in trained
+            ],
             "columns": {
                 called_here[name]: kind for name, kind in params.columns.items() if name in of_kind
             },

@@ -11,6 +11,7 @@ import pytest
 from flows.predict import _in_a_file
 from tasks.answers.reading import read
 from tasks.core.folder import Folder
+from tasks.core.step import UserError
 from tests.support.own import loaded, normalized, of_csv, put_csv
 
 KINDS = {"city": "words", "sold": "date %d.%m.%Y", "new": "boolean", "zone": "words"}
@@ -67,6 +68,28 @@ def test_a_parquet_file_has_dates_that_the_training_rows_wrote_otherwise(model, 
     frame["sold"] = frame["sold"].dt.normalize()
     frame.to_parquet(tmp_path / "new.parquet")
     np.testing.assert_array_equal(scaled(model, tmp_path / "new.parquet"), expected)
+
+
+ROW = {"rooms": [3], "city": ["Oslo"], "sold": ["31.12.2001"], "new": [True], "zone": [1]}
+WRONG = {
+    "lists": ({"city": [["Oslo"]]}, r"the column city has the type list<"),
+    "bytes": ({"city": [b"Oslo"]}, r"the column city has the type binary\."),
+    "complex": ({"rooms": [3j]}, r"^The data frame cannot be read: "),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_column_that_no_file_could_have_is_refused(model, what):
+    other, says = WRONG[what]
+    with pytest.raises(UserError, match=says):
+        scaled(model, pd.DataFrame({**ROW, **other}))
+
+
+def test_an_array_is_no_table(model):
+    with pytest.raises(
+        UserError, match=r"^The data are an array.* with rooms, city, sold, new, zo"
+    ):
+        scaled(model, np.zeros((1, 5)))
 
 
 def test_rows_may_be_dictionaries(model, expected):
