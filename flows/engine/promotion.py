@@ -144,8 +144,9 @@ def the_last_two(project: Project, pipeline: str) -> tuple[Event, Event]:
     """The champion and the one before it.
 
     Raises:
-        UserError: there are no two.
+        UserError: there are no two, or this clone may lack their tags.
     """
+    _check_tags(project, pipeline)
     known = champions.read(project, pipeline)
     if known.before is None or known.champion is None:
         there = f"{known.champion.version} is the first" if known.champion else "there is none yet"

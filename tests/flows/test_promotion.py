@@ -504,8 +504,9 @@ def test_a_champion_whose_tags_were_moved_is_not_forgotten(story, project, chang
 def test_a_clone_that_may_lack_tags_makes_no_first_champion(story, project, how, tmp_path):
     begin(project, story[1])
     git(project, "clone", "-q", *how, project.root.as_uri(), str(tmp_path / "clone"))
-    with pytest.raises(UserError, match=r"need not have all tags, .*`git fetch --tags"):
-        promotion.ready(Project(tmp_path / "clone"), NAME)
+    for check in (promotion.ready, promotion.the_last_two):
+        with pytest.raises(UserError, match=r"need not have all tags, .*`git fetch --tags"):
+            check(Project(tmp_path / "clone"), NAME)
 
 
 def test_a_digest_that_looks_like_a_number_is_read_as_it_was_written(story, project):
