@@ -263,10 +263,17 @@ def _run_steps(
         return _judged(project, pipeline, f"{NOTHING_CHANGED}: {verdict}")
 
     steps = [(name, str(state.name), str(state.message)) for name, state in states.items()]
-    (data,) = lock.stages(project)[f"load@{pipeline}"]["outs"]
-    run = report.Run(before, steps, time.monotonic() - started, data["md5"])
+    run = report.Run(before, steps, time.monotonic() - started, _rows(project, pipeline))
     report.report(project, pipeline, run, name)
     return _judged(project, pipeline, verdict)
+
+
+def _rows(project: Project, pipeline: str) -> str:
+    """The MD5 of what `load` wrote."""
+    recorded = lock.outputs(project).get(f"data/{pipeline}/raw.npz")
+    if recorded is None:
+        raise UserError("dvc.lock was deleted or replaced during the run. Run again.")
+    return recorded
 
 
 def _judged(project: Project, pipeline: str, message: str) -> State:

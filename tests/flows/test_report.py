@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from prefect.states import Completed
 
+from flows.pipeline import _rows
 from flows.project.folder import Project
 from flows.server import answered, champion, sweeps
 from flows.server.markdown import listed
 from flows.server.report import Run, _compared, _origin, _warnings
 from flows.server.runs import titled
+from tasks.core.step import UserError
 from tests.support.project import new_project
 from tests.support.promoted import commit, git
 
@@ -75,3 +77,8 @@ def test_a_result_stays_one_when_the_server_has_gone(page, monkeypatch):
     """No page is made: the model, the answers or the tag are there."""
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     PAGES[page]()
+
+
+def test_a_run_whose_records_were_deleted_says_so(tmp_path):
+    with pytest.raises(UserError, match=r"^dvc\.lock was deleted or replaced during the run\."):
+        _rows(new_project(tmp_path / "project"), "linear")
