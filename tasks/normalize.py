@@ -158,7 +158,9 @@ def _check(raw: Raw, labels: Labels, held: np.ndarray) -> tuple[list[dict], np.n
     """The entries of `checks.json`, and a mask of the test rows that are training rows too."""
     x = {"train": raw.x_train, "test": raw.x_test}
     y = {"train": raw.y_train, "test": raw.y_test}
-    places = None if raw.from_train is None else [*raw.from_train, *raw.from_test]
+    places = None
+    if raw.from_train is not None:
+        places = np.concatenate([raw.from_train, raw.from_test])
     table = None
     if raw.feature_kinds is not None:
         others = {"train": raw.others_train, "test": raw.others_test}

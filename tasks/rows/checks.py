@@ -33,7 +33,7 @@ def check(
     held: np.ndarray,
     names: Sequence[str],
     features: Sequence[str] | None,
-    places: Sequence[str] | None = None,
+    places: Sequence[str] | np.ndarray | None = None,
     table: Table | None = None,
 ) -> tuple[list[dict], np.ndarray]:
     """Check the data as `load` left them.
@@ -59,8 +59,12 @@ def check(
         found += _classes(y, held, names)
     found.append(_constant(x["train"], features))
 
-    places = places or [f"{split} {row}" for split in x for row in range(len(x[split]))]
-    labels = _in_words(y, names)
+    if places is None:
+        places = [f"{split} {row}" for split in x for row in range(len(x[split]))]
+    labels = np.concatenate(
+        [classes_of(each) if names else each.reshape(-1) for each in y.values()]
+    )
+    in_words = names.__getitem__ if names else "{:g}".format
     whole, clause = x, ""
     if table and features is not None:
         found += leaks.entries(x["train"], y["train"], features, table.kinds, bool(names))
@@ -69,7 +73,9 @@ def check(
             count = duplicates.alike(x, y)
             clause = ALIKE.format(count) if count else ""
     tables = table is not None
-    entries, leaked = duplicates.entries(whole, labels, places, bool(names), tables, clause)
+    entries, leaked = duplicates.entries(
+        whole, labels, in_words, places, bool(names), tables, clause
+    )
     found += entries
 
     for each in found:
@@ -236,13 +242,6 @@ def _constant(x: np.ndarray, features: Sequence[str] | None) -> dict:
     named = first_names([_feature(place.tolist(), features) for place in places])
     says = f"{len(places):,} of {total:,} have one value in all training rows: {named}"
     return entry("constant features", says, True, count=len(places))
-
-
-def _in_words(y: Arrays, names: Sequence[str]) -> list[str]:
-    """The labels of all rows."""
-    if names:
-        return [names[k] for labels in y.values() for k in classes_of(labels).tolist()]
-    return [f"{value:g}" for labels in y.values() for value in labels.reshape(-1).tolist()]
 
 
 def _feature(place: Sequence[int], features: Sequence[str] | None) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,9 @@ REPEATED = 10  # rows of a table to each different one: from here on, equal ones
 
 def entries(
     x: Arrays,
-    labels: Sequence[str],
-    places: Sequence[str],
+    labels: np.ndarray,
+    in_words: Callable[[Any], str],
+    places: Sequence[str] | np.ndarray,
     classes: bool,
     table: bool = False,
     alike: str = "",
@@ -27,7 +28,8 @@ def entries(
 
     Args:
         x: inputs of `train` and `test`.
-        labels: of all rows, training rows first, in words.
+        labels: of all rows, training rows first: numbers of classes, or targets.
+        in_words: a label as a person reads it.
         places: of all rows: where each is from, in words.
         classes: whether labels that differ are a contradiction; regression targets may vary.
         table: whether rows may be equal because there are few different ones.
@@ -49,7 +51,7 @@ def entries(
     in_test = train + np.flatnonzero(first_test != np.arange(train, len(first)))
     across = again[(again >= train) & (first[again] < train)]
 
-    rows = _Rows(labels, places)
+    rows = _Rows(labels, in_words, places)
     earlier = "rows have the inputs of an earlier one"
     found = [
         rows.entry("duplicates in train", f"of {train:,} {earlier}", in_train, first),
@@ -62,7 +64,7 @@ def entries(
         _across(rows, x, across, first, alike),
     ]
     if classes:
-        different = [labels[int(row)] != labels[int(first[row])] for row in again]
+        different = labels[again] != labels[first[again]]
         says = f"{earlier} and another label: they cannot all be right"
         name = "different labels of the same inputs"
         found.append(rows.entry(name, says, again[different], first))
@@ -82,8 +84,9 @@ def _across(rows: _Rows, x: Arrays, found: np.ndarray, first: np.ndarray, alike:
 
 
 class _Rows(NamedTuple):
-    labels: Sequence[str]
-    places: Sequence[str]
+    labels: np.ndarray
+    in_words: Callable[[Any], str]
+    places: Sequence[str] | np.ndarray
 
     def entry(self, check: str, says: str, found: np.ndarray, first: np.ndarray) -> dict:
         """An entry that lists the rows that were found, each with the first row that it equals."""
@@ -94,9 +97,9 @@ class _Rows(NamedTuple):
     def _pair(self, first: int, row: int) -> dict[str, str]:
         return {
             "first": str(self.places[first]),
-            "first label": self.labels[first],
+            "first label": self.in_words(self.labels[first]),
             "row": str(self.places[row]),
-            "row label": self.labels[row],
+            "row label": self.in_words(self.labels[row]),
         }
 
 
