@@ -171,7 +171,7 @@ def _sum_of_pairs(
 
     def values(term: tuple[int, int, int], rows: np.ndarray | slice) -> np.ndarray:
         first, other, power = term
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             of_rows: np.ndarray = x[:, first][rows] * x[:, other][rows] ** float(power)
         return of_rows
 
@@ -214,14 +214,16 @@ def _product(
     factors, size = _logs(x[:, columns][there]), size[there]
     is_large = size >= large
     logs, wanted = factors[is_large], np.log(size[is_large])
-    centred = logs[:SEEN] - logs[:SEEN].mean(axis=0)
-    powers = np.round(2 * np.linalg.lstsq(centred, wanted[:SEEN], rcond=None)[0]) / 2
-    rest = wanted - logs @ powers
-    if not powers.all() or not rest.var() <= NEARLY * wanted.var():
+    if np.isinf(logs).any():  # a product with a zero would be zero
         return {}
 
-    error = size - np.exp(factors @ powers + rest.mean())
-    if not (error**2).mean() <= NEARLY * size.var():
+    centred = logs[:SEEN] - logs[:SEEN].mean(axis=0)
+    powers = np.round(2 * np.linalg.lstsq(centred, wanted[:SEEN], rcond=None)[0]) / 2
+    with np.errstate(invalid="ignore", over="ignore"):  # zeros by zeros
+        rest = wanted - logs @ powers
+        error = size - np.exp(factors @ powers + rest.mean())
+        fits = rest.var() <= NEARLY * wanted.var() and (error**2).mean() <= NEARLY * size.var()
+    if not fits or not powers.all():
         return {}
     return {_product_formula(np.exp(rest.mean()), powers, names[columns]): names[columns].tolist()}
 

@@ -206,6 +206,15 @@ def test_other_features_do_not_multiply_to_the_target(columns, y, kinds):
     assert sums(columns, np.asarray(y, float), kinds, do="multiply") == ("none", [])
 
 
+def test_a_product_is_one_in_all_rows():
+    """Rows that are not looked at first may have zeros."""
+    a, b, c = np.exp(np.random.default_rng(4).normal(size=(3, 30_000)))
+    assert sums([a, b, c], a * b, do="multiply")[0] == "the target is a * b"
+    y, rest = a * b, np.random.default_rng(0).permutation(len(a))[10_000:]
+    a[rest[:100]] = 0
+    assert sums([a, b, c], y, do="multiply")[0] == "none"
+
+
 def test_what_a_feature_tells_is_learned_from_some_rows_of_a_large_table(monkeypatch):
     looked_at, told = [], leaks._told
 
