@@ -187,7 +187,8 @@ def _sum_of_pairs(
     if not found or all(power == 0 for *_, power in found):
         return {}
 
-    factors = _solved(np.column_stack([values(term, slice(None)) for term in found]), y)
+    every = np.column_stack([values(term, slice(None)) for term in found])
+    factors = None if np.isinf(every).any() else _solved(every, y)
     if factors is None:
         return {}
     signs = {0: "", 1: " * ", -1: " / "}

@@ -213,6 +213,10 @@ def test_a_product_is_one_in_all_rows():
     y, rest = a * b, np.random.default_rng(0).permutation(len(a))[10_000:]
     a[rest[:100]] = 0
     assert sums([a, b, c], y, do="multiply")[0] == "none"
+    ratio = a / b + c
+    assert sums([a, b, c], ratio)[0] == "the target is a / b + c"
+    b[rest[100:200]] = 0
+    assert sums([a, b, c], ratio)[0] == "none"
 
 
 def test_what_a_feature_tells_is_learned_from_some_rows_of_a_large_table(monkeypatch):
