@@ -15,6 +15,7 @@ import atexit
 import ctypes
 import gc
 import json
+import logging
 import os
 import runpy
 import select
@@ -320,6 +321,7 @@ class Prefect:
         self.modules = {name: sys.modules.pop(name) for name in names}
         del self.modules["prefect.engine"]  # a program of its own
         self.spec = self.modules["prefect"].__spec__
+        logging.root.handlers.clear()  # its own, which would speak in a `dvc`, too
 
     def find_spec(self, name: str, *_: Any) -> ModuleSpec | None:
         return ModuleSpec(name, self) if name == "prefect" else None
@@ -331,9 +333,9 @@ class Prefect:
         module.__spec__ = self.spec
         sys.modules.update(self.modules)
         self.modules["prefect.context"].refresh_global_settings_context()
-        logging = self.modules["prefect.logging.configuration"]
-        logging.PROCESS_LOGGING_CONFIG.clear()
-        logging.setup_logging()
+        loggers = self.modules["prefect.logging.configuration"]
+        loggers.PROCESS_LOGGING_CONFIG.clear()
+        loggers.setup_logging()
 
 
 def imports() -> None:
