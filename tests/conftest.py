@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -113,13 +112,10 @@ class Workspace:
 
     def start(self, *command: str, **env: str | None) -> subprocess.Popen:
         """Start a command with more variables; those that are None are taken out."""
-        given = {**self.env, **env}
-        everything = {**os.environ, **given}
-        begin = partial(warm.Popen, warm.server()) if warm.can(command, given) else subprocess.Popen
-        return begin(
+        return warm.begin(
             command,
+            {**self.env, **env},
             cwd=self.path,
-            env={name: value for name, value in everything.items() if value is not None},
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

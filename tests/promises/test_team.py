@@ -75,6 +75,7 @@ def served(workspaces, postgres):
             PREFECT_SERVER_DATABASE_CONNECTION_URL=postgres,
             PREFECT_SERVER_API_AUTH_STRING=PASSWORD,
             PREFECT_API_AUTH_STRING=PASSWORD,
+            PYTHONUTF8="1",  # so that nothing begins warm here
         )
         yield made
     finally:

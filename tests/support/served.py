@@ -86,12 +86,10 @@ class Served:
         workspace = workspace or self.workspace
         # Another test's server may be about to take 4200.
         port = {"PREFECT_SERVER_API_PORT": str(free_port())}
-        env = {**os.environ, **workspace.env, **port, **self.env}
-        process = warm.Popen(
-            warm.server(),
-            ["python", "-m", "flows", verb, *options],
+        process = warm.begin(
+            ("python", "-m", "flows", verb, *options),
+            {**workspace.env, **port, **self.env},
             cwd=workspace.path,
-            env=env,
             stdin=subprocess.DEVNULL,
             stdout=self.log,
             stderr=subprocess.STDOUT,

@@ -60,11 +60,26 @@ PREFECT = (
 DVC = Path(sys.executable).with_name("dvc")
 
 
-def can(command: tuple[str, ...], env: dict[str, str]) -> bool:
+def can(command: tuple[str, ...], env: dict[str, str | None]) -> bool:
     """Whether a command with these variables can begin warm."""
     program, *rest = command
     ours = program == "python" and (rest[:2] == ["-m", "flows"] or rest[0].startswith("flows/"))
     return (ours or program == "dvc") and all(name.startswith(LATER) for name in env)
+
+
+def begin(command: tuple[str, ...], given: dict[str, str | None], **options: Any):
+    """Start a command, warm if it can be.
+
+    Args:
+        command: a program and its arguments.
+        given: variables that it has beside those of this process; those that are None it has not.
+        options: of `subprocess.Popen`.
+    """
+    everything = {**os.environ, **given}
+    env = {name: value for name, value in everything.items() if value is not None}
+    if can(command, given):
+        return Popen(server(), command, env=env, **options)
+    return subprocess.Popen(command, env=env, **options)
 
 
 @cache
