@@ -61,8 +61,8 @@ worker: .venv/installed ## run what the UI starts and schedules (beside `make ui
 join: .venv/installed ## work for another machine's server: make join SERVER=http://HOST:4200 (and ON, PORT: docs/machines.md)
 	@exec python -m flows worker --server "$(SERVER)" $(if $(ON),--on "$(ON)" $(if $(PORT),--port "$(PORT)"))
 
-test: .venv/developer ## all tests: pytest -n 4 --dist loadfile
-	@python -m pytest -n 4 --dist loadfile
+test: .venv/developer ## all tests: pytest -n 3 --dist loadfile
+	@python -m pytest -n 3 --dist loadfile
 
 tools: ## what the browser's and PostgreSQL's tests need: Debian's packages chromium and postgresql (as root)
 	@command -v chromium >/dev/null && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \
