@@ -112,16 +112,23 @@ def test_a_note_whose_files_have_left_the_remote_keeps_no_other_away(ours, tmp_p
     assert theirs.bytes("linear") == ours.bytes("linear")
 
 
+def damage_model(workspace) -> str:
+    """Change the model in DVC's cache as a bad disk does; its digest."""
+    model = outputs(Project(workspace.path))["data/linear/model.keras"]
+    kept = workspace.path / ".dvc/cache/files/md5" / model[:2] / model[2:]
+    kept.chmod(0o600)
+    kept.write_bytes(kept.read_bytes()[:-1] + b"x")
+    kept.chmod(0o444)  # DVC trusts what nobody can write to
+    return model
+
+
 def test_a_damaged_file_of_ones_own_cache_is_taken_anew(ours, tmp_path):
     use(ours, str(tmp_path / "remote"), {})
     ours.run(*PUSH)
     theirs = clone(ours, "rotten")
     use(theirs, str(tmp_path / "remote"), {})
     theirs.run(*PULL)
-    model = outputs(Project(theirs.path))["data/linear/model.keras"]
-    kept = theirs.path / ".dvc/cache/files/md5" / model[:2] / model[2:]
-    kept.chmod(0o600)
-    kept.write_bytes(kept.read_bytes()[:-1] + b"x")
+    damage_model(theirs)
     (theirs.path / "data/linear/model.keras").unlink()
     assert "took 1 file " in theirs.run(*PULL)
     assert theirs.bytes("linear") == ours.bytes("linear")
@@ -133,18 +140,13 @@ def test_a_damaged_file_is_not_sent(ours, tmp_path):
     theirs = clone(ours, "spoiled")
     use(theirs, str(tmp_path / "first"), {})
     theirs.run(*PULL)
-    model = outputs(Project(theirs.path))["data/linear/model.keras"]
-    name = f"files/md5/{model[:2]}/{model[2:]}"
-    kept = theirs.path / ".dvc/cache" / name
-    kept.chmod(0o600)
-    kept.write_bytes(kept.read_bytes()[:-1] + b"x")
-    kept.chmod(0o444)  # a bad disk leaves it; DVC trusts what nobody can write to
+    model = damage_model(theirs)
 
     use(theirs, str(tmp_path / "second"), {})
     said = theirs.run(*PUSH)
     assert f"{model} was damaged in DVC's cache" in said
     assert "data/linear" in said.partition("neither here nor at the remote")[2]
-    assert not (tmp_path / "second" / name).exists()
+    assert not (tmp_path / "second/files/md5" / model[:2] / model[2:]).exists()
 
 
 def test_a_file_of_a_folder_that_the_remote_has_lost_is_sent_again(ours, tmp_path):
