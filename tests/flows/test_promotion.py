@@ -241,6 +241,41 @@ def test_a_step_back_that_is_killed_leaves_the_old_champion_or_the_new(story, pr
     assert champion(project) == "v0.0.2"
 
 
+ENDS_THE_SERVER = """\
+#!/bin/sh
+# git, and a server that dies while the promotion asks for the commit in its flow.
+if [ "$1" = for-each-ref ]; then
+  echo asked >> "$COUNT"
+  for child in $(cat /proc/$PPID/task/*/children); do
+    if [ "$(wc -l < "$COUNT")" = 2 ] && grep -q server.process "/proc/$child/cmdline"; then
+      kill -9 "$child"
+    fi
+  done
+fi
+exec GIT "$@"
+"""
+
+
+def test_a_promotion_whose_server_dies_makes_the_new_champion_and_says_what_was_not_told(
+    story, project, tmp_path, prefect_home
+):
+    begin(project, story[1])
+    (tmp_path / "git").write_text(ENDS_THE_SERVER.replace("GIT", shutil.which("git")))
+    (tmp_path / "git").chmod(0o755)
+    env = {
+        "COUNT": str(tmp_path / "count"),
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "PREFECT_HOME": str(shutil.copytree(prefect_home, tmp_path / "prefect")),
+    }
+    workspace = Workspace(project.root, env)
+    command = ("python", "-m", "flows", "promote", NAME)
+    said = workspace.run(*command)
+    assert "Prefect's server does not answer, so this could not be told: Promoted" in said
+    assert "Traceback" not in said
+    assert champion(project) == "v0.0.2"
+    assert "it is the champion already" in workspace.run(*command)
+
+
 def test_prefect_has_each_promotion_and_drift_by_the_name_of_its_state(
     story, project, prefect_server
 ):
