@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 import pandas as pd
+import pyarrow as pa
 
 from tasks.core.step import UserError
 from tasks.sources.base import Place
@@ -24,6 +25,16 @@ def _has_answers(path: Path) -> bool:
         return False
     with open(path, "rb") as file:
         return file.read(len(BEGIN)) in (BEGIN, b"")
+
+
+def _in_text(told: pd.DataFrame) -> pd.DataFrame:
+    """The numbers as text, with the digits that tell them apart: Arrow writes them the fastest."""
+    numbers = told.select_dtypes("floating")
+    text = {
+        name: pa.array(column, from_pandas=True).cast(pa.string()).to_pandas()
+        for name, column in numbers.items()
+    }
+    return told.assign(**text)
 
 
 class AnswersFile:
@@ -88,7 +99,7 @@ class AnswersFile:
 
     def add(self, told: pd.DataFrame) -> None:
         with self._refusing():
-            told.to_csv(self.file, index=False, header=self.head, lineterminator="\n")
+            _in_text(told).to_csv(self.file, index=False, header=self.head, lineterminator="\n")
         self.head = False
 
     @contextmanager

@@ -38,11 +38,12 @@ def told(output: np.ndarray, rows: New, schema: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def _classes(output: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
+def _classes(output: np.ndarray, names: list[str]) -> dict[str, Any]:
     chosen, confidence = best(probabilities(output))
-    found = {}
+    words = pd.array(names, dtype="str")
+    found: dict[str, Any] = {}
     for number, place in enumerate(PLACES[: chosen.shape[1]]):
-        found[place or "predicted"] = np.array(names)[chosen[:, number]]
+        found[place or "predicted"] = words.take(chosen[:, number])
         found[f"{place} confidence".strip()] = confidence[:, number]
     return found
 
