@@ -51,12 +51,14 @@ def seconds(column: pd.Series, form: str) -> pd.Series:
     """
     import pandas as pd  # here: it takes a second to import
 
-    column = column.mask(column.isin(("now", "today")))  # which pandas takes for dates
+    words = column.isin(("now", "today"))  # which pandas takes for dates
+    if words.any():
+        column = column.mask(words)
     if DIGITS.fullmatch(form):  # programs write 20241231.0 if a value of the column is missing
         column = column.map(lambda text: text.removesuffix(".0"), na_action="ignore")
     dates = _read(_as_python(column, form), _python(form))
-    other = column[dates.isna() & column.notna()]
-    if len(other) and re.search("%[YyG]", form):  # beside it ISO 8601 cannot be misread
+    if dates.hasnans and re.search("%[YyG]", form):  # beside it ISO 8601 cannot be misread
+        other = column[dates.isna() & column.notna()]
         iso = other[other.astype(str).str.match(ISO)]
         dates = dates.fillna(_read(iso, ""))
     if "%y" in form:  # of which Python makes 1969 to 2068
