@@ -31,7 +31,7 @@ def _in_text(told: pd.DataFrame) -> pd.DataFrame:
     """The numbers as text, with the digits that tell them apart: Arrow writes them the fastest."""
     numbers = told.select_dtypes("floating")
     text = {
-        name: pa.array(column, from_pandas=True).cast(pa.string()).to_pandas()
+        name: pa.array(column, from_pandas=True).cast(pa.string()).to_pandas().array
         for name, column in numbers.items()
     }
     return told.assign(**text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -14,6 +15,17 @@ from tasks.sources.base import Place
 
 TOLD = pd.DataFrame({"from": ["row 1"], "predicted": [1.5]})
 WRITTEN = "from,predicted\nrow 1,1.5\n"
+
+
+def test_numbers_have_the_digits_that_tell_them_apart(tmp_path):
+    chances = np.array([0.1, 1, 6.903749e-06, 1e-10], np.float32)
+    actual = [8.3, np.nan, 1e7, 0.1 + 0.2]
+    told = pd.DataFrame({"from": list("abcd"), "chance": chances, "actual": actual}, index=[3] * 4)
+    file = AnswersFile(tmp_path / "answers.csv", Place(tmp_path / "rows.csv", "rows.csv"))
+    with file.open():
+        file.add(told)
+    lines = "a,0.1,8.3", "b,1,", "c,0.000006903749,10000000", "d,1e-10,0.30000000000000004"
+    assert (tmp_path / "answers.csv").read_text().splitlines()[1:] == list(lines)
 
 
 @pytest.mark.parametrize("count", [1, 10_000])
