@@ -7,8 +7,10 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,7 @@ from tests.conftest import Workspace
 from tests.support import promoted
 from tests.support.own import put_csv
 from tests.support.promoted import NAME, commit, git, trained
+from tests.support.served import eventually, free_port
 
 # DVC's own, of a library that it uses.
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")
@@ -634,3 +637,37 @@ def test_the_champions_export_is_brought_to_serve_from_and_is_what_was_recorded(
     with pytest.raises(UserError, match=r"data/votes/export of the commit .* is not in DVC's cach"):
         past.champion(project, NAME)
     assert not list((project.root / ".dvc/tmp/champions").iterdir())
+
+
+def test_a_new_champion_is_taken_over_without_a_lost_request(project):
+    first, second = (trained(project, promoted.for_serving, fit__seed=seed) for seed in (3, 4))
+    begin(project, first)
+    port = free_port()
+    command = ("python", "-m", "flows", "serve", NAME, "--champion", "--port", str(port))
+    server = Workspace(project.root).start(*command)
+    versions: list[str] = []
+    stop = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            while not stop.is_set():
+                answer = client.post("/predict", json=[{"a": 1, "b": 2}]).raise_for_status()
+                versions.append(answer.json()["version"])
+
+    try:
+        assert "votes " in server.stdout.readline()
+        with ThreadPoolExecutor() as clients:
+            asking = [clients.submit(ask) for _ in range(4)]
+            eventually(lambda: versions)
+            begin(project, second)
+            server.send_signal(signal.SIGHUP)
+            eventually(lambda: len(set(versions)) == 2)
+            stop.set()
+            for each in asking:
+                each.result()  # raises what a request has raised
+        exports = [past.outputs(project, at)[f"data/{NAME}/export"] for at in (first, second)]
+        assert list(dict.fromkeys(versions)) == [each.removesuffix(".dir") for each in exports]
+    finally:
+        stop.set()
+        server.terminate()
+        assert server.wait(timeout=40) == 0

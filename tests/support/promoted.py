@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -82,12 +85,20 @@ def train(project: Project) -> None:
         reproduce(project, f"{name}@{NAME}", function)
 
 
-def exported(project: Project) -> None:
-    """What an export leaves, as DVC records it; a real one takes seconds."""
+def exported(project: Project, write: Callable[[Path], object] | None = None) -> None:
+    """What an export leaves, as DVC records it; a real one takes seconds.
+
+    Args:
+        write: writes the model into the folder `export`, else it is no model.
+    """
 
     def function() -> Used:
-        (project.data(NAME) / "export").mkdir()
-        (project.data(NAME) / "export" / "model.tflite").write_bytes(b"a model")
+        place = project.data(NAME) / "export"
+        place.mkdir()
+        if write:
+            write(place)
+        else:
+            (place / "model.tflite").write_bytes(b"a model")
         (project.data(NAME) / "proof.json").write_text('{"differ": 0}\n')
         sections = {**project.sections(NAME), "release": project.releases()}
         return Used(sections, {})
@@ -109,7 +120,20 @@ def commit(project: Project, message: str = "Train") -> str:
     return git(project, "rev-parse", "HEAD").strip()
 
 
-def trained(project: Project, **values: object) -> str:
+def for_serving(place: Path) -> None:
+    """Convert the trained model, as `export` does before it proves that the answers are equal."""
+    from tasks.exports import litert
+    from tasks.network.backend import keras  # here: TensorFlow takes seconds to import
+
+    schema = json.loads((place.parent / "schema.json").read_text())
+    model = keras.saving.load_model(place.parent / "model.keras")
+    litert.write(model, schema, place / litert.NAME)
+    shutil.copy(place.parent / "schema.json", place)
+
+
+def trained(
+    project: Project, write: Callable[[Path], object] | None = None, **values: object
+) -> str:
     """Train with other parameters, such as `compile__learning_rate=0.1`; export and commit."""
     yaml = YAML()
     content = yaml.load(project.params_file)
@@ -118,5 +142,5 @@ def trained(project: Project, **values: object) -> str:
         content["pipelines"][NAME][section][key] = value
     yaml.dump(content, project.params_file)
     train(project)
-    exported(project)
+    exported(project, write)
     return commit(project)
