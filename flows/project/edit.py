@@ -27,10 +27,11 @@ def text_of(file: Path) -> str:
     try:
         return file.read_bytes().decode("utf-8")
     except FileNotFoundError:
-        raise UserError(f"{FILE} is missing. `git checkout {FILE}` brings it back.") from None
+        lost = f"{file.name} is missing. `git checkout {file.name}` brings it back."
+        raise UserError(lost) from None
     except UnicodeDecodeError as error:
         raise UserError(
-            f"{FILE} is not UTF-8: {error.reason} at byte {error.start:,}. Save it as UTF-8."
+            f"{file.name} is not UTF-8: {error.reason} at byte {error.start:,}. Save it as UTF-8."
         ) from None
 
 

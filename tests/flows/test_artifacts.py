@@ -6,6 +6,7 @@ import pytest
 
 from flows.project import artifacts
 from flows.project.folder import Project
+from tasks.core.step import UserError
 from tests.conftest import ROOT
 
 OURS = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
@@ -48,3 +49,9 @@ def test_who_has_taken_the_part_out_gets_none(project, before):
     artifacts.add(project, "mine")
     artifacts.remove(project, "mine")
     assert text(project) == before
+
+
+def test_a_file_that_cannot_be_read_is_named(project):
+    (project.root / "dvc.yaml").write_bytes(b"# caf\xe9\n")
+    with pytest.raises(UserError, match=r"^dvc\.yaml is not UTF-8"):
+        artifacts.add(project, "mine")
