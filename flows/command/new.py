@@ -12,7 +12,7 @@ from rich.text import Text
 from ruamel.yaml import YAML
 
 from flows.command.help import command_line
-from flows.command.terminal import say
+from flows.command.terminal import plain_errors, say
 from flows.guess import guess
 from flows.guess.section import Proposal, Question
 from flows.project import edit
@@ -45,25 +45,14 @@ RESERVED = ("item", "key", "pipelines", "built-in")
 
 
 def main(arguments: list[str]) -> int:
-    """Parse the command line, add the pipeline, and say what was guessed.
-
-    Returns:
-        The exit code: 0, or 1 if nothing was added.
-    """
     options = vars(_parser().parse_args(arguments))
     name, data = options.pop("name"), options.pop("data")
     chosen = {key: value for key, value in options.items() if value}
-    try:
+    with plain_errors() as end:
         found = asking(Project.here(), name, data, chosen)
-    except (UserError, OSError) as error:
-        print(f"error {error}", file=sys.stderr)
-        return 1
-    except (EOFError, KeyboardInterrupt):
-        print("\nstopped", file=sys.stderr)
-        return 130
-    for line in told(name, found):
-        say(Text(line), len("  - ") if line.startswith("  - ") else 0)
-    return 0
+        for line in told(name, found):
+            say(Text(line), len("  - ") if line.startswith("  - ") else 0)
+    return end.code
 
 
 def asking(project: Project, name: str, data: str, chosen: dict[str, str]) -> Proposal:
@@ -75,7 +64,11 @@ def asking(project: Project, name: str, data: str, chosen: dict[str, str]) -> Pr
             if not sys.stdin.isatty():
                 raise
             print(str(question).partition(" Expected")[0])
-            chosen[question.key] = answer(question)
+            try:
+                chosen[question.key] = answer(question)
+            except (EOFError, KeyboardInterrupt):
+                print()  # ends the line of the prompt
+                raise KeyboardInterrupt from None
 
 
 def answer(question: Question) -> str:
@@ -151,7 +144,8 @@ def check_name(name: str, text: str) -> None:
 
 def check_place(project: Project, name: str, data: Path) -> None:
     """Refuse data that the pipeline would write into."""
-    own, data = project.data(name).resolve(), data.resolve()
+    # Not `resolve`, which refuses a link that leads to itself.
+    own, data = (Path(os.path.realpath(path)) for path in (project.data(name), data))
     if own.is_relative_to(data) or data.is_relative_to(own):
         raise UserError(
             f"The pipeline `{name}` will write into data/{name}, and {data.name} is there. "

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
-import sys
 
 from flows.command.help import command_line
+from flows.command.terminal import plain_errors
 from flows.memory import champions
 from flows.project import artifacts, edit
 from flows.project.folder import Project
@@ -21,23 +21,15 @@ PARTS = ("sweeps", "release")  # of params.yaml, that may name it too
 
 
 def main(arguments: list[str]) -> int:
-    """Parse the command line, take the pipeline out, and say what is left of it.
-
-    Returns:
-        The exit code: 0, or 1 if nothing was taken out.
-    """
     parser = command_line("remove", __doc__, EXAMPLE)
     parser.add_argument("name", help="of the pipeline, as params.yaml has it")
     options = parser.parse_args(arguments)
 
     project = Project.here()
-    try:
+    with plain_errors() as end:
         files = remove(project, options.name)
-    except (UserError, OSError) as error:
-        print(f"error {error}", file=sys.stderr)
-        return 1
-    print(told(project, options.name, files))
-    return 0
+        print(told(project, options.name, files))
+    return end.code
 
 
 def remove(project: Project, name: str) -> list[str]:

@@ -16,7 +16,7 @@ from typing import ClassVar
 
 import rich
 from pydantic import ValidationError
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
@@ -27,6 +27,11 @@ GREEN, BLUE, ORANGE, RED, GRAY = (f"color({number})" for number in (28, 32, 166,
 MOMENT = 2.0  # seconds that a person waits without a word
 # Steps run side by side: while one prints, no other begins or ends the line below all others.
 printing = threading.Lock()
+# A full disk, a folder that is read-only, a path that leads nowhere: for a person to put right.
+PLAIN = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES),
+    *(errno.ENAMETOOLONG, errno.ELOOP),
+)
 NARROW = 20  # columns: less than this beside an indent is no room for text
 
 
@@ -39,18 +44,21 @@ class End:
 
 @contextmanager
 def plain_errors() -> Iterator[End]:
-    """A user's mistake is one line and exit code 1; Ctrl-C is `stopped` and 130."""
+    """A user's mistake is one line and exit code 1; Ctrl-C is `stopped` and 130.
+
+    Both go to the standard error stream: a program may read what the command prints.
+    """
     end = End()
     try:
         yield end
     except KeyboardInterrupt:
-        say(Text("stopped", ORANGE))
+        _say_beside(Text("stopped", ORANGE))
         end.code = 130
     except UserError as error:
         _say_error(str(error))
         end.code = 1
-    except OSError as error:  # a full disk, or a folder that is read-only
-        if error.errno not in (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EFBIG, errno.EACCES):
+    except OSError as error:
+        if error.errno not in PLAIN:
             raise
         _say_error(f"{error.strerror}: {error.filename or 'a file'}. Fix this and run again.")
         end.code = 1
@@ -69,17 +77,23 @@ def plain_errors() -> Iterator[End]:
 
 
 def _say_error(message: str) -> None:
-    say(Text("error ", RED).append(message, "default"))
+    _say_beside(Text("error ", RED).append(message, "default"))
 
 
-def say(line: Text, indent: int = 0) -> None:
+def _say_beside(line: Text) -> None:
+    sys.stdout.flush()  # what was printed before stands above it
+    say(line, console=Console(stderr=True))
+
+
+def say(line: Text, indent: int = 0, console: Console | None = None) -> None:
     """Print a line. In a terminal, what does not fit goes on below it, from a column on.
 
     Args:
         line: may have several lines, of which all but the first begin at the indent.
         indent: the column. A file, or a program that reads, gets each line whole.
+        console: where; standard output if it is None.
     """
-    console = rich.get_console()
+    console = console or rich.get_console()
     head, body = line[:indent], line[indent:]
     room = console.width - indent
     whole = not console.is_terminal or room < NARROW

@@ -160,7 +160,7 @@ def test_what_cannot_be_exported_is_one_line(project, monkeypatch, capfd, argume
     (project.root / "broken.onnx").write_text("no model")
     before = project.params_file.read_bytes()
     assert command.main(arguments) == 1
-    said = " ".join(capfd.readouterr().out.split())
+    said = " ".join(capfd.readouterr().err.split())
     assert says in said
     assert "Traceback" not in said
     assert project.params_file.read_bytes() == before
@@ -170,7 +170,7 @@ def test_an_export_that_fails_leaves_params_yaml_as_it_was(project, folder, monk
     before = project.params_file.read_bytes()
     monkeypatch.setattr(sys, "executable", "/bin/false")  # no converter
     assert command.main(["linear", "--format", "saved_model"]) == 1
-    assert "saved_model cannot hold this model: exit code 1." in capfd.readouterr().out
+    assert "saved_model cannot hold this model: exit code 1." in capfd.readouterr().err
     assert project.params_file.read_bytes() == before
     assert (folder / "model.tflite").is_file()
 

@@ -120,11 +120,12 @@ def test_on_a_terminal_a_person_is_asked(project, capsys, monkeypatch, typed):
     assert project.read("mine").load.target == ("a" if typed[-1] == "a" else "c")
 
 
-def test_on_a_terminal_a_person_may_give_up(project, monkeypatch):
+@pytest.mark.parametrize("key", [KeyboardInterrupt, EOFError])  # Ctrl-C, Ctrl-D
+def test_on_a_terminal_a_person_may_give_up(project, monkeypatch, key):
     file = str(put_csv(project.root / "own/in.csv", "a,b", "1,2", "3,4"))
 
     def interrupted(prompt):
-        raise KeyboardInterrupt
+        raise key
 
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("builtins.input", interrupted)

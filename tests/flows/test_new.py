@@ -281,6 +281,16 @@ def test_data_behind_a_link_into_the_pipelines_own_folder_is_refused(project, ca
     assert "will write into data/mine" in capsys.readouterr().err
 
 
+def test_a_path_that_no_file_system_takes_is_one_line(project, capsys):
+    loop = project.root / "loop"
+    os.symlink(loop, loop)
+    assert command.main(["mine", str(loop)]) == 1
+    assert command.main(["mine", "a" * 5000]) == 1
+    there, long = capsys.readouterr().err.splitlines()
+    assert there.startswith("error There is no loop. Expected ")
+    assert long.startswith("error File name too long: ")
+
+
 def test_dvc_reads_the_data_again_when_it_changes_and_no_sooner(workspaces):
     workspace = workspaces("own")
     file = put_csv(workspace.path / "own/in.csv", *table(30))

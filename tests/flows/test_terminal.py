@@ -22,10 +22,11 @@ from rich.console import Console
 from rich.text import Text
 
 from flows.command import plan, summary, terminal
-from flows.command.terminal import say
+from flows.command.terminal import plain_errors, say
 from flows.memory import reasons
 from flows.project.folder import Project
 from flows.project.steps import STEPS
+from tasks.core.step import UserError
 from tasks.training.progress import Bar
 
 TRAIN = ("python", "-m", "flows", "train", "linear")
@@ -101,6 +102,16 @@ def test_a_run_ends_with_the_score_and_where_everything_is(seen):
     pictures = [line.split()[0] for line in end[8:-1]]
     names = ("samples", "model", "learning_curve", "predictions", "calibration", "mistakes")
     assert pictures == [f"data/linear/{name}.png" for name in names]  # near-duplicates: not looked
+
+
+@pytest.mark.parametrize("mistake", [UserError("no such row"), KeyboardInterrupt()])
+def test_a_mistake_is_not_among_what_a_program_reads(capsys, mistake):
+    with plain_errors() as end:
+        print("1,2", flush=False)
+        raise mistake
+    out, err = capsys.readouterr()
+    assert out == "1,2\n"
+    assert (err, end.code) in [("error no such row\n", 1), ("stopped\n", 130)]
 
 
 def test_a_picture_that_shows_nothing_is_not_listed(tmp_path, capsys):
