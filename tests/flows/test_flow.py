@@ -27,6 +27,7 @@ from flows import pipeline
 from flows.project.folder import Project
 from flows.server import runs
 from tasks.sources.fashion_mnist import DEBIAN_FOLDER
+from tests.support.project import new_project
 from tests.support.served import eventually
 
 TRAIN = ["python", "-m", "flows", "train", "linear"]
@@ -393,6 +394,15 @@ def test_a_step_that_the_server_does_not_know_is_asked_for_again_and_then_left(
     with temporary_settings({PREFECT_API_URL: prefect_server}), get_client(sync_client=True) as it:
         runs._tell_not_run(it, step)
     assert len(asked) == 20
+
+
+def test_a_name_that_is_no_pipeline_makes_no_folder(tmp_path):
+    """As a run of a deployment may have it: its form takes any name."""
+    project = new_project(tmp_path / "keras-flows")
+    state = pipeline._run(project, "../../elsewhere", False, {}, {})
+    assert state.is_failed()
+    assert "no pipeline `../../elsewhere`" in state.message
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_an_experiment_that_did_not_pass_says_so_before_its_scores(tmp_path):

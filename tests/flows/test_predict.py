@@ -82,6 +82,12 @@ def test_whoever_asks_about_the_rows_of_the_training_is_warned(workspace, caplog
     assert "data/linear/metrics.json" in caplog.text
 
 
+def test_a_flow_without_rows_says_why(workspace):
+    state = _predict(Project(workspace.path), "linear", "nowhere.csv", None)
+    assert state.is_failed()
+    assert state.message.startswith("There is no nowhere.csv. Expected ")
+
+
 def test_a_flow_whose_drift_report_cannot_be_written_says_why(workspace):
     put_npz(workspace.path / "few.npz", x=np.zeros((3, 1)))
     (workspace.path / "told.drift.json").mkdir()

@@ -29,6 +29,7 @@ from flows.project import steps
 from flows.project.folder import Project
 from tasks import build, fit, normalize
 from tasks.core.step import UserError
+from tests.flows.test_flow import last_run
 
 DRIVERS = {
     "flow": ["python", "-m", "flows", "train", "linear"],
@@ -386,11 +387,17 @@ def test_verify_names_the_first_step_file_and_layer_that_differ(workspace, whole
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_a_step_whose_time_is_over_says_which_key_and_resumes(workspace, whole, driver):
+def test_a_step_whose_time_is_over_says_which_key_and_resumes(
+    workspace, whole, prefect_server, driver
+):
     workspace.set(linear__fit__seed=list(DRIVERS).index(driver) + 1)
     workspace.set(linear__run__timeouts={"fit": 0.001})
+    before = workspace.bytes("linear")
     said = workspace.run(*DRIVERS[driver], code=1 if driver == "flow" else 255)
     assert "run.timeouts.fit is 0.001 seconds: stopped in epoch 2" in said
+    if driver == "flow":
+        assert last_run(prefect_server)[1]["fit"]["name"] == "TimedOut"
+        assert workspace.bytes("linear") == before
     assert "Traceback" not in said
     assert (workspace.path / "data/linear/.resume/fit.npz").is_file()
     planned = workspace.run("python", "-m", "flows", "plan", "linear")
