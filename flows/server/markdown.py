@@ -1,32 +1,23 @@
-"""Tables and pictures as Markdown, as the pages of Prefect's UI show it."""
+"""Tables, lists and pictures as Markdown, as the pages of Prefect's UI show it."""
 
 from __future__ import annotations
 
 import base64
 import io
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from tasks.card import markdown
+from tasks.card.markdown import text
 from tasks.core.digits import digits
 
 LARGEST = 70_000  # bytes of a picture in a page, whose text is then below 100 KB
 QUALITIES = (85, 60, 35, 10)  # of JPEG, tried in this order
-# What Markdown would take for more than text, within a line: not `_` in a word, nor a number's dot.
-SPECIAL = re.compile(r"[\\`*~\[\]<>&|!:@#]|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.", re.IGNORECASE)
-
-
-def text(value: object) -> str:
-    """A value as it is: names in a user's data may look like pictures, links, headings or HTML."""
-    return SPECIAL.sub(r"\\\g<0>", " ".join(str(value).split()))
 
 
 def table(head: Iterable, rows: Iterable[Iterable]) -> str:
     """A table; what is in a cell is text."""
-    head = [text(cell) for cell in head]
-    lines = [head, ["---"] * len(head)]
-    lines += [[text(cell) for cell in row] for row in rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return markdown.table(map(text, head), (map(text, row) for row in rows))
 
 
 def listed(rows: Iterable[tuple[str, str, str]]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from typing import Any
@@ -12,11 +11,11 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from tasks.card.facts import Facts
+from tasks.card.markdown import code, table, text
 from tasks.core.digits import digits
 from tasks.scores.criterion import nothing_learned
 
 NOT_STATED = "Not stated."
-SPECIAL = re.compile(r"[\\`*~\[\]<>&|#]|(?<![^\W_])_|_(?![^\W_])")  # more than text, in Markdown
 WORST = 3  # classes that are named
 # Of the scores on the test rows, those that are in the table, as a reader knows them.
 SCORES = {
@@ -43,7 +42,7 @@ def page(facts: Facts, use: str, limits: str, license: str) -> str:
     """
     parts = [
         f"---\n{_head(facts, license)}---",
-        f"# {_text(facts.name)}",
+        f"# {text(facts.name)}",
         _summary(facts),
         "![Learning curve and test results](card.png)",
         f"## Use\n\n{use.strip() or NOT_STATED}",
@@ -94,7 +93,7 @@ def _summary(facts: Facts) -> str:
         how = f"its mean squared error is {digits(metrics['test_mse'])}"
     else:
         names = facts.schema["class_names"]
-        said = _listed(map(_text, names))
+        said = _listed(map(text, names))
         what = f"This model tells {len(names)} classes of {_rows(facts)} apart: {said}."
         how = f"{metrics['test_accuracy']:.1%} of its answers are right"
     leaked = metrics.get("leaked_rows", 0)
@@ -123,10 +122,10 @@ def _between(facts: Facts) -> str:
 
 def _weaknesses(facts: Facts) -> Iterator[str]:
     """What the files say against the model."""
-    found = [f"- {_text(each['check'])}: {_text(each['says'])}" for each in _warned(facts)]
+    found = [f"- {text(each['check'])}: {text(each['says'])}" for each in _warned(facts)]
     worst = sorted(facts.classes, key=lambda row: float(row["f1"] or 0))[:WORST]
     if len(facts.classes) > WORST:
-        names = (f"{_text(row['class'])} (F1 {row['f1'] or 0})" for row in worst)
+        names = (f"{text(row['class'])} (F1 {row['f1'] or 0})" for row in worst)
         found.insert(0, f"- It is weakest for {_listed(names)}.")
     if said := nothing_learned(facts.metrics):
         found.insert(0, f"- {said}.")
@@ -149,20 +148,18 @@ def _scores(facts: Facts) -> str:
         ends = [facts.metrics.get(f"{key}_{end}") for end in ("low", "high")]
         interval = " to ".join(digits(end) for end in ends if end is not None)
         rows.append((title, digits(facts.metrics[key]), interval))
-    table = _table(("on the test rows", "score", "95% interval"), rows)
+    scores = table(("on the test rows", "score", "95% interval"), rows)
 
     simpler = facts.metrics.get("baselines") or {}
     if not simpler:
-        return table
+        return scores
     said = _listed(f"{name} {digits(score)}" for name, score in simpler.items())
-    return f"{table}\n\nSimpler models on the same rows, by the first score: {said}."
+    return f"{scores}\n\nSimpler models on the same rows, by the first score: {said}."
 
 
 def _classes(facts: Facts) -> Iterator[str]:
     if facts.classes:
-        yield _table(
-            list(facts.classes[0]), [list(map(_text, row.values())) for row in facts.classes]
-        )
+        yield table(facts.classes[0], (map(text, row.values()) for row in facts.classes))
 
 
 def _calibration(facts: Facts) -> str:
@@ -180,14 +177,14 @@ def _data(facts: Facts) -> str:
     place = PurePath(load["path"])
     shown = place.name if place.is_absolute() else place.as_posix()
     parts = {
-        "source": f"`{load['source']}`, `{shown}`",
+        "source": f"{code(load['source'])}, {code(shown)}",
         "hash (MD5 of `raw.npz`)": f"`{facts.data}`",
         "rows": f"{rows['train']:,} to train, {rows['val']:,} for validation, {rows['test']:,} "
         "to test",
     }
-    checked = [(_text(each["check"]), each["result"], _text(each["says"])) for each in facts.checks]
-    table = _table(("check", "result", "found"), checked)
-    return f"{_table(('', ''), parts.items())}\n\n{table}"
+    checked = [(text(each["check"]), each["result"], text(each["says"])) for each in facts.checks]
+    found = table(("check", "result", "found"), checked)
+    return f"{table(('', ''), parts.items())}\n\n{found}"
 
 
 def _training(facts: Facts) -> str:
@@ -199,13 +196,13 @@ def _training(facts: Facts) -> str:
     if "val_loss" in metrics:
         chosen += f". On the validation rows it was {digits(metrics['val_loss'])}"
     settings = {
-        f"`{step}.{key}`": f"`{json.dumps(value)}`"
+        code(f"{step}.{key}"): code(json.dumps(value))
         for step in ("normalize", "build", "compile", "fit")
         for key, value in facts.sections.get(step, {}).items()
     }
     made = _listed(f"{name} {number}" for name, number in facts.environment["versions"].items())
-    table = _table(("parameter", "value"), settings.items())
-    return f"{chosen}. It was made with {made}.\n\n{table}"
+    parameters = table(("parameter", "value"), settings.items())
+    return f"{chosen}. It was made with {made}.\n\n{parameters}"
 
 
 def _commands(facts: Facts) -> str:
@@ -226,18 +223,7 @@ python -m flows serve {name}
 the answers of the model to {proof["rows"]:,} test rows; {proof["differ"]} labels differ."""
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    head = list(head)
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
-
-
 def _listed(words: Iterable[str]) -> str:
     """`a, b and c`."""
     *most, last = words
     return f"{', '.join(most)} and {last}" if most else last
-
-
-def _text(value: str) -> str:
-    """A name as it is: one in a user's data may look like Markdown or HTML."""
-    return SPECIAL.sub(r"\\\g<0>", " ".join(str(value).split()))

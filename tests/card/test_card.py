@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import warnings
+from html import unescape
 
 import pytest
 from huggingface_hub import ModelCard
+from markdown_it import MarkdownIt
 from PIL import Image
 from ruamel.yaml import YAML
 
 from tasks import evaluate, fit, visualize
-from tasks.card import facts, page
+from tasks.card import facts, markdown, page
 from tasks.core.arrays import write_arrays
 from tasks.core.folder import Folder
 from tasks.release.card import Params, card
@@ -135,6 +138,14 @@ def test_it_names_no_folder_of_this_machine(classes):
     said = text(classes)
     assert "`npz`, `rows.npz`" in said
     assert "private" not in said
+
+
+@pytest.mark.parametrize("name", ["a|b.npz", "a`b.npz", "`", "a\\|b", "<b>", "a_b_"])
+def test_a_path_is_code_in_one_cell(name):
+    written = markdown.table(["", ""], [["source", markdown.code(name)], ["rows", 3]])
+    html = MarkdownIt("commonmark").enable("table").render(written)
+    cells = re.findall(r"<td>(.*?)</td>", html)
+    assert [unescape(cell) for cell in cells] == ["source", f"<code>{name}</code>", "rows", "3"]
 
 
 def test_a_regression_has_no_table_of_classes(regression):
