@@ -146,5 +146,6 @@ def _result(project: Project, commit: str, pipeline: str) -> Result:
 def _parsed(text: str, metrics: str, history: str, recorded: str, pipeline: str) -> Result:
     sections = params.pipelines(text).get(pipeline) or {}
     others = {key: sections[key] for key in sections if key not in UNTRIED}
-    raw = re.search(rf"path: data/{pipeline}/raw\.npz\n\s+hash: md5\n\s+md5: (\w+)", recorded)
+    path = re.escape(f"data/{pipeline}/raw.npz")
+    raw = re.search(rf"path: {path}\n\s+hash: md5\n\s+md5: (\w+)", recorded)
     return Result(others, json.loads(metrics), history, raw[1] if raw else "")

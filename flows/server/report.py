@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -129,8 +130,8 @@ def _write(name: str, part: str, title: str, markdown: str) -> None:
 
 
 def key(pipeline: str, name: str) -> str:
-    """An artifact's key, as Prefect takes it: small letters and dashes."""
-    return f"{pipeline}-{name}".lower().replace("_", "-")
+    """An artifact's key, as Prefect takes it: small English letters, digits and dashes."""
+    return re.sub("[^a-z0-9-]", "-", f"{pipeline}-{name}".lower())
 
 
 def _classes(folder: Path) -> str:

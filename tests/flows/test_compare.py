@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from flows.command import compare
-from flows.engine.experiment import result_here
+from flows.engine.experiment import _parsed, result_here
 from flows.project.folder import Project
 
 COMPARE = ("python", "-m", "flows", "compare", "linear")
@@ -125,3 +125,9 @@ def test_a_clone_without_experiments_is_told_how_to_get_those_of_others(workspac
     said = made.run(*COMPARE)
     assert "No experiment yet. To make one: python -m flows train linear" in said
     assert "dvc exp pull origin NAME" in said
+
+
+@pytest.mark.parametrize("name", ["linear", "c++"])
+def test_the_data_of_a_pipeline_are_found_whatever_it_is_called(name):
+    recorded = f"    - path: data/{name}/raw.npz\n      hash: md5\n      md5: abc123\n"
+    assert _parsed("pipelines: {}\n", "{}", "", recorded, name).data == "abc123"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from prefect.client.schemas.actions import ArtifactCreate
 from prefect.states import Completed
 
 from flows.pipeline import _rows
 from flows.project.folder import Project
 from flows.server import answered, champion, sweeps
 from flows.server.markdown import listed
-from flows.server.report import Run, _compared, _origin, _warnings
+from flows.server.report import Run, _compared, _origin, _warnings, key
 from flows.server.runs import titled
 from tasks.core.step import UserError
 from tests.support.project import new_project
@@ -28,6 +29,11 @@ def test_a_first_run_has_no_empty_columns():
 def test_sentences_are_a_list_as_a_table_would_be_cut():
     row = ("near-duplicates", "ok", "none of *10* rows")
     assert listed([row]) == "- **near-duplicates** ok: none of \\*10\\* rows"
+
+
+@pytest.mark.parametrize("pipeline", ["fashion", "Fashion_2", "kündigung", "c++"])
+def test_whatever_a_pipeline_is_called_prefect_takes_the_key(pipeline):
+    assert ArtifactCreate(key=key(pipeline, "report")).key.endswith("-report")
 
 
 def test_the_checks_that_warn_are_named_in_one_line():
