@@ -136,12 +136,13 @@ def check_data(project: Project, pipeline: str, path: str, is_typed: bool = Fals
     check_here(project, path)
     place = Place.named(path, Folder(project.data(pipeline)))
     is_with_dvc = place.path.with_name(f"{place.name}.dvc").is_file()
-    if is_typed and not is_with_dvc and not place.path.exists():
+    is_lost = not is_with_dvc and not place.path.exists()
+    if is_lost and is_typed:
         raise UserError(
             f"load.path={path}: there is no {place}. Expected your data: correct the path that "
             "you typed. A relative one begins at the project's folder."
         )
-    if not is_with_dvc and not place.path.exists() and _was_read(project, pipeline):
+    if is_lost and _was_read(project, pipeline):
         raise UserError(
             f"load.path: there is no {place}, which load has read before, and neither git nor DVC "
             "has it. Copy it here, or let the clone that has it share it (docs/share.md). If it "
