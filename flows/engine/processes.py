@@ -10,12 +10,14 @@ import os
 import signal
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 import psutil
 
+from flows.project.folder import Project
 from tasks.core.step import Stopped, log, stopping
 
 waits: list[float] = []  # the seconds that this process has waited for others, each time
@@ -86,6 +88,23 @@ def take_turn(file: IO, other: str) -> None:
             raise Stopped("stopped while it waited for its turn")
     waits.append(time.monotonic() - began)
     lines.info("waited %.1f s", waits[-1])
+
+
+@contextmanager
+def only_run(project: Project, pipeline: str) -> Iterator[None]:
+    """Around a flow run: wait until no other is at work on the pipeline in this folder.
+
+    Raises:
+        Stopped: the wait was.
+    """
+    file = project.data(pipeline) / ".resume" / "run.lock"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with open(file, "a+", encoding="utf-8") as held:  # its lock ends with the process
+        take_turn(held, f"another run (process {file.read_text()})")
+        held.truncate(0)
+        held.write(str(os.getpid()))
+        held.flush()
+        yield
 
 
 def die_with_parent(parent: int | None = None) -> None:

@@ -19,7 +19,8 @@ from flows.memory.plan import plan
 from flows.memory.reproduce import UNCHANGED
 from flows.project.folder import Project
 from flows.server.report import MISSED, verdict
-from flows.server.runs import FLOW, NOT_PASSED, signature, titled
+from flows.server.runs import FLOW, NOT_PASSED, titled
+from flows.server.unfinished import signature
 from tasks.core.step import UserError
 
 STATES = {

@@ -1,16 +1,11 @@
-"""The records of flow runs in Prefect's server: signed, one at a time, closed if they were not."""
+"""The records of flow runs in Prefect's server: how they begin, and how they end."""
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import platform
 import textwrap
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
-from pathlib import Path
+from contextlib import AbstractContextManager
 from typing import Any, cast
 from uuid import UUID
 
@@ -21,19 +16,17 @@ from prefect.client.schemas import State, StateType, TaskRun
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterDeploymentId,
-    FlowRunFilterId,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import TERMINAL_STATES
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.events import emit_event
-from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.runtime import flow_run
-from prefect.states import Cancelled, Crashed
+from prefect.states import Cancelled
 
-from flows.engine.processes import lives, take_turn
-from flows.project.folder import Project
+from flows.server import unfinished
 from flows.server.process import answers
 
 log = logging.getLogger("flows")
@@ -51,11 +44,7 @@ FAILURES = {StateType.FAILED, StateType.CRASHED}
 
 def signed() -> AbstractContextManager[set[str]]:
     """Around the start of a flow run: a tag tells a later run whether its process still lives."""
-    return tags(signature())
-
-
-def signature() -> str:
-    return f"process {os.getpid()} on {platform.node()}"
+    return tags(unfinished.signature())
 
 
 def name_waiting_steps() -> None:
@@ -74,13 +63,9 @@ def begin() -> None:
     """At the start of a flow run: sign it, if a worker has made it, and close runs that ended."""
     with get_client(sync_client=True) as client:
         _announce(client, UUID(flow_run.id))
-        if signature() not in flow_run.tags:
-            client.update_flow_run(UUID(flow_run.id), tags=[*flow_run.tags, signature()])
-        for note in _untold().glob("*.json"):
-            _tell(client, note)
-        for run in client.read_flow_runs(flow_run_filter=_unfinished()):
-            if str(run.id) != flow_run.id and any(map(_of_a_dead_process, run.tags)):
-                _close(client, run.id, Crashed(message="its process was killed"), {})
+        if unfinished.signature() not in flow_run.tags:
+            client.update_flow_run(UUID(flow_run.id), tags=[*flow_run.tags, unfinished.signature()])
+        unfinished.close(client)
 
 
 def _announce(client: SyncPrefectClient, run: UUID) -> None:
@@ -112,7 +97,7 @@ def conclude(state: State, steps: dict[str, State], patience: int | None = None)
         patience: so many scheduled runs may fail in a row; None: any number.
     """
     if not answers():
-        _leave_note(state, steps)
+        unfinished.leave_note(state, steps)
         server_is_away(state)
         return
     try:
@@ -183,78 +168,3 @@ def _pause_if_all_failed(
         patience,
     )
     state.message = f"schedule turned off after {patience} failures: {state.message}"
-
-
-def _leave_note(end: State, steps: dict[str, State]) -> None:
-    """Keep how this flow run and its steps ended, as its server has gone: a later run tells it."""
-    note = _untold() / f"{flow_run.id}.json"
-    note.parent.mkdir(exist_ok=True)
-    whole = {"end": _kept(end), "steps": {name: _kept(state) for name, state in steps.items()}}
-    part = note.with_suffix(".part")
-    part.write_text(json.dumps(whole), encoding="utf-8")
-    part.replace(note)
-
-
-def _untold() -> Path:
-    return Path(os.environ["PREFECT_HOME"]) / "untold"
-
-
-def _kept(state: State) -> dict[str, Any]:
-    return state.model_dump(mode="json", include={"type", "name", "message", "timestamp"})
-
-
-def _tell(client: SyncPrefectClient, note: Path) -> None:
-    """Close a run as its note says; one of another server stays for that."""
-    try:
-        run = UUID(note.stem)
-        said = json.loads(note.read_text(encoding="utf-8"))
-        steps = {name: State(**kept) for name, kept in said["steps"].items()}
-        end = State(**said["end"])
-    except (ValueError, KeyError, TypeError, AttributeError):  # damaged
-        note.unlink(missing_ok=True)
-        return
-
-    with suppress(ObjectNotFound):
-        state = client.read_flow_run(run).state
-        if state is None or not state.is_final():
-            _close(client, run, end, steps)
-        note.unlink(missing_ok=True)
-
-
-def _unfinished() -> FlowRunFilter:
-    types = FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING])
-    return FlowRunFilter(state=FlowRunFilterState(type=types))
-
-
-def _of_a_dead_process(tag: str) -> bool:
-    number, _, machine = tag.removeprefix("process ").partition(" on ")
-    if machine != platform.node() or not number.isdigit():
-        return False
-    # In a container the numbers begin anew with each start: this process may have a dead one's.
-    return int(number) == os.getpid() or not lives(int(number))
-
-
-def _close(client: SyncPrefectClient, run: UUID, end: State, steps: dict[str, State]) -> None:
-    """Set the final state of a run, and of those of its steps that have none."""
-    of_run = FlowRunFilter(id=FlowRunFilterId(any_=[run]))
-    for step in client.read_task_runs(flow_run_filter=of_run):
-        if step.state and not step.state.is_final():
-            client.set_task_run_state(step.id, steps.get(step.name, end), force=True)
-    client.set_flow_run_state(run, end, force=True)
-
-
-@contextmanager
-def only_run(project: Project, pipeline: str) -> Iterator[None]:
-    """Around a flow run: wait until no other is at work on the pipeline in this folder.
-
-    Raises:
-        Stopped: the wait was.
-    """
-    file = project.data(pipeline) / ".resume" / "run.lock"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with open(file, "a+", encoding="utf-8") as held:  # its lock ends with the process
-        take_turn(held, f"another run (process {file.read_text()})")
-        held.truncate(0)
-        held.write(str(os.getpid()))
-        held.flush()
-        yield
