@@ -16,6 +16,9 @@ from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from ruamel.yaml import YAML, YAMLError
 from voluptuous import Invalid
 
+from flows.engine.step import run
+from flows.memory.reproduce import RUN, reproduce
+from flows.project.folder import Project
 from tests.conftest import ROOT
 from tests.support.served import eventually
 
@@ -113,17 +116,22 @@ def lend_a_hand(workspace) -> bool:
     return helped
 
 
-def test_a_flow_mends_the_lock_file_that_a_kill_left_half(workspaces, prefect_server):
-    workspace = workspaces("half", trained=True, PREFECT_API_URL=prefect_server)
-    rwlock = workspace.path / ".dvc" / "tmp" / "rwlock"
+@pytest.fixture(scope="module")
+def workspace(workspaces, prefect_server):
+    return workspaces("left", trained=True, PREFECT_API_URL=prefect_server)
+
+
+@pytest.mark.parametrize("damaged", [b"{", b'\xfb"write": {}}', b'{"wrhte": {}, "read": {}}'])
+def test_a_flow_mends_the_lock_file_that_a_kill_left_half(workspace, damaged):
+    project, rwlock = Project(workspace.path), workspace.path / ".dvc/tmp/rwlock"
     rwlock.parent.mkdir(parents=True, exist_ok=True)
-    for damaged in (b"{", b'\xfb"write": {}}', b'{"wrhte": {}, "read": {}}'):
-        rwlock.write_bytes(damaged)
-        assert "done in" in workspace.flow("linear", "--force")
+    rwlock.write_bytes(damaged)
+    step = lambda: run(project, "load", "linear")[1]  # noqa: E731
+    assert reproduce(project, "load@linear", step, force=True) == RUN
+    json.loads(rwlock.read_bytes())
 
 
-def test_a_flow_passes_over_what_a_kill_left_of_the_run_cache(workspaces, prefect_server):
-    workspace = workspaces("empty", trained=True, PREFECT_API_URL=prefect_server)
+def test_a_flow_passes_over_what_a_kill_left_of_the_run_cache(workspace):
     whole = workspace.bytes("linear")
     for entry in workspace.path.glob(".dvc/cache/runs/*/*/*"):
         entry.unlink()
