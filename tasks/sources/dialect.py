@@ -190,7 +190,6 @@ def has_names(rows: list[list[str]]) -> bool:
     first, *below = rows
     below = [row for row in below if row != first] or below  # names recur in joined files
     values, unlike = 0, 0  # cells like those below them; words unlike the few words below them
-    recurs = False  # a word of the first row is below it, too
     for cell, column in zip(first, itertools.zip_longest(*below, fillvalue=""), strict=False):
         there = [each for each in column if each not in MISSING]
         kinds = {_kind(each) for each in there}
@@ -199,14 +198,14 @@ def has_names(rows: list[list[str]]) -> bool:
                 return True
             values += _kind(cell) in kinds
         elif cell in there:
-            values, recurs = values + 1, True
+            values += 1
         else:
             unlike += len(set(there)) <= len(there) / 5
 
     count_up = first == [str(number) for number in range(len(first))]  # so pandas names them
     if count_up or not values:
         return True
-    recurs = any(
+    recurs = any(  # a word of the first row is below it, too
         cell in column
         for cell, *column in zip(first, *below, strict=False)
         if _kind(cell) == "word"
