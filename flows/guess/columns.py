@@ -21,6 +21,7 @@ TIMES = re.compile(  # these rise, and mean something
     r"year|month|week|day|date|time|period|datum|monat|jahr", re.IGNORECASE
 )
 COMMON = math.ceil(RARE / 0.64)  # rows with a word: of these, 64 % are trained on
+NEARLY = "nearly numbers"  # why a column is left out that has a line of its own
 MANY = 0.5  # of the rows: more different words than this are names of the rows
 SEVERAL = 0.1  # of the numbers: so many with another unit than the others are no mistakes
 FEW = 20  # words that look like numbers are words, if there are at most so many different ones
@@ -133,7 +134,7 @@ def left_out(column: pd.Series, kind: str, decimal: str = ".") -> str:
         return "numbers of the rows" if unique else f"called {name}, as numbers of the rows are"
     if kind == "number":
         if nearly_numbers(values, decimal):
-            return "nearly numbers"
+            return NEARLY
         counted = len(column) > 1 and counts(column.to_numpy(np.float64))
         numbered = counted and not TIMES.search(name)
         named = IDENTIFIER.search(name) and values.nunique() == len(column)
@@ -143,7 +144,7 @@ def left_out(column: pd.Series, kind: str, decimal: str = ".") -> str:
 
     words = values.value_counts()
     if nearly_numbers(values, decimal) and len(words) > FEW:
-        return "nearly numbers"
+        return NEARLY
     holes = len(column) - len(values)
     if len(words) < 2 and min(words.iloc[0], holes) < COMMON:  # else it is a mark, such as `x`
         return f"no word but `{words.index[0][:20]}`, in {len(values):,} of {len(column):,} rows"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -163,58 +164,79 @@ def _check_target(table: Table, y: pd.Series) -> None:
 
 def notes(table: Table, columns: Columns, layout_notes: list[str]) -> list[str]:
     """The guesses that a person should check."""
-    found = [
+    return [
         f"load.target: {columns.target}; --target names another",
         f"load.task: {columns.task}, {columns.why}",
         *layout_notes,
         *_read_as(table, columns),
+        *(f"load.columns: {some(names)}: {kind}" for kind, names in _by_value(columns.kinds)),
+        *doubts.of(table.rows, columns.target, columns.task, columns.kinds, columns.ignore),
+        *_left_out(table, columns),
+        *_odd_classes(table, columns),
+        *_odd_words(table, columns),
+        *_marks(table, columns),
+        *_holes(table, columns),
+        _whose(table.rows.drop(columns=columns.target), columns.group),
     ]
-    found += [f"load.columns: {some(names)}: {kind}" for kind, names in _by_value(columns.kinds)]
-    found += doubts.of(table.rows, columns.target, columns.task, columns.kinds, columns.ignore)
-    for why, names in _by_value(columns.ignore):
-        if why != "nearly numbers":
-            found.append(f"load.ignore: {some(names)}; {why}")
-    nearly = [name for name, why in columns.ignore.items() if why == "nearly numbers"]
-    for odd in nearly_numbers(table.rows[nearly], table.decimal):
-        found.append(
-            f"load.ignore: {odd}; correct that to use the column: a cell may be left empty"
-        )
 
+
+def _left_out(table: Table, columns: Columns) -> Iterator[str]:
+    """The columns that are no features, and why."""
+    for why, names in _by_value(columns.ignore):
+        if why != look_at.NEARLY:
+            yield f"load.ignore: {some(names)}; {why}"
+    nearly = [name for name, why in columns.ignore.items() if why == look_at.NEARLY]
+    for odd in nearly_numbers(table.rows[nearly], table.decimal):
+        yield f"load.ignore: {odd}; correct that to use the column: a cell may be left empty"
+
+
+def _odd_classes(table: Table, columns: Columns) -> Iterator[str]:
+    """Classes that may stand for a missing value."""
+    if columns.task != "classes":
+        return
     target = table.rows[columns.target]
-    if columns.task == "classes" and _are_few_words(target):
+    are_marks = missing.are_marks(target)
+    if _are_few_words(target):
         for odd in nearly_numbers(target.to_frame(), table.decimal):
-            found.append(f"load.target: {odd}, a class as any other: an empty cell drops the row")
-    elif columns.task == "classes" and (are_marks := missing.are_marks(target)).any():
-        found.append(
+            yield f"load.target: {odd}, a class as any other: an empty cell drops the row"
+    elif are_marks.any():
+        yield (
             f"load.target: `{target[are_marks].iloc[0]}` in {are_marks.sum():,} of {len(target):,} "
             "rows is a class as any other: an empty cell drops the row"
         )
 
-    few = [name for name in columns.kinds if columns.kinds[name] == "words"]
-    few = [name for name in few if _are_few_words(table.rows[name])]
-    for odd in nearly_numbers(table.rows[few], table.decimal):
-        found.append(f"load.columns: {odd}; without that it is a number: a cell may be left empty")
 
+def _odd_words(table: Table, columns: Columns) -> Iterator[str]:
+    """Columns that a few words keep from being numbers."""
+    words = [name for name, kind in columns.kinds.items() if kind == "words"]
+    few = [name for name in words if _are_few_words(table.rows[name])]
+    for odd in nearly_numbers(table.rows[few], table.decimal):
+        yield f"load.columns: {odd}; without that it is a number: a cell may be left empty"
+
+
+def _marks(table: Table, columns: Columns) -> Iterator[str]:
+    """Marks that are read as missing values."""
     used = [name for name in table.marks if name not in columns.ignore]
     for mark, names in _by_value({name: table.marks[name][0] for name in used}):
         counts = [(name, table.marks[name][1]) for name in names[:REASONS]]
         rows = ", ".join(f"{count:,} row{'s' * (count > 1)} of {name}" for name, count in counts)
         more = f" and {len(names) - REASONS:,} more columns" if len(names) > REASONS else ""
-        found.append(
+        yield (
             f"load.missing: `{mark}` in {rows}{more} is read as a missing value; if it means 0, "
             "or anything else, write that into the cells"
         )
 
+
+def _holes(table: Table, columns: Columns) -> Iterator[str]:
+    """How many rows have no target, and how many miss a feature."""
     there = table.rows[columns.target].notna()
     if not there.all():
         rows = f"{(~there).sum():,} of {len(there):,} rows"
-        found.append(f"{rows} have no {columns.target}: they are left out")
+        yield f"{rows} have no {columns.target}: they are left out"
     if columns.missing != "refuse":
         used = table.rows[there].drop(columns=list(columns.ignore))
-        holes = used.isna().any(axis=1).sum()
-        rows = f"{holes:,} of {len(used):,} rows"
-        found.append(f"load.missing: {columns.missing}, as {rows} have missing values")
-    return [*found, _whose(table.rows.drop(columns=columns.target), columns.group)]
+        rows = f"{used.isna().any(axis=1).sum():,} of {len(used):,} rows"
+        yield f"load.missing: {columns.missing}, as {rows} have missing values"
 
 
 def _group(table: Table, others: pd.DataFrame) -> str | None:
