@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -81,7 +81,8 @@ def _say_error(message: str) -> None:
 
 
 def _say_beside(line: Text) -> None:
-    sys.stdout.flush()  # what was printed before stands above it
+    with suppress(BrokenPipeError):  # nobody reads what was printed before, and stands above it
+        sys.stdout.flush()
     say(line, console=Console(stderr=True))
 
 
