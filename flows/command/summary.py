@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ from flows.predict import is_exported
 from flows.project.advice import advice
 from flows.project.folder import Project
 from tasks.core.digits import digits
+from tasks.core.folder import Folder
 from tasks.pictures import titles
 from tasks.scores.criterion import sentence
 
@@ -29,7 +29,8 @@ def show(project: Project, pipeline: str, report: str, is_served: bool) -> None:
         report: the address of the run's report.
         is_served: whether it can be opened now.
     """
-    metrics = _read(project, pipeline, "metrics.json")
+    folder = Folder(project.data(pipeline))
+    metrics = folder.read_json("metrics.json")
     said = sentence(metrics, project.read(pipeline).evaluate)
     say(Text(f"\n{said}", RED if metrics.get("passed") is False else "bold"))
     for line in [*_more_scores(metrics), advice(project, pipeline)]:
@@ -48,7 +49,7 @@ def show(project: Project, pipeline: str, report: str, is_served: bool) -> None:
     say(Text("report" if is_served else f"{'report':{WIDTH}}start `make ui`, then open"))
     rich.get_console().print(Text(f"  {report}"), soft_wrap=True)  # whole, to be clicked on
     say(Text("pictures"))
-    pictures = _pictures(project, pipeline, metrics)
+    pictures = _pictures(folder, metrics)
     width = 2 + len(place) + 1 + max(map(len, pictures)) + 2
     for file, title in pictures.items():
         say(Text(f"{f'  {place}/{file}':{width}}{title}"), width)
@@ -64,15 +65,11 @@ def _more_scores(metrics: dict[str, Any]) -> Iterator[str]:
         yield f"predicted for x = {x}: y = {digits(y)}"
 
 
-def _pictures(project: Project, pipeline: str, metrics: dict[str, Any]) -> dict[str, str]:
+def _pictures(folder: Folder, metrics: dict[str, Any]) -> dict[str, str]:
     """The title of each picture that shows something."""
-    found = titles(_read(project, pipeline, "schema.json")["labels"])
-    if not _read(project, pipeline, "near_duplicates.json")["count"]:
+    found = titles(folder.read_json("schema.json")["labels"])
+    if not folder.read_json("near_duplicates.json")["count"]:
         del found["near_duplicates.png"]
     if metrics.get("test_accuracy") == 1:
         del found["mistakes.png"]
     return found
-
-
-def _read(project: Project, pipeline: str, name: str) -> Any:
-    return json.loads((project.data(pipeline) / name).read_text(encoding="utf-8"))
