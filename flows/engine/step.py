@@ -6,6 +6,7 @@ import atexit
 import gc
 import os
 import signal
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -215,11 +216,26 @@ def _is_short_of_memory(error: Exception) -> bool:
 
 
 def stop_on_signals() -> None:
-    """Ctrl-C and SIGTERM end the step where it can resume; a second Ctrl-C ends it at once."""
+    """Let Ctrl-C, SIGTERM and a terminal that closes end the step where it can resume.
+
+    A second Ctrl-C ends it at once. A closed terminal ends nothing that nohup has started.
+    """
 
     def ask(number: int, frame: object) -> None:
         stopping.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        if number == signal.SIGHUP:
+            _leave_terminal()
 
     signal.signal(signal.SIGINT, ask)
     signal.signal(signal.SIGTERM, ask)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, ask)
+
+
+def _leave_terminal() -> None:
+    """Say the rest to nobody: what is written to a terminal that is gone is an error."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for standard in range(3):
+        if stat.S_ISCHR(os.fstat(standard).st_mode):
+            os.dup2(nowhere, standard)
