@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flows.engine.processes import take_turn
@@ -172,9 +173,10 @@ def _round(sweep: Sweep, proposed: dict[int, dict[str, Any]], run: Run, report: 
 
 def _run_once(trials: list[Trial], run: Run) -> Rows:
     """Trials with the same values are run once."""
+    times = Counter(trial.digest for trial in trials)
     first: dict[str, Trial] = {}
     for trial in trials:
-        first.setdefault(trial.digest, trial)
+        first.setdefault(trial.digest, replace(trial, times=times[trial.digest]))
     results = dict(zip(first, run(list(first.values())), strict=True))
     return {trial.number: (trial, results[trial.digest]) for trial in trials}
 

@@ -104,15 +104,15 @@ class Lines:
 
     def __init__(self, chosen: Sweep) -> None:
         self.sweep, self.best, self.count = chosen, math.inf, 0
-        self.known: set[int] = set()  # the numbers of those that no line has told yet
+        self.known: dict[int, int] = {}  # by number, for how many trials; no line has told them
         self.turn = threading.Lock()  # trials end in threads of their own
 
     def ended(self, trial: Trial, result: Result, seconds: float) -> None:
         with self.turn:
-            self.count += not trial.goes_on
+            self.count += 0 if trial.goes_on else trial.times
         if result.found:
             with self.turn:
-                self.known.add(trial.number)
+                self.known[trial.number] = trial.times
             self._is_better(result)
             return
         self.tell_known()
@@ -125,10 +125,10 @@ class Lines:
     def tell_known(self) -> None:
         """Say how many trials needed no training, unless there are none, or a line has said it."""
         with self.turn:
-            known, self.known = self.known, set()
+            known, self.known = sum(self.known.values()), {}
         if known:
             trials = self.sweep.params.trials
-            log.info("known already: %d of %d trials%s", len(known), trials, self._best())
+            log.info("known already: %d of %d trials%s", known, trials, self._best())
 
     def _value(self, trial: Trial, result: Result) -> str:
         assert result.value is not None  # it is done

@@ -45,12 +45,14 @@ class Trial:
         values: by key, such as `fit.batch_size`.
         epochs: of the training, if the sweep says it.
         goes_on: whether it may be trained for more epochs later.
+        times: how many trials of its round have its values; it is run for all of them.
     """
 
     number: int
     values: dict[str, Any]
     epochs: int | None = None
     goes_on: bool = False
+    times: int = 1
 
     @property
     def all_values(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import pytest
 
 from flows.command.remove import remove
 from flows.engine import rounds
+from flows.engine.side_by_side import Lines
 from flows.engine.trial import Result
 from flows.guess import space
 from flows.project import edit, sweeps
@@ -137,6 +138,24 @@ def test_trials_with_the_same_values_are_all_known(tmp_path):
     found = Result("done", 0.5, 1, 1, found=True)
     assert rounds.known(project, sweep, lambda _: found) == sweep.params.trials == 6
     assert rounds.known(project, sweep, lambda _: None) == 0
+
+
+def test_the_lines_of_a_sweep_count_each_trial_with_the_same_values(tmp_path, caplog):
+    how = tried("fit.batch_size", [8, 16]) | {"search": "random", "round": 3}
+    project = put_sweep(new_project(tmp_path / "project"), "fashion", **{**USUAL, **how})
+    sweep, result = sweeps.read(project, "fashion"), Result("done", 0.5, 1, 1, found=True)
+    lines = Lines(sweep)
+
+    def run(trials):
+        for trial in trials:
+            lines.ended(trial, result, 0.0)
+        return [result] * len(trials)
+
+    with caplog.at_level("INFO", "flows"):
+        rounds.run(project, sweep, run)
+        lines.tell_known()
+    assert "known already: 6 of 6 trials" in caplog.text
+    assert lines.so_far()[1].startswith("trial 6 of 6")
 
 
 def test_keys_of_several_families_are_allowed_together(tmp_path):
