@@ -157,6 +157,10 @@ def check_count(rows: int, most: int) -> None:
 def _numbers(rows: list[Any], expected: str) -> np.ndarray:
     try:
         found = np.array(rows)
+        if found.dtype == object and {int, float}.issuperset(map(type, found.flat)):
+            return found.astype(np.float64)  # an integer of more than 64 bits is a number too
+    except OverflowError:
+        raise UserError(f"A value is too large for float32. Expected {expected}.") from None
     except ValueError:  # rows of several lengths
         raise UserError(f"The rows differ in shape. Expected {expected}.") from None
     if found.dtype.kind not in "iuf":

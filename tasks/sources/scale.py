@@ -46,8 +46,8 @@ def _check_range(called: object, x: np.ndarray, schema: dict[str, Any]) -> None:
     (low, high), (least, most) = schema["min_max"]["before"], (x.min(), x.max())
     smaller = _is_small(least, most) and low >= 0 and high > BRIGHT
     larger = _is_small(low, high) and most > BRIGHT
-    # Black and white, 0 and 1, may be dark on any scale.
-    if larger or (smaller and (x != np.rint(x)).any()):
+    # Black and white, 0 and 1, may be dark on any scale; but False and True are no pixels of 255.
+    if larger or (smaller and (x.dtype == bool or (x != np.rint(x)).any())):
         raise UserError(f"{called} is on another scale. {_both(x, schema)}")
 
 

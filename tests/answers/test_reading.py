@@ -294,6 +294,29 @@ def test_images_that_somebody_has_scaled_are_refused(tmp_path, kind):
         Reader(schema, Folder(tmp_path / "out")).values(new.tolist(), len(new))
 
 
+def test_true_and_false_are_no_pixels_of_a_model_of_0_to_255(tmp_path):
+    """A PNG of one bit is read as 0 and 255, an array of 0 and 1 may be very dark."""
+    x, y = rows(40)
+    x[0, 0] = (0, 255, 0, 255)
+    file = put_npz(tmp_path / "in.npz", x_train=x, y_train=y)
+    *_, schema = made(tmp_path, of_npz(file, test=0.2), "none")
+    again(tmp_path, put_npz(tmp_path / "new.npz", x=x // 255), schema)
+    says = r"another scale\. The new values lie between 0 and 1, those .* between 0 and 255"
+    with pytest.raises(UserError, match=says):
+        again(tmp_path, put_npz(tmp_path / "new.npz", x=x > 99), schema)
+
+
+def test_a_whole_number_of_more_than_64_bits_is_a_number(tmp_path):
+    x, y = np.arange(80.0).reshape(40, 2), np.arange(40) % 2
+    file = put_npz(tmp_path / "in.npz", x_train=x, y_train=y)
+    *_, schema = made(tmp_path, of_npz(file, test=0.2), "none")
+    reader = Reader(schema, Folder(tmp_path / "out"))
+    assert reader.values([[2**70, 1]], 1).x.tolist() == [[2.0**70, 1]]
+    for row in ([2**70, None], [2**70, True], [2**70, "1"]):
+        with pytest.raises(UserError, match="A value is no number"):
+            reader.values([row], 1)
+
+
 def test_images_that_nobody_has_scaled_are_refused_by_a_model_of_scaled_ones(tmp_path):
     x, y = rows(40)
     file = put_npz(tmp_path / "in.npz", x_train=x / 255, y_train=y)
