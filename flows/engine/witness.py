@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from flows.engine.processes import lives, repro_process
-from flows.memory.lock import Used, as_recorded, fits
+from flows.memory.lock import TakenBack, Used, as_recorded, fits
 from flows.project.folder import Project
 from tasks.core.step import UserError, log
 
@@ -71,8 +71,10 @@ def settle(project: Project) -> list[str]:
             if lives(int(number), float(since)):
                 continue
             _check(project, address, json.loads(note.read_text(encoding="utf-8")))
-        except UserError as error:
+        except TakenBack as error:
             said.append(str(error))
+        except UserError:  # of DVC, such as a full disk: the next one looks
+            continue
         except FileNotFoundError:  # another process was faster
             continue
         except (ValueError, KeyError, TypeError):

@@ -20,8 +20,13 @@ from flows.project.folder import Project
 from flows.project.params import NONE, differences
 from flows.project.steps import STEPS
 from tasks.core.folder import Identity, identity, md5
+from tasks.core.step import UserError
 
 Stages = dict[str, dict[str, Any]]
+
+
+class TakenBack(UserError):
+    """A record was not of what the step was made from, and is gone."""
 
 
 @dataclass

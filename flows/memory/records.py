@@ -14,7 +14,7 @@ from dvc.stage.serialize import to_single_stage_lockfile
 from dvc_data.hashfile.hash_info import HashInfo
 
 from flows.memory import lock
-from flows.memory.lock import Used
+from flows.memory.lock import TakenBack, Used
 from flows.memory.repository import repository, stage_of
 from flows.project.folder import Project
 from tasks.core.folder import md5
@@ -28,7 +28,8 @@ def check_record(project: Project, address: str, used: Used) -> None:
     a record is taken back, from `dvc.lock` and from the run cache.
 
     Raises:
-        UserError: it was.
+        TakenBack: it was.
+        UserError: DVC cannot read or write, so nothing was compared.
     """
     if lock.fits(project, address, used):
         return
@@ -41,7 +42,7 @@ def check_record(project: Project, address: str, used: Used) -> None:
             return
         _take_back(repo, stage, entry)
         _correct_hashes(repo, used)
-    raise UserError(
+    raise TakenBack(
         f"{', '.join(wrong)} changed between the end of {address} and its record, so the record "
         "was taken back. Run again."
     )

@@ -180,6 +180,27 @@ def test_a_note_that_nobody_looked_at_is_settled_by_the_next_flow(workspace):
     assert not list(notes.glob("*.json"))
 
 
+def test_a_note_that_dvc_could_not_look_at_is_kept_for_the_next_look(workspace):
+    project = Project(workspace.path)
+    workspace.run(*REPRO)
+    notes = workspace.path / ".dvc" / "tmp" / "used"
+    eventually(lambda: not list(notes.glob("*.json")), 20)
+    _, used = engine.run(project, "normalize", "linear")
+    used.sections["normalize"]["seed"] = 6
+    note = notes / "normalize@linear 999999 1.00.json"
+    witness.write(note, used)
+
+    settings = workspace.path / ".dvc" / "config"
+    whole = settings.read_text()
+    settings.write_text("[core")  # DVC does not begin
+    assert witness.settle(project) == []
+    settings.write_text(whole)
+    assert note.exists()
+    (line,) = witness.settle(project)
+    assert "normalize.seed: 6 -> " in line
+    workspace.run(*REPRO)
+
+
 def test_a_lock_of_a_dead_run_is_released_though_its_number_is_used_again(workspace):
     workspace.run("dvc", "repro", "load@linear")
     rwlock = workspace.path / ".dvc" / "tmp" / "rwlock"
