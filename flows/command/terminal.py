@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import logging
 import os
 import re
@@ -12,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import rich
 from pydantic import ValidationError
@@ -20,6 +21,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from flows.engine.step import is_short_of_memory
 from tasks.core.step import UserError, stopping
 
 # Of the 256 colors, those that can be read on black and on white.
@@ -74,6 +76,11 @@ def plain_errors() -> Iterator[End]:
         name = " or ".join(set_to) or error.title
         _say_error(f"{name}={wrong['input']} is wrong: {wrong['msg']}.")
         end.code = 1
+    except (MemoryError, ImportError, RuntimeError) as error:
+        if not is_short_of_memory(error):
+            raise
+        _say_error("There is not enough memory to start. Expected 2 GB, or no limit (`ulimit -v`).")
+        end.code = 1
 
 
 def _say_error(message: str) -> None:
@@ -112,9 +119,26 @@ def counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'s' * (count != 1)}"
 
 
+class _Terminal(io.FileIO):
+    """Standard output. If the terminal is gone, and has ended nothing, the run goes on unseen."""
+
+    def write(self, content: Any) -> int:
+        try:
+            return super().write(content)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+            return len(content)
+
+
 def stop_when_nobody_reads() -> None:
     """Let a closed pipe, as `head` leaves it, stop the run as Ctrl-C does."""
     console = rich.get_console()
+    if sys.stdout.isatty():
+        raw = io.BufferedWriter(_Terminal(sys.stdout.fileno(), "w", closefd=False))
+        encoding, errors = sys.stdout.encoding, sys.stdout.errors
+        sys.stdout = io.TextIOWrapper(raw, encoding, errors, line_buffering=True)
 
     def stop() -> None:
         console.quiet = True

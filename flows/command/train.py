@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import warnings
+from contextlib import suppress
 from typing import Any
 
 from rich.text import Text
@@ -192,7 +193,12 @@ def warm_up(planned: list, chosen: Any) -> None:
     if any(step.action == "run" and KERAS in code(step.step) for step in planned):
         pin("fit", chosen)
         module = "tasks.network.backend"
-        threading.Thread(target=importlib.import_module, args=(module,), daemon=True).start()
+        threading.Thread(target=_import, args=(module,), daemon=True).start()
+
+
+def _import(module: str) -> None:
+    with suppress(Exception):  # short of memory, say: the step that needs it tells
+        importlib.import_module(module)
 
 
 def leave(state) -> None:

@@ -203,14 +203,17 @@ def _system_errors(this: Step) -> Iterator[None]:
             "Fix this and run again."
         ) from None
     except Exception as error:
-        if not _is_short_of_memory(error):
+        if not is_short_of_memory(error):
             raise
         raise ShortOfMemory(f"There is not enough memory. {this.if_memory_is_short}") from None
 
 
-def _is_short_of_memory(error: Exception) -> bool:
+def is_short_of_memory(error: Exception) -> bool:
+    """Whether the system, or a library, had no memory left for what was to be done."""
     if isinstance(error, ImportError):  # the system's words, of a library that found no room
         return "failed to map segment" in str(error) or "annot allocate memory" in str(error)
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return True
     # TensorFlow's error is known by its name: to import it would take seconds.
     return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
 

@@ -52,6 +52,8 @@ def repository(project: Project) -> Iterator[Repo]:
             raise UserError(f"DVC's database was damaged ({error}). Run again.") from None
         except ObjectFormatError as error:  # DVC has deleted it by now
             raise UserError(f"DVC's cache was damaged: {error}. Run again.") from None
+        except MemoryError:
+            raise UserError("There is not enough memory for DVC. Run again with more.") from None
         except (DvcException, OSError, IgnoreInCollectedDirError) as error:
             raise _plain(error, project) from None
 

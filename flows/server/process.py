@@ -69,7 +69,7 @@ class Server:
         """
         if self.process and self.process.poll() is not None:
             lines = self.log.read_text(encoding="utf-8").splitlines()
-            said = [line for line in lines if "Error" in line]
+            said = [line for line in lines if "Error" in line or "memory allocation" in line]
             why = said[-1].strip() if said else "no reason was given"
             raise UserError(
                 f"Prefect's server did not start: {why}. Its database is "

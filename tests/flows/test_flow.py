@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import platform
+import pty
 import re
 import shutil
 import signal
 import subprocess
+import sys
+import termios
 import time
 from contextlib import closing
 from pathlib import Path
@@ -255,6 +259,37 @@ def test_ctrl_c_stops_between_batches_and_the_next_run_goes_on(workspace, prefec
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=120)
     workspace.set(linear__fit__epochs=3)
+
+
+@pytest.mark.parametrize("ignored", [False, True], ids=["closed", "nohup"])
+def test_a_closed_terminal_stops_as_ctrl_c_does_unless_nohup_ignores_it(
+    workspace, prefect_server, ignored
+):
+    workspace.set(linear__fit__epochs=3 if ignored else ENDLESS, linear__fit__batch_size=7)
+    master, terminal = pty.openpty()
+
+    def take() -> None:
+        fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
+
+    process = subprocess.Popen(
+        [sys.executable, *TRAIN[1:]],
+        cwd=workspace.path,
+        env=os.environ | workspace.env,
+        **dict.fromkeys(("stdin", "stdout", "stderr"), terminal),
+        start_new_session=True,
+        preexec_fn=take,
+    )
+    os.close(terminal)
+    said = b""
+    while (b"compile" if ignored else b"loss") not in said:  # the bar of a training has its loss
+        said += os.read(master, 10_000)
+    os.close(master)
+    assert process.wait(200) == (0 if ignored else 130)
+    flow, steps = last_run(prefect_server)
+    assert flow["name"] == ("Completed" if ignored else "Cancelled")
+    assert ignored or "stopped in epoch" in steps["fit"]["message"]
+    workspace.set(linear__fit__epochs=3, linear__fit__batch_size=32)
 
 
 def test_a_killed_run_is_closed_as_crashed_by_the_next_one(workspace, prefect_server):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 
@@ -15,9 +16,9 @@ def root(workspaces):
     return workspaces("started").path
 
 
-def started(*command, cwd) -> subprocess.CompletedProcess:
+def started(*command, cwd, **more) -> subprocess.CompletedProcess:
     options = {"capture_output": True, "text": True, "timeout": 120}
-    return subprocess.run(command, cwd=cwd, **options)
+    return subprocess.run(command, cwd=cwd, **options, **more)
 
 
 @pytest.mark.parametrize("link", [False, True], ids=["by its path", "through a link"])
@@ -55,3 +56,17 @@ def test_a_python_without_the_packages_is_told_so_in_one_line(root, command):
     (line,) = done.stderr.splitlines()
     assert "make install" in line
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("megabytes", [350, 700])
+def test_too_little_memory_to_start_is_one_line(root, megabytes):
+    """Of the process, or of the server that it starts."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (megabytes * 2**20,) * 2)
+
+    command = [sys.executable, "-m", "flows", "train", "linear"]
+    done = started(*command, cwd=root, preexec_fn=limit)
+    assert done.returncode == 1
+    assert "memory" in (done.stdout + done.stderr).lower()
+    assert "Traceback" not in done.stdout + done.stderr
