@@ -23,6 +23,7 @@ from tests.support.swept import put_sweep, trained_to_the_end
 KILLS = int(os.environ.get("SWEEP_KILLS", "4"))
 # Enough that the sweep has not ended before the last kill.
 TRIALS, EPOCHS = (4, 1000) if KILLS < 10 else (KILLS // 2, 2000)
+LIMIT = 300 if KILLS < 10 else 3600  # seconds that a sweep may take
 LONGEST = 12.0  # seconds until a kill: about half of them find the processes at their start
 IN_EXPERIMENTS = ("params.yaml", "dvc.lock", "data/linear")
 # Without Prefect's server, which is not what is killed here.
@@ -34,8 +35,14 @@ def whole(workspaces):
     """A sweep that nothing has disturbed, and how long to wait for a kill, at most."""
     undisturbed = made(workspaces("whole", trained=True))
     started = time.monotonic()
-    undisturbed.run(*RUN)
+    run_to_the_end(undisturbed)
     return undisturbed, min(LONGEST, (time.monotonic() - started) / 2)
+
+
+def run_to_the_end(workspace) -> None:
+    process = workspace.start(*RUN)
+    said = process.communicate(timeout=LIMIT)[0]
+    assert process.returncode == 0, said
 
 
 def wait(draw: random.Random, kills: int, longest: float) -> float:
@@ -65,7 +72,7 @@ def test_a_sweep_whose_processes_are_killed_leaves_the_same_and_trains_nothing_t
             os.kill(process.pid, signal.SIGKILL)
             process.communicate()
             kills += 1
-    killed.run(*RUN)
+    run_to_the_end(killed)
 
     assert left(killed) == left(whole)
     lines = trained_to_the_end(Project(killed.path))
@@ -92,7 +99,7 @@ def test_a_sweep_on_dask_whose_processes_are_killed_leaves_the_same_and_trains_n
         while kills < KILLS and team.ended(wait(draw, kills, longest)) != 0:
             kills += team.kill(next(kinds), draw)
             team.begin()
-        while team.ended(300) != 0:  # as its scheduler was killed just now
+        while team.ended(LIMIT) != 0:  # as its scheduler was killed just now
             team.begin()
         team.scheduler_goes_and_workers_end()
 
