@@ -96,6 +96,8 @@ def _as_tasks(side: SideBySide, states: dict[str, State], tell: Tell) -> rounds.
         futures: dict[str, Any] = {}
         for trial in trials:
             free.acquire()
+            if side.error:  # the others would be tasks that end at once
+                break
             tell(*side.lines.so_far())
             do = _Do(side, trial, results, free)
             with TagsContext():  # for each tag Prefect would ask the server

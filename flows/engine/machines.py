@@ -111,8 +111,6 @@ class There:
         self.future: Future | None = None
 
     def run(self, trials: Trials, trial: Trial) -> Result:
-        if found := trials.find(trial):
-            return found._replace(found=True)
         parcel = self._sent(
             Order(trials.sweep.name, trial, trials.sweep.made_from, trials.rows, code())
         )

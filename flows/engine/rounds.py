@@ -14,8 +14,8 @@ from flows.engine.trial import DONE, Result, Trial, folder
 from flows.project import edit
 from flows.project.changes import text_with
 from flows.project.folder import Project
-from flows.project.params import FILE, NONE, differences
-from flows.project.sweeps import Sweep, changes, read
+from flows.project.params import NONE, differences
+from flows.project.sweeps import Sweep, changes, refuse_changes
 from tasks.core.digits import digits
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
@@ -79,6 +79,8 @@ class Table:
 def run(project: Project, sweep: Sweep, run: Run, table: Table | None = None) -> Table:
     """Ask for rounds until the sweep has all its trials.
 
+    Only `tpe` and halving need the results of a round: else all trials are one, and none waits.
+
     Args:
         run: runs the trials of a round, or a part of them.
         table: an empty one, to be filled.
@@ -91,19 +93,19 @@ def run(project: Project, sweep: Sweep, run: Run, table: Table | None = None) ->
 
     asked, table = sweep.params, table or Table(sweep)
     search = Search(sweep.space, sweep.used, asked.search, asked.seed, asked.round, sweep.maximize)
+    size = asked.round if asked.search == "tpe" or asked.halving else asked.trials
     while len(table.rows) < asked.trials:
         first = len(table.rows) + 1
-        numbers = range(first, min(first + asked.round, asked.trials + 1))
+        numbers = range(first, min(first + size, asked.trials + 1))
         proposed = search.ask(numbers)
         if not proposed:
             break
-        _refuse_changes(project, sweep)
         rows = _round(sweep, proposed, run, search.report)
         for number in proposed:
             search.tell(number, rows[number][1].state, rows[number][1].value)
         table.rows |= {number: rows[number] for number in proposed}
 
-    _refuse_changes(project, sweep)
+    refuse_changes(project, sweep)
     if table.best is None:
         why = next(iter(table.rows.values()))[1].says
         raise UserError(f"No trial of {sweep.name} was trained to its end. The first: {why}")
@@ -179,15 +181,6 @@ def _run_once(trials: list[Trial], run: Run) -> Rows:
         first.setdefault(trial.digest, replace(trial, times=times[trial.digest]))
     results = dict(zip(first, run(list(first.values())), strict=True))
     return {trial.number: (trial, results[trial.digest]) for trial in trials}
-
-
-def _refuse_changes(project: Project, sweep: Sweep) -> None:
-    now = read(project, sweep.name)
-    if now is None or now.made_from != sweep.made_from:
-        raise UserError(
-            f"{FILE} (sweeps.{sweep.name} or pipelines.{sweep.name}) changed while the sweep was "
-            "running, so its table matches neither version. What was trained is kept. Run again."
-        )
 
 
 def _value(result: Result) -> float:

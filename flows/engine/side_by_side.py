@@ -14,7 +14,7 @@ from typing import IO, Protocol
 
 from flows.engine.apart import Apart
 from flows.engine.trial import DONE, Result, Trial, Trials
-from flows.project.sweeps import Sweep
+from flows.project.sweeps import Sweep, refuse_changes
 from tasks.core.digits import digits
 from tasks.core.step import Stopped
 from tasks.sweeps.table import word as as_word
@@ -26,7 +26,7 @@ class Hand(Protocol):
     """Who runs a trial at a time, here or on another machine."""
 
     def run(self, trials: Trials, trial: Trial) -> Result:
-        """Find or train it."""
+        """Train it."""
 
     def stop(self) -> None:
         """Let the trial that runs stop where it can resume."""
@@ -70,7 +70,7 @@ class SideBySide:
             hand.close()
 
     def run(self, trial: Trial) -> Result:
-        """Run a trial by a hand that is free, or wait for one.
+        """Find a trial, or run it by a hand that is free, or wait for one.
 
         When a trial cannot be run at all, the others stop where they can resume.
         """
@@ -78,7 +78,7 @@ class SideBySide:
         try:
             if self.error:
                 raise Stopped("stopped, as another trial could not be run")
-            result = hand.run(self.trials, trial)
+            result = self._known(trial) or hand.run(self.trials, trial)
         except Exception as error:
             self.error = self.error or error
             for each in self.all:
@@ -88,6 +88,13 @@ class SideBySide:
             self.free.put(hand)
         self.lines.ended(trial, result, time.monotonic() - started)
         return result
+
+    def _known(self, trial: Trial) -> Result | None:
+        """What DVC has of a trial; None if it must be trained, by the parameters of now."""
+        if found := self.trials.find(trial):
+            return found._replace(found=True)
+        refuse_changes(self.trials.project, self.trials.sweep)
+        return None
 
     def run_all(self, trials: list[Trial]) -> list[Result]:
         """Run trials, each when a hand is free."""

@@ -146,6 +146,16 @@ def read(project: Project, name: str) -> Sweep | None:
     return sweep
 
 
+def refuse_changes(project: Project, sweep: Sweep) -> None:
+    """Raise UserError if params.yaml has another sweep now."""
+    now = read(project, sweep.name)
+    if now is None or now.made_from != sweep.made_from:
+        raise UserError(
+            f"{FILE} (sweeps.{sweep.name} or pipelines.{sweep.name}) changed while the sweep was "
+            "running, so its table matches neither version. What was trained is kept. Run again."
+        )
+
+
 def _domain(place: str, key: str, given: Any) -> Range | list[Any]:
     where = f"{place}.space.{key}"
     if isinstance(given, dict):

@@ -7,9 +7,12 @@ import shutil
 
 import pytest
 
+from flows.engine import rounds
 from flows.engine.sweep import sweep
+from flows.engine.trial import DONE, Result
 from flows.memory import lock
 from flows.memory.recall import Recall
+from flows.project import sweeps
 from flows.project.changes import text_with
 from flows.project.folder import Project
 from flows.project.sweeps import changes
@@ -211,3 +214,29 @@ def test_halving_goes_on_with_the_bytes_of_an_unbroken_training(project, workspa
     put_sweep(project)
     assert lock.stages(project)
     shutil.rmtree(place)
+
+
+@pytest.mark.parametrize(
+    ("how", "asked"),
+    [
+        ({"search": "tpe"}, [[1, 2, 3], [4, 5, 6]]),
+        ({"search": "random"}, [[1, 2, 3, 4, 5, 6]]),
+        ({"search": "grid", "space": {"fit.batch_size": [2, 3, 6, 9]}}, [[1, 2, 3, 4]]),
+        (
+            {"search": "random", "halving": [1, 3]},
+            [[1, 2, 3], [3], [4, 5, 6], [6]],
+        ),
+    ],
+)
+def test_only_a_search_that_learns_from_a_round_waits_for_its_end(workspace, how, asked):
+    project = put_sweep(Project(workspace.path), **how)
+    found: list[list[int]] = []
+
+    def run(trials):
+        found.append([trial.number for trial in trials])
+        return [Result(DONE, 1 / trial.number, 1, 1) for trial in trials]
+
+    chosen = sweeps.read(project, "linear")
+    assert list(rounds.run(project, chosen, run).rows) == [*range(1, 1 + max(max(asked)))]
+    assert found == asked
+    put_sweep(project)
