@@ -54,13 +54,18 @@ def timed(command: list[str], folder: Path, **env: str) -> Run:
 def clone(place: Path, changes: dict[str, object]) -> Path:
     """The last commit, with other values of some keys: `{"fashion.fit.epochs": 1}`."""
     subprocess.run(["git", "clone", "-q", str(ROOT), str(place)], check=True)
+    set_values(place, changes)
+    return place
+
+
+def set_values(place: Path, changes: dict[str, object]) -> None:
+    """Give some keys of params.yaml other values: `{"fashion.fit.epochs": 1}`."""
     yaml, file = YAML(), place / "params.yaml"
     content = yaml.load(file)
     for name, value in changes.items():
         pipeline, section, key = name.split(".")
         content["pipelines"][pipeline][section][key] = value
     yaml.dump(content, file)
-    return place
 
 
 @contextmanager
