@@ -135,8 +135,9 @@ def _changed(name: str, section: dict, values: dict, defaults: dict) -> dict:
     tag = step(name).tag
     kind = values.get(tag) if tag else None
     if not isinstance(kind, str) or kind == section.get(tag):
-        for key, value in values.items():
-            if section.get(key) != value and isinstance(section, CommentedMap):
+        for key, value in values.items() if isinstance(section, CommentedMap) else ():
+            _forget_the_lines_of_a_list(section, key)
+            if section.get(key) != value:
                 _tell_the_meaning(section, key, meaning(name, section.get(tag or ""), key))
         section.update(values)
         return section
@@ -145,6 +146,16 @@ def _changed(name: str, section: dict, values: dict, defaults: dict) -> dict:
     known = set(model.model_fields) if model else set(section)
     kept = {key: value for key, value in section.items() if key in known}
     return CommentedMap({**kept, **defaults.get(kind, {}), **values})
+
+
+def _forget_the_lines_of_a_list(section: CommentedMap, key: str) -> None:
+    """A list with a line for each value has a place for comments above them.
+
+    With another list, which has one line, ruamel would write what is no YAML.
+    """
+    comments = section.ca.items.get(key)
+    if comments and comments[3] == []:
+        comments[3] = None
 
 
 def _tell_the_meaning(section: CommentedMap, key: str, meaning: str) -> None:

@@ -69,6 +69,16 @@ pipelines:
     assert text_with(text, "one", {"fit": {"epochs": 9, "seed": 3}}) == expected
 
 
+@pytest.mark.parametrize("indent", ["", "  "])
+def test_a_list_with_a_line_for_each_value_becomes_one_line(indent):
+    text = "pipelines:\n  one:\n    build:\n      family: mlp\n      hidden: # few\n"
+    lines = f"      {indent}- 64\n      {indent}- 32\n"
+    found = text_with(text + lines, "one", {"build": {"hidden": [8]}})
+    assert found == text.replace(" # few", " [8] # units of each hidden Dense layer")
+    same = text_with(text + lines, "one", {"build": {"hidden": [64, 32]}})
+    assert same == text.replace(" # few", " [64, 32] # few")
+
+
 def test_a_change_of_a_section_that_another_pipeline_takes_over_is_refused():
     text = "pipelines:\n  one:\n    fit: &own {epochs: 3}\n  two:\n    fit: {<<: *own}\n"
     with pytest.raises(UserError, match="two would change as well"):
