@@ -19,7 +19,7 @@ from prefect.utilities.annotations import quote
 
 from flows.engine import rounds
 from flows.engine.rounds import Table
-from flows.engine.side_by_side import SideBySide, values
+from flows.engine.side_by_side import MOST, SideBySide, values
 from flows.engine.step import stop_on_signals
 from flows.engine.sweep import sweep
 from flows.engine.trial import DONE, Result, Trial
@@ -29,7 +29,6 @@ from flows.server import progress, runs, sweeps
 from tasks.core.digits import digits
 from tasks.core.step import Stopped, UserError, log
 
-MOST = 64  # trials side by side
 Tell = Callable[[float, str], None]
 
 

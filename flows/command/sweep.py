@@ -22,6 +22,7 @@ from flows.command.terminal import (
 from flows.command.train import begin, check_data, fail, leave, wait_for
 from flows.engine.processes import waits
 from flows.engine.rounds import Table
+from flows.engine.side_by_side import MOST
 from flows.project import edit, sweeps
 from flows.project.folder import Project
 from flows.project.sweeps import Range, Sweep
@@ -50,6 +51,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--on", metavar="ADDRESS", help="a Dask scheduler: tcp://127.0.0.1:8786")
     parser.add_argument("-v", "--verbose", action="store_true", help="show Prefect's log as well")
     options = parser.parse_args(arguments)
+    if not 0 < options.workers <= MOST:
+        parser.error(f"--workers is {options.workers}, expected 1 to {MOST}")
 
     project = Project.here()
     with plain_errors() as end:
@@ -109,9 +112,7 @@ def _wrapped(line: str, width: int) -> list[str]:
 def show_plan(project: Project, chosen: Sweep) -> None:
     """Say what would be tried."""
     asked, now = chosen.params, chosen.sections({})
-    rounds = -(-asked.trials // asked.round)
-    said = f"{counted(asked.trials, 'trial')} in {counted(rounds, 'round')}"
-    say(Text(f"{said}, search {asked.search}", "bold"))
+    say(Text(f"{_trials(chosen)}, search {asked.search}", "bold"))
     say(Text(f"the best has the {'highest' if chosen.maximize else 'lowest'} {asked.objective}"))
     if asked.halving:
         steps = ", then the best of them ".join(str(epochs) for epochs in asked.halving)
@@ -124,6 +125,12 @@ def show_plan(project: Project, chosen: Sweep) -> None:
         say(Text(f"{key:{width}}{word(value):16}{_tried(domain)}"), width + 16)
     count = _known(project, chosen)
     say(Text(f"\n{count} of {asked.trials} trials are known and need no training", GRAY))
+
+
+def _trials(chosen: Sweep) -> str:
+    trials = chosen.params.trials
+    rounds = f" in rounds of {chosen.at_once}" if chosen.at_once < trials else ""
+    return counted(trials, "trial") + rounds
 
 
 def _known(project: Project, chosen: Sweep) -> int:
@@ -147,8 +154,7 @@ def sweep(project: Project, chosen: Sweep, options: argparse.Namespace) -> int:
     """Run the flow and say what was found."""
     started = time.monotonic()
     stop_when_nobody_reads()
-    asked = chosen.params
-    say(Text(f"{chosen.name}: {counted(asked.trials, 'trial')} in rounds of {asked.round}", "bold"))
+    say(Text(f"{chosen.name}: {_trials(chosen)}", "bold"))
     server = begin(project, options.verbose)
 
     from flows import sweep as flow  # here: Prefect takes seconds, in which the server starts

@@ -23,6 +23,7 @@ from distributed.scheduler import KilledWorker
 
 from flows.engine.apart import Apart
 from flows.engine.processes import hold
+from flows.engine.side_by_side import MOST
 from flows.engine.step import Outside
 from flows.engine.trial import FAILED, Result, Trial, Trials, folder, prepare
 from flows.memory.recall import Entry
@@ -33,7 +34,6 @@ from tasks.core.step import Stopped, UserError, log, stopping
 from tasks.training import environment
 
 HERE = ("127.0.0.1", "localhost", "::1")  # this machine, for itself
-MOST = 64  # trials that are handed out at once
 PATIENCE = "30s"  # for the scheduler to answer
 PROMPT = 5  # seconds for a worker to say what its clone has begun
 DEATHS = 12  # of a worker that has a trial, until the trial counts as failed
@@ -214,7 +214,7 @@ def connect(address: str, trials: Trials) -> list[There]:
     if not client.scheduler_info(n_workers=-1)["workers"]:
         log.info("Dask has no worker yet: the trials wait for the first one")
     clones = Clones(client, trials.sweep.name)
-    return [There(client, clones) for _ in range(min(MOST, trials.sweep.params.round))]
+    return [There(client, clones) for _ in range(min(MOST, trials.sweep.at_once))]
 
 
 def check(address: str) -> None:

@@ -79,8 +79,6 @@ class Table:
 def run(project: Project, sweep: Sweep, run: Run, table: Table | None = None) -> Table:
     """Ask for rounds until the sweep has all its trials.
 
-    Only `tpe` and halving need the results of a round: else all trials are one, and none waits.
-
     Args:
         run: runs the trials of a round, or a part of them.
         table: an empty one, to be filled.
@@ -93,10 +91,9 @@ def run(project: Project, sweep: Sweep, run: Run, table: Table | None = None) ->
 
     asked, table = sweep.params, table or Table(sweep)
     search = Search(sweep.space, sweep.used, asked.search, asked.seed, asked.round, sweep.maximize)
-    size = asked.round if asked.search == "tpe" or asked.halving else asked.trials
     while len(table.rows) < asked.trials:
         first = len(table.rows) + 1
-        numbers = range(first, min(first + size, asked.trials + 1))
+        numbers = range(first, min(first + sweep.at_once, asked.trials + 1))
         proposed = search.ask(numbers)
         if not proposed:
             break

@@ -20,6 +20,7 @@ from tasks.core.step import Stopped
 from tasks.sweeps.table import word as as_word
 
 log = logging.getLogger("flows")
+MOST = 64  # trials side by side
 
 
 class Hand(Protocol):

@@ -42,7 +42,7 @@ class Project:
 
     def releases(self) -> dict[str, Any]:
         """The entries under `release:` as YAML has them."""
-        return params.releases(self.params_file)
+        return params.entries(self.params_file, "release")
 
     def sections(self, pipeline: str) -> dict[str, Any]:
         """Its parameters as YAML has them, as DVC reads them."""

@@ -141,7 +141,7 @@ def read_release(file: Path, pipeline: str) -> Any:
     Raises:
         UserError: there is none, or one line for each mistake in it.
     """
-    there = releases(file)
+    there = entries(file, "release")
     if pipeline not in there:
         raise UserError(
             f"{FILE}: release has no entry `{pipeline}`. `python -m flows export {pipeline}` adds "
@@ -150,19 +150,22 @@ def read_release(file: Path, pipeline: str) -> Any:
     return checked(release_model(), f"release.{pipeline}", there[pipeline])
 
 
-def releases(file: Path) -> dict[str, Any]:
-    """The entries under `release:`, as YAML has them.
+def entries(file: Path, name: str) -> dict[str, Any]:
+    """What stands under `release:` or `sweeps:`, as YAML has it, by the name of its pipeline.
 
     Raises:
-        UserError: one has the name of no pipeline.
+        UserError: it is no section, or one has the name of no pipeline.
     """
     whole = content(file)
-    there, known = part(whole, "release"), list(part(whole, "pipelines"))
-    for name in there:
-        if name not in known:
+    found, known = _mapping(whole).get(name), list(part(whole, "pipelines"))
+    if not isinstance(found, dict | None):
+        raise UserError(f"{FILE}: {name}: got {found!r}, expected a section with keys.")
+    there = part(whole, name)
+    for pipeline in there:
+        if pipeline not in known:
             raise UserError(
-                f"{FILE}: release.{name}: no pipeline has this name.{near(name, known)} There are: "
-                f"{', '.join(known) or 'none'}."
+                f"{FILE}: {name}.{pipeline}: no pipeline has this name.{near(pipeline, known)} "
+                f"There are: {', '.join(known) or 'none'}."
             )
     return there
 

@@ -82,6 +82,12 @@ class Sweep:
         sizes = [len(d) if isinstance(d, list) else math.inf for d in self.space.values()]
         return math.prod(sizes)
 
+    @property
+    def at_once(self) -> int:
+        """Trials that are asked for at once: only `tpe` and halving need the results of a round."""
+        waits = self.params.search == "tpe" or self.params.halving
+        return self.params.round if waits else self.params.trials
+
     def used(self, family: str | None) -> list[str]:
         """The keys that a trial of a family of models has; another family has others."""
         family = family or self.content["pipelines"][self.name]["build"]["family"]
@@ -117,7 +123,7 @@ def changes(values: dict[str, Any]) -> Changes:
 
 def names(project: Project) -> list[str]:
     """The pipelines that have a sweep."""
-    return list(params.part(params.content(project.params_file), "sweeps"))
+    return list(params.entries(project.params_file, "sweeps"))
 
 
 def read(project: Project, name: str) -> Sweep | None:
@@ -128,7 +134,7 @@ def read(project: Project, name: str) -> Sweep | None:
     """
     chosen = project.read(name)
     content = params.content(project.params_file)
-    there = params.part(content, "sweeps")
+    there = params.entries(project.params_file, "sweeps")
     if name not in there:
         return None
 

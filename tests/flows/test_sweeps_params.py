@@ -7,6 +7,7 @@ import json
 import pytest
 
 from flows.command.remove import remove
+from flows.command.sweep import main
 from flows.engine import rounds
 from flows.engine.side_by_side import Lines
 from flows.engine.trial import Result
@@ -110,6 +111,28 @@ def test_a_mistake_is_one_line_with_its_place_and_what_to_do(tmp_path, mistake):
         sweeps.read(project, "fashion")
     assert says in str(error.value)
     assert str(error.value).startswith("params.yaml: sweeps.fashion")
+
+
+@pytest.mark.parametrize(
+    ("there", "says"),
+    [
+        ("[1]", r"params.yaml: sweeps: got \[1\], expected a section with keys."),
+        ("tpe", "params.yaml: sweeps: got 'tpe', expected a section with keys."),
+        ("{fasion: 1}", r"sweeps.fasion: no pipeline has this name. Did you mean `fashion`\?"),
+        ("{fashion: null}", "params.yaml: sweeps.fashion: got null, expected a section with keys."),
+    ],
+)
+def test_what_is_no_section_of_a_pipeline_is_refused(tmp_path, there, says):
+    project = new_project(tmp_path / "project", PARAMS.replace("sweeps: {}", f"sweeps: {there}"))
+    with pytest.raises(UserError, match=says):
+        sweeps.read(project, "fashion")
+
+
+@pytest.mark.parametrize("workers", ["0", "-1", "65"])
+def test_a_wrong_number_of_workers_is_refused_before_anything_is_written(capsys, workers):
+    with pytest.raises(SystemExit):
+        main(["linear", "--workers", workers])
+    assert f"--workers is {workers}, expected 1 to 64" in capsys.readouterr().err
 
 
 def test_without_validation_rows_only_the_training_is_measured(tmp_path):
