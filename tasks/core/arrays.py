@@ -19,7 +19,7 @@ from numpy.lib import format as npy
 from tasks.core.folder import Folder
 from tasks.core.step import must_stop, stop
 
-LARGE = 2**30  # bytes: a larger array stays on disk
+LARGE = 2**28  # bytes: a larger array stays on disk
 BLOCK = 2**25  # bytes that are worked on at once
 # At most in a batch, when a model only answers: the outputs of layers on images are large.
 ROWS = 256
