@@ -18,7 +18,7 @@ COUNTERS = ("id", "index", "row", "no")  # names of columns that only number the
 NAMELESS = "Unnamed: "  # what pandas calls a column without a name begins so
 IDENTIFIER = re.compile(r"(?i:(^|[ _.-])(id|nr|key))$|(?<=[a-z])(Id|ID|Nr|Key)$")  # their ends
 TIMES = re.compile(  # these rise, and mean something
-    r"year|month|week|day|date|time|period|datum|monat|jahr", re.IGNORECASE
+    r"year|month|week|day|date|time|hour|minute|period|datum|monat|jahr", re.IGNORECASE
 )
 COMMON = math.ceil(RARE / 0.64)  # rows with a word: of these, 64 % are trained on
 NEARLY = "nearly numbers"  # why a column is left out that has a line of its own
@@ -115,6 +115,15 @@ def _are_dotted_months(values: pd.Series, named: bool) -> bool:
     return bool(all_months and (named or month.nunique() >= SEVERAL_MONTHS))
 
 
+def are_codes(values: pd.Series) -> bool:
+    """Whether texts are codes, such as 02139: all of so many digits, and some begin with 0."""
+    text = values.dropna().astype(str).str.strip()
+    if is_numeric_dtype(values) or not len(text) or TIMES.search(str(values.name)):
+        return False
+    digits = f"[0-9]{{{max(2, len(text.iloc[0]))}}}"
+    return bool(text.str.fullmatch(digits).all() and text.str.startswith("0").any())
+
+
 def is_counter(name: str) -> bool:
     """Whether a column's name says that it only numbers the rows."""
     return name.lower() in COUNTERS or name.startswith(NAMELESS)
@@ -158,6 +167,9 @@ def left_out(column: pd.Series, kind: str, decimal: str = ".") -> str:
 
 def _advice(words: pd.Index) -> str:
     """What to do, if words may be dates or amounts in a form that is not read."""
+    if are_codes(words.to_series()):
+        first = f", such as `{min(words)}`"
+        return f"{first}: codes, as some begin with 0; if they are numbers, do not ignore them"
     short = words.str.len() <= SHORT
     if (words.str.contains(DATED) & short).mean() >= 0.9:
         return f", such as `{words[0]}`: if they are dates, write them as 2024-12-31"
@@ -177,8 +189,9 @@ def nearly_numbers(values: pd.Series, decimal: str = ".") -> str:
     like = cells.notna() | values.str.fullmatch(r"[-+]?[\d.,' ]+")
     if not wrong.any() or like.mean() <= 0.5:
         return ""
-    if cells.notna().all() and wrong.mean() > SEVERAL:
-        units = cells.map(lambda one: f"`{one.around}`" if one.around else "no unit")
+    units = cells.dropna().map(lambda one: one.around.lstrip("".join(numbers.BOUNDED)))
+    if cells.notna().all() and wrong.mean() > SEVERAL and units.nunique() > 1:
+        units = units.map(lambda one: f"`{one}`" if one else "no unit")
         return f"numbers in more than one unit: {_counted(units.value_counts())}"
     odd = values[wrong]
     first = f"row {odd.index[0] + 1:,}"

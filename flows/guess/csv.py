@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from flows.guess import layout, table, tabular
+from flows.guess.columns import are_codes
 from flows.guess.section import Proposal
 from flows.guess.tabular import Table
 from tasks.core.folder import Folder
@@ -59,6 +60,12 @@ def sniff(root: Path, files: list[Path], chosen: dict[str, str]) -> Table:
     rows_of = {file: _rows(root, file, separator, header, dtype=kind) for file in files}
     for file, each in rows_of.items():
         totals.check(file, each)
+        whole = [name for name in each if _are_whole(each[name])]
+        if whole:
+            text = _rows(root, file, separator, header, dtype=str, usecols=whole)
+            rows_of[file] = each.assign(
+                **{name: text[name] for name in whole if are_codes(text[name])}
+            )
     found = Table(
         files[0],
         pd.concat(rows_of.values(), ignore_index=True),
@@ -106,6 +113,10 @@ def _is_table(place: Path) -> bool:
     except (ValueError, CsvError):
         return False
     return len(rows) == 2 and len(rows[0]) == len(rows[1]) > 1
+
+
+def _are_whole(column: pd.Series) -> bool:
+    return column.dtype.kind in "if" and bool((column.dropna() % 1 == 0).all())
 
 
 def _rows(root: Path, file: Path, separator: str, header: bool, **how: Any) -> pd.DataFrame:

@@ -60,7 +60,7 @@ def proposal(
     """
     target = _target(table, chosen)
     without_marks(table, target, chosen.get("task"))
-    read_numbers(table)
+    read_numbers(table, target)
     try:
         columns = roles(table, {**chosen, "target": target})
         _check_features(table, columns)
@@ -170,6 +170,7 @@ def notes(table: Table, columns: Columns, layout_notes: list[str]) -> list[str]:
         *layout_notes,
         *_read_as(table, columns),
         *(f"load.columns: {some(names)}: {kind}" for kind, names in _by_value(columns.kinds)),
+        *_codes(table, columns),
         *doubts.of(table.rows, columns.target, columns.task, columns.kinds, columns.ignore),
         *_left_out(table, columns),
         *_odd_classes(table, columns),
@@ -237,6 +238,17 @@ def _holes(table: Table, columns: Columns) -> Iterator[str]:
         used = table.rows[there].drop(columns=list(columns.ignore))
         rows = f"{used.isna().any(axis=1).sum():,} of {len(used):,} rows"
         yield f"load.missing: {columns.missing}, as {rows} have missing values"
+
+
+def _codes(table: Table, columns: Columns) -> Iterator[str]:
+    """Which numbers are taken for words."""
+    names = [name for name in columns.kinds if look_at.are_codes(table.rows[name])]
+    if names:
+        first = table.rows[names[0]].dropna().min()
+        yield (
+            f"load.columns: {some(names)}: words, as numbers such as `{first}` are codes; without "
+            "that they are numbers"
+        )
 
 
 def _group(table: Table, others: pd.DataFrame) -> str | None:

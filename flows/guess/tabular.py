@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from flows.guess.columns import NAMELESS
+from flows.guess.columns import FEW, NAMELESS, are_codes, date_format
 from tasks.sources import numbers
 from tasks.sources.base import EXACT, SPLITS, Place
 from tasks.sources.in_parts import in_parts
@@ -68,20 +68,43 @@ def absent(
     return tuple(sorted(found)) if not wanted or wanted in found else ()
 
 
-def read_numbers(table: Table) -> None:
-    """Numbers such as `$1,200` in place of their text, in all columns that have only those."""
+def read_numbers(table: Table, target: str) -> None:
+    """Numbers such as `$1,200` in place of their text, in all columns that have only those.
+
+    Codes such as 00123 stay text, and so do times of day. A bound such as `<0.5` is no target.
+    """
     for name in table.rows:
         text = table.rows[name]
         known = text.dropna()
         if not len(known) or not known.map(lambda value: isinstance(value, str)).all():
             continue
+        if name != target and (are_codes(known) or _are_times(known)):
+            continue
+        bounds = name != target and known.nunique() > FEW
         found = numbers.read(text, table.decimal)
+        if found is None and bounds:
+            found = numbers.read(text, table.decimal, bounds)
         if found is None:
             continue
         odd = known[pd.to_numeric(known, errors="coerce") != found[known.index]]
         if len(odd):
-            table.read_as[name] = f"`{odd.iloc[0]}` is {found[odd.index[0]]:.15g}"
+            table.read_as[name] = _said(odd, found, table.decimal)
         table.rows[name] = found.astype(np.int64) if _are_whole(found, known, table) else found
+
+
+def _are_times(text: pd.Series) -> bool:
+    return ":" in text.iloc[0] and date_format(text) is not None
+
+
+def _said(odd: pd.Series, found: pd.Series, decimal: str) -> str:
+    """What the first of some cells is read as, a bound before all others."""
+    bound = odd[odd.map({text: numbers.is_bound(text, decimal) for text in odd.unique()})]
+    first = (bound if len(bound) else odd).index[0]
+    said = f"`{odd[first]}` is {found[first]:.15g}"
+    if len(bound):
+        return f"{said} (a bound, as in {len(bound):,} of {len(found):,} rows)"
+    unit = numbers.unit(odd, decimal)
+    return f"{said} {unit}" if numbers.is_time(unit) and unit not in odd[first] else said
 
 
 def _are_whole(found: pd.Series, text: pd.Series, table: Table) -> bool:

@@ -56,6 +56,7 @@ def frame(path: Path, separator: str, header: bool, **how: Any) -> pd.DataFrame:
             encoding="utf-8-sig",
             low_memory=False,
             index_col=False,
+            **_quotes_in(content, separator),
             **how,
         )
     )
@@ -240,6 +241,8 @@ def _content(path: Path, separator: str) -> Path | io.StringIO:
         first = next((line for line in file if line.strip()), "")
     if "\0" in first:
         raise UnicodeDecodeError("utf-8", b"", first.index("\0"), 1, "a character is 0")
+    if separator == " " and (found := _aligned(path)):
+        return found
     special = first.startswith(COMMENT) or DECLARED.fullmatch(first)
     titles = 0 if special else _titles(_first(path, separator, SEEN), separator)
     if not special and not titles:
@@ -254,6 +257,43 @@ def _content(path: Path, separator: str) -> Path | io.StringIO:
     if lines and _are_names(lines[0], rows, separator):
         rows.insert(0, lines[0])
     return io.StringIO("".join(rows))
+
+
+def _aligned(path: Path) -> io.StringIO | None:
+    """The rows of a table whose columns stand at fixed places, if some of its values have blanks
+    or are missing; each value in quotation marks.
+
+    Args:
+        path: of a text. Its columns are where no line has a blank all the way down, and each has a
+            name.
+    """
+    with opened(path) as text:
+        head = [line.rstrip() for line in itertools.islice(text, SEEN) if line.strip()]
+        words = {len(line.split()) for line in itertools.chain(head, text) if line.strip()}
+    if len(words) < 2 or len(_columns(head)) < 2:
+        return None
+
+    with opened(path) as text:
+        lines = [line.rstrip() for line in text if line.strip()]
+    columns = _columns(lines)
+    names = {len(lines[0].split()), len(re.split("  +", lines[0].strip()))}
+    if len(columns) not in names or any(sign in line for line in lines for sign in '"\t'):
+        return None
+    rows = (" ".join(f'"{line[column].strip()}"' for column in columns) for line in lines)
+    return io.StringIO("\n".join(rows) + "\n")
+
+
+def _columns(lines: list[str]) -> list[slice]:
+    """Where columns stand: between places that are blank in each line, below a name each."""
+    blank = bytearray(b" ") * (1 + max(map(len, lines)))
+    for line in lines:
+        for word in re.finditer(r"\S+", line):
+            blank[slice(*word.span())] = b"x" * len(word[0])
+    begins = [word.start() for word in re.finditer(rb"x+", blank)]
+    ends = [*begins[1:], len(blank)]
+    named = [b for b, e in zip(begins, ends, strict=True) if lines[0][b:e].strip()]
+    named[:1] = begins[:1]
+    return [slice(*each) for each in itertools.pairwise([*named, len(blank)])]
 
 
 def _titles(rows: list[list[str]], separator: str) -> int:
@@ -308,9 +348,38 @@ def _records(text: io.TextIOBase, separator: str, most: int) -> list[list[str]]:
 
 def _rows(text: io.TextIOBase, separator: str) -> Iterator[list[str]]:
     """All rows as lists of text; that of an empty line is empty."""
-    if separator != " ":
-        yield from csv.reader(text, delimiter=separator)
+    if separator == " ":  # at a line's end it separates nothing
+        blanks = (line.replace("\t", " ").rstrip() + "\n" for line in text)
+        yield from csv.reader(blanks, delimiter=separator, skipinitialspace=True)
         return
-    blanks = (line.replace("\t", " ") for line in text)
-    for row in csv.reader(blanks, delimiter=separator, skipinitialspace=True):
-        yield row[:-1] if row[-1:] == [""] else row  # blanks at a line's end separate nothing
+    head = list(itertools.islice(text, SEEN))
+    lines = itertools.chain(head, text)
+    yield from csv.reader(lines, delimiter=separator, **_quotes(head, separator))
+
+
+def _quotes_in(content: Path | io.StringIO, separator: str) -> dict[str, Any]:
+    with _again(content) as text:
+        return _quotes(list(itertools.islice(text, SEEN)), separator)
+
+
+def _quotes(lines: list[str], separator: str) -> dict[str, Any]:
+    """How values are quoted, for `csv.reader` and pandas, if not by quotation marks but by `'`.
+
+    Args:
+        lines: the first ones of a text.
+        separator: of its values.
+    """
+    if separator == " " or "'" not in "".join(lines):
+        return {}
+    how: dict[str, Any] = {"quotechar": "'", "escapechar": "\\", "skipinitialspace": True}
+    rows = [row for row in csv.reader(lines, delimiter=separator, **how) if row]
+    width = len(rows[0])
+    if width < 2 or any(len(row) != width for row in rows):
+        return {}
+
+    # An apostrophe that begins a word ends none: 't Hooft.
+    plain = [row for row in csv.reader(lines, delimiter=separator) if len(row) == width]
+    cells = [cell.strip() for row in plain for cell in row]
+    begin = [cell for cell in cells if cell.startswith("'")]
+    whole = all(len(cell) > 1 and cell.endswith("'") for cell in begin)
+    return how if whole and (begin or len(plain) < len(rows)) else {}

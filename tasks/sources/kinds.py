@@ -100,7 +100,7 @@ def parsed(column: pd.Series, kind: str) -> tuple[pd.Series, str]:
     """
     if kind.startswith("number"):
         decimal, unit = _written(kind)
-        return numbers.parsed(column, decimal, unit), numbers.expected(unit)
+        return numbers.parsed(column, decimal, unit, bounds=True), numbers.expected(unit)
     if kind == "boolean":
         found = column.astype("object").map(lambda value: BOOLEANS.get(str(value).strip().lower()))
         return found.astype(np.float64), "true or false, yes or no, 1 or 0"

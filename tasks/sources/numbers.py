@@ -1,4 +1,4 @@
-"""Numbers as people write them: 1.234,50 and $1,200 and (5 %) and 3 kg."""
+"""Numbers as people write them: 1.234,50 and $1,200, (5 %), 3 kg, 12 \u00b1 3, <0.5 and 1h 30m."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -32,13 +33,33 @@ SHORT = {"K": 1e3, "M": 1e6, "m": 1e6, "B": 1e9, "b": 1e9, "G": 1e9}
 TIMES = re.compile(rf"(?P<many>[A-Za-z]+?)\.?{BLANK}?(?P<money>{CURRENCY})?")
 SHORTENED = "K, M or B"  # the unit of a column that has several of SHORT
 
+# What an amount of time is counted in, in seconds. Months and years are those of the calendar's
+# 400 years.
+SPANS = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600),
+    **dict.fromkeys(("d", "day", "days"), 86_400),
+    **dict.fromkeys(("w", "week", "weeks"), 7 * 86_400),
+    **dict.fromkeys(("mo", "mos", "month", "months"), 2_629_746),
+    **dict.fromkeys(("y", "yr", "yrs", "year", "years"), 31_556_952),
+}
+CLOCK = re.compile(r"(?:(\d+):)?(\d+):([0-5]\d(?:[.,]\d+)?)")  # 1:02:30, or 2:30 without hours
+SPAN = re.compile(r"(\d+(?:[.,]\d+)?)\s*([a-z]+)\.?,?\s*", re.IGNORECASE)  # a part of 1h 30m
+ISO = re.compile(r"P(?=.*\d)(?:\d+D)?(?:T(?:\d+H)?(?:\d+M)?(?:\d+(?:[.,]\d+)?S)?)?")
+
+# That a value lies below or above the number: <0.5, \u2265 3, 85+; as they begin what is around it.
+BOUNDS = {"<": "<", "\u2264": "<", ">": ">", "\u2265": ">"}
+BOUNDED = (*"<>+",)
+
 
 class Cell(NamedTuple):
     """A number and what is written around it.
 
     Args:
         number: with `many` in it, if that is one of MANY, or of an amount of money.
-        around: a currency, a percent sign or a unit.
+        around: a currency, a percent sign or a unit; before it one of BOUNDED, if the value is
+            not the number but lies below or above it.
         many: such as `k` or `M`.
     """
 
@@ -47,14 +68,15 @@ class Cell(NamedTuple):
     many: str = ""
 
 
-def read(column: pd.Series, decimal: str = ".") -> pd.Series | None:
+def read(column: pd.Series, decimal: str = ".", bounds: bool = False) -> pd.Series | None:
     """A column as float64, NaN where a value is missing; None if a value is no number.
 
     Args:
         column: text as it is written, or numbers.
         decimal: the decimal mark: `.` or `,`; the other one may separate thousands.
+        bounds: see `parsed`.
     """
-    found = parsed(column, decimal)
+    found = parsed(column, decimal, bounds=bounds)
     return None if (found.isna() & column.notna()).any() else found
 
 
@@ -71,6 +93,7 @@ def unit(column: pd.Series, decimal: str = ".") -> str:
     cells = {text: cell(text, decimal) for text in counts}
     if _are_shortened(cells.values()):
         return SHORTENED
+    cells = _in_one_span(cells, None)
     around: Counter[str] = Counter()
     for text, one in cells.items():
         if one:
@@ -78,16 +101,20 @@ def unit(column: pd.Series, decimal: str = ".") -> str:
     return max(_allowed(around), key=len) if around else ""
 
 
-def parsed(column: pd.Series, decimal: str = ".", unit: str | None = None) -> pd.Series:
+def parsed(
+    column: pd.Series, decimal: str = ".", unit: str | None = None, bounds: bool = False
+) -> pd.Series:
     """A column as float64, NaN where a value is missing or is no number.
 
     All values have one unit: where most have `kg`, those without, or with another one, are no
-    numbers of this column. A currency sign may be left out.
+    numbers of this column. A currency sign may be left out. Amounts of time such as `2 h`, `45 min`
+    and `1:02:30` become those of the shortest unit.
 
     Args:
         column: text as it is written, or numbers.
         decimal: the decimal mark: `.` or `,`; the other one may separate thousands.
         unit: of the numbers, if they have one at all; empty: they have none. None: what most have.
+        bounds: whether `<0.5` and `85+` are 0.5 and 85, if most values are plain numbers.
     """
     found = pd.Series(np.nan, column.index, np.float64, name=column.name)
     if decimal == "." or pd.api.types.is_numeric_dtype(column):
@@ -100,9 +127,12 @@ def parsed(column: pd.Series, decimal: str = ".", unit: str | None = None) -> pd
     if unit == SHORTENED or (unit is None and _are_shortened(cells.values())):
         cells = {text: one and _multiplied(one) for text, one in cells.items()}
         unit = ""
+    cells = _in_one_span(cells, unit)
     around = Counter(one.around for one in column[odd].map(cells) if one)
     around[""] += int(found.notna().sum())
     allowed = _allowed(around, unit)
+    if bounds:
+        allowed |= {bound + each for each in allowed for bound in BOUNDED}
     if "" not in allowed:
         found[:] = np.nan
     known = {
@@ -114,11 +144,17 @@ def parsed(column: pd.Series, decimal: str = ".", unit: str | None = None) -> pd
 
 def cell(text: str, decimal: str) -> Cell | None:
     """One value; None if it is no number."""
+    seconds = _seconds(text.strip())
+    if seconds is not None:
+        return Cell(seconds, "s")
     match = PATTERNS[decimal].fullmatch(text.strip())
     if not match or bool(match["open"]) != bool(match["close"]):
         return None
     whole, part = re.sub(r"\D", "", match["whole"] or ""), match["part"] or ""
     before, after = match["before"] or "", (match["after"] or "").strip()
+    bound = BOUNDS.get(match["bound"], "")
+    if "+" in (after[:1], after[-1:]):
+        bound, after = "+", after.strip("+").strip()
     many, money = _many(before, after)
     if not whole + part or (before and after and not many):
         return None
@@ -128,7 +164,51 @@ def cell(text: str, decimal: str) -> Cell | None:
     if many:
         number = _times(number, MANY.get(_plain(many)) or SHORT[many])
     around = money if many else before or after
-    return Cell(-number if negative or match["open"] else number, around, many)
+    return Cell(-number if negative or match["open"] else number, bound + around, many)
+
+
+def _seconds(text: str) -> float | None:
+    """An amount of time in several units, such as `1:02:30`, `1h 2m` or `PT1H2M`; or None."""
+    if match := CLOCK.fullmatch(text):
+        hours, minutes, seconds = (
+            float((part or "0").replace(",", ".")) for part in match.groups()
+        )
+        return 3600 * hours + 60 * minutes + seconds if not match[1] or minutes < 60 else None
+
+    is_iso = ISO.fullmatch(text)
+    parts = SPAN.findall(text.strip("P").replace("T", "") if is_iso else text)
+    whole = is_iso or (len(parts) > 1 and SPAN.sub("", text) == "")
+    lengths = [SPANS.get(unit.lower(), 0) for _, unit in parts]
+    if not whole or any(a <= b for a, b in pairwise([*lengths, 0])):  # from long ones to short ones
+        return None
+    return sum(float(part[0].replace(",", ".")) * n for part, n in zip(parts, lengths, strict=True))
+
+
+def _in_one_span(cells: dict[str, Cell | None], unit: str | None) -> dict[str, Cell | None]:
+    """The same cells; amounts of time in this unit, or in the shortest if all of them are some."""
+    if unit is None:
+        units = {_bound(one)[1] for one in cells.values() if one} - {""}
+        unit = min(sorted(units), key=_length) if units and all(map(is_time, units)) else ""
+    if not is_time(unit):
+        return cells
+    return {text: one and _converted(one, unit) for text, one in cells.items()}
+
+
+def _length(unit: str) -> int:
+    return SPANS[unit.lower()]
+
+
+def _converted(one: Cell, unit: str) -> Cell:
+    bound, own = _bound(one)
+    if own == unit or not is_time(own):
+        return one
+    return Cell(one.number * _length(own) / _length(unit), bound + unit)
+
+
+def _bound(one: Cell) -> tuple[str, str]:
+    """One of BOUNDED, or nothing, and the unit."""
+    unit = one.around.lstrip("".join(BOUNDED))
+    return one.around.removesuffix(unit), unit
 
 
 def _many(before: str, after: str) -> tuple[str, str]:
@@ -179,6 +259,17 @@ def is_money(around: str) -> bool:
     return re.fullmatch(CURRENCY, around) is not None
 
 
+def is_time(unit: str) -> bool:
+    """Whether a unit is one of time."""
+    return unit.lower() in SPANS
+
+
+def is_bound(text: str, decimal: str) -> bool:
+    """Whether a text is a number that the value lies below or above, such as `<0.5`."""
+    one = cell(text, decimal)
+    return one is not None and one.around.startswith(BOUNDED)
+
+
 def _allowed(around: Counter[str], unit: str | None = None) -> set[str]:
     """What may be written around the numbers of a column: its unit, or what most have."""
     usual = around.most_common(1)[0][0]
@@ -199,8 +290,10 @@ def _pattern(decimal: str) -> re.Pattern[str]:
         whole += r"|[1-9]\d?(?:,\d{2})+,\d{3}"
     number = rf"(?P<whole>{whole})?(?:{re.escape(decimal)}(?P<part>\d*))?(?P<power>[eE][-+]?\d+)?"
     before = rf"(?P<sign>{SIGN})?{BLANK}?(?P<before>{CURRENCY})?{BLANK}?(?P<inner>{SIGN})?"
-    after = rf"{BLANK}?(?P<after>{UNIT})?"
-    return re.compile(rf"(?P<open>\()?{before}{number}{after}(?P<close>\))?")
+    error = rf"(?:{BLANK}?(?:\u00b1|\+/?[-\u2212]){BLANK}?\d+(?:[.,]\d+)?)?"  # of 12 \u00b1 3
+    after = rf"{error}{BLANK}?(?P<after>{UNIT})?"
+    bound = rf"(?:(?P<bound>[{''.join(BOUNDS)}])=?{BLANK}?)?"
+    return re.compile(rf"{bound}(?P<open>\()?{before}{number}{after}(?P<close>\))?")
 
 
 PATTERNS = {mark: _pattern(mark) for mark in MARKS}

@@ -318,6 +318,32 @@ def test_a_mark_among_numbers_or_dates_is_missing_and_told(project):
     assert len(every) == 59
 
 
+def test_bounds_and_amounts_of_time_are_numbers_and_told(project):
+    more = {
+        "lead": lambda row: "<0.5" if row % 5 == 0 else row,
+        "took": lambda row: f"{row % 7}h 5m",
+    }
+    file = put_csv(project.root / "in.csv", *table(60, **more))
+    found = new(project, "mine", str(file))
+    assert found.load["columns"] == {}
+    said = " ".join(found.notes)
+    assert "`<0.5` is 0.5 (a bound, as in 12 of 60 rows) in lead" in said
+    assert "`0h 5m` is 300 s in took" in said
+
+
+@pytest.mark.parametrize("decimal", [".", ","])
+def test_numbers_that_begin_with_0_are_codes_and_told(project, decimal):
+    more = {
+        "zip": lambda row: ("02139", "94107")[row % 2],
+        "month": lambda row: f"{row % 12 + 1:02}",
+    }
+    lines = [line.replace(",", ";").replace(".", decimal) for line in table(60, **more)]
+    file = put_csv(project.root / "in.csv", *lines)
+    found = new(project, "mine", str(file))
+    assert found.load["columns"] == {"zip": "words"}
+    assert "zip: words, as numbers such as `02139` are codes" in " ".join(found.notes)
+
+
 def test_words_in_a_column_of_numbers_are_counted(project):
     words = {4: "k.A.", 9: " k.A.", 11: "unknown", 12: ".", 13: "?", 14: "?"}
     lines = table(60, c=lambda row: words.get(row, row / 2))

@@ -84,6 +84,15 @@ def test_a_mark_is_missing_among_numbers_and_a_word_among_words(tmp_path):
         column(tmp_path, "boolean", "yes", "?")
 
 
+def test_a_bound_among_numbers_is_the_number_and_no_target(tmp_path):
+    assert column(tmp_path, "number", "1.5", "<0.5", "2").tolist() == [1.5, 0.5, 2]
+    lines = [line.replace(",3.5", ",<3.5") for line in table(target=lambda row: row * 0.5)]
+    file = put_csv(tmp_path / "bounds.csv", *lines)
+    refused(
+        tmp_path / "bounds", lambda _: of_csv(file, task="regression"), r"y has .<3\.5. in row 8"
+    )
+
+
 def test_a_date_may_be_written_as_iso_beside_another_form(tmp_path):
     found = column(tmp_path, "date %d.%m.%y", "04.03.21", "2021-03-04", "")
     np.testing.assert_array_equal(found, [1_614_816_000, 1_614_816_000, np.nan])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -28,6 +30,10 @@ LAYOUTS = {
         lambda lines: ["# by hand, in 2020, twice", "#", *lines[:5], "# a pause", *lines[5:]],
         {},
     ),
+    "single quotes": (
+        lambda lines: [re.sub(r"[^,]+", r"'\g<0>'", line) for line in lines],
+        {},
+    ),
     "decimal commas": (
         lambda lines: [line.replace(",", ";").replace(".", ",") for line in lines],
         {"separator": ";", "decimal": ","},
@@ -46,6 +52,45 @@ def test_a_table_is_the_same_however_it_is_laid_out(tmp_path, kind):
     found = loaded(tmp_path / "out", of_csv(put_csv(tmp_path / "in.csv", *change(table())), **how))
     for name in ("x_train", "x_test", "y_train", "y_test", "feature_names", "class_names"):
         np.testing.assert_array_equal(found[name], plain[name])
+
+
+NAMES_OF_TOWNS = ["Ulm", "New York, NY", "L\\'Aquila", "", "Rome"]
+
+
+def test_in_single_quotes_is_what_the_separator_does_not_divide(tmp_path):
+    lines = [f"{n}, '{town}', {n % 2}" for n, town in enumerate(NAMES_OF_TOWNS * 4)]
+    file = put_csv(tmp_path / "in.csv", "'a', 'town', 'y'", *lines)
+    found = loaded(tmp_path / "out", of_csv(file, columns={"town": "words"}, missing="mean"))
+    assert found["words"].tolist() == ["L'Aquila", "New York, NY", "Rome", "Ulm"]
+    assert layout.separator(file) == ","
+
+
+def test_an_apostrophe_is_no_quotation_mark(tmp_path):
+    names = ["'t Hooft", "O'Brien", "rock 'n' roll", "dogs'"]
+    lines = [f"{n},{names[n % 4]},{n % 2}" for n in range(20)]
+    file = put_csv(tmp_path / "in.csv", "a,name,y", *lines)
+    found = loaded(tmp_path / "out", of_csv(file, columns={"name": "words"}))
+    assert found["words"].tolist() == sorted(names)
+
+
+ALIGNED = """\
+ a   town           y
+ 1   New York     yes
+20   Rome          no
+     Ulm          yes
+ 4                 no
+ 5   Rio de J.     no
+"""
+
+
+def test_columns_may_stand_at_fixed_places(tmp_path):
+    file = put_csv(tmp_path / "in.csv", *(ALIGNED + ALIGNED.partition("\n")[2]).splitlines())
+    assert layout.separator(file) == " "
+    how = {"separator": " ", "columns": {"town": "words"}, "missing": "mean"}
+    found = loaded(tmp_path / "out", of_csv(file, **how))
+    assert found["words"].tolist() == ["New York", "Rio de J.", "Rome", "Ulm"]
+    x = np.concatenate([found["x_train"], found["x_test"]])
+    assert np.isnan(x).sum(axis=0).tolist() == [2, 2]
 
 
 def test_without_names_no_row_is_lost(tmp_path):

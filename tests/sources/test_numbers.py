@@ -34,6 +34,16 @@ READ = {  # by the decimal mark
         "(US$ 3m)": -3_000_000,
         "1.5M USD": 1_500_000,
         "20 K": 20,  # kelvin
+        "12.5 \u00b1 0.3": 12.5,
+        "12.5 +/- 0.3 mg": 12.5,
+        "<0.5": 0.5,
+        "\u2265 3 mg": 3,
+        "$1M+": 1_000_000,
+        "26:10": 1570,
+        "1:02:30.5": 3750.5,
+        "2h 15m": 8100,
+        "1 day, 2 hours": 93_600,
+        "PT1H30M": 5400,
     },
     ",": {
         "1.234,5": 1234.5,
@@ -63,6 +73,11 @@ NONE = {
         "12 345 6",
         "$3M USD",
         "$3 kg",
+        "16:9",
+        "1:75:00",
+        "3m 2h",
+        "P5",
+        "3+4",
     ],
     ",": ["1.5", "12.34", "0.123", "1,2,3", "01.02.2020", "1.2345"],
 }
@@ -100,6 +115,11 @@ def test_plain_numbers_have_the_bits_that_pandas_gives_them():
         (["15M", "700K", "2G"], []),
         (["20 K", "30 K", "40"], ["40"]),  # of kelvin
         (["1.2M", "3M", "300K", "5 kg"], ["300K", "5 kg"]),
+        (["2 years", "1 year", "3 weeks"], []),
+        (["2h 5m", "45m", "3 m 2 s"], []),
+        (["5 m", "3 km"], ["3 km"]),
+        (["1", "2", "<0.5"], ["<0.5"]),
+        (["1 h", "30"], ["30"]),
     ],
 )
 def test_the_values_of_a_column_have_one_unit(values, bad):
@@ -121,6 +141,10 @@ def test_the_values_of_a_column_have_one_unit(values, bad):
         (["3k", "4000"], ""),
         (["$1.2M", "$300k"], "$"),
         ([None, None], ""),
+        (["2 years", "3 weeks"], "weeks"),
+        (["2h 5m", "45m"], "s"),
+        (["45 m", "30 m"], "m"),
+        (["1 mg", "<1 mg", "2 mg"], "mg"),
     ],
 )
 def test_a_column_has_the_unit_of_its_numbers(values, unit):
@@ -143,6 +167,9 @@ def test_a_column_has_the_unit_of_its_numbers(values, unit):
         (numbers.SHORTENED, ["2M", "3"], []),
         (numbers.SHORTENED, ["3 kg"], ["3 kg"]),
         ("", ["2M"], ["2M"]),
+        ("s", ["1:02:30", "45 min", "5 kg"], ["5 kg"]),
+        ("h", ["90 min"], []),
+        ("", ["90 min"], ["90 min"]),
     ],
 )
 def test_more_numbers_have_the_unit_of_a_column_or_none(unit, values, bad):
@@ -157,6 +184,29 @@ def test_a_shortened_number_is_the_same_whatever_else_is_in_its_column():
     expected = [1_100_000, 300_000, 2.5e9, 512]
     assert numbers.parsed(column).tolist() == expected
     assert [numbers.parsed(column[[row]], unit=unit).item() for row in range(4)] == expected
+
+
+def test_amounts_of_time_are_in_the_unit_of_the_column():
+    column = pd.Series(["2 weeks", "3 days", "1 week", None])
+    assert numbers.parsed(column)[:3].tolist() == [14, 3, 7]
+    assert numbers.parsed(column[:1], unit="days").item() == 14
+
+
+@pytest.mark.parametrize(
+    ("values", "bad"),
+    [
+        (["1", "2", "<0.5"], []),
+        (["60", "61", "85+"], []),
+        (["1 mg", "<0.5 mg", "2 mg"], []),
+        (["1 mg", "<0.5 kg", "2 mg"], ["<0.5 kg"]),
+        (["<=50K", ">50K", ">50K"], ["<=50K"]),  # two classes, not 50
+        (["<1", "<2", "3"], ["3"]),  # mostly unknown
+    ],
+)
+def test_a_bound_is_a_number_among_numbers(values, bad):
+    column = pd.Series(values)
+    found = numbers.parsed(column, bounds=True)
+    assert column[found.isna()].tolist() == bad
 
 
 def test_numbers_that_are_read_already_stay_as_they_are():
