@@ -79,7 +79,7 @@ def plain_errors() -> Iterator[End]:
     except (MemoryError, ImportError, RuntimeError) as error:
         if not is_short_of_memory(error):
             raise
-        _say_error("There is not enough memory to start. Expected 2 GB, or no limit (`ulimit -v`).")
+        _say_error("There is not enough memory. Expected 2 GB, or no limit (`ulimit -v`).")
         end.code = 1
 
 
