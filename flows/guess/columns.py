@@ -58,8 +58,8 @@ TRIED = 50  # values on which a format is tried before it is on all
 # What only dates have: a year and another number, or three numbers.
 DATED = r"(?<!\d)(?:1[89]|20)\d\d(?!\d).*\d|\d.*(?<!\d)(?:1[89]|20)\d\d(?!\d)|\d[./-]\d\d?[./-]\d"
 SHORT = 40  # letters of a date, at most
-# Numbers and what is between them, such as 1:02.5, 2h 5m, 37 \u00b1 2 and 48\u00b051' N.
-AMOUNT = r"[^\w]*\d+[.,]?\d*(?:[^\w]+|\s*[a-z\u00b5]{1,4}\W*)\d+[.,]?\d*\W*[A-Za-z]{0,4}$"
+# Numbers and what is between them, such as 120/80, 12 3/8 and 48\u00b051' N.
+AMOUNT = r"[^\w]*\d+[.,]?\d*(?:(?:[^\w]+|\s*[a-z\u00b5]{1,4}\W*)\d+[.,]?\d*)+\W*[A-Za-z]{0,4}$"
 
 
 def kind(column: pd.Series) -> str:
@@ -157,7 +157,7 @@ def left_out(column: pd.Series, kind: str, decimal: str = ".") -> str:
     holes = len(column) - len(values)
     if len(words) < 2 and min(words.iloc[0], holes) < COMMON:  # else it is a mark, such as `x`
         return f"no word but `{words.index[0][:20]}`, in {len(values):,} of {len(column):,} rows"
-    advice = _advice(words.index)
+    advice = otherwise(words.index)
     if len(words) > MANY * len(values):
         return f"{len(words):,} different words in {len(values):,} rows{advice}"
     if words.iloc[0] < COMMON:
@@ -165,7 +165,7 @@ def left_out(column: pd.Series, kind: str, decimal: str = ".") -> str:
     return ""
 
 
-def _advice(words: pd.Index) -> str:
+def otherwise(words: pd.Index) -> str:
     """What to do, if words may be dates or amounts in a form that is not read."""
     if are_codes(words.to_series()):
         first = f", such as `{min(words)}`"

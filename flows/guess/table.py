@@ -151,8 +151,8 @@ def _check_target(table: Table, y: pd.Series) -> None:
         ways = "write them as numbers, such as the days since one of them"
     elif values.nunique() > look_at.FEW and (odd := look_at.nearly_numbers(y, table.decimal)):
         wrong, ways = odd, "correct the values, or leave those cells empty, which drops the rows"
-    elif form == "words" and values.nunique() > max(look_at.FEW, look_at.MANY * len(values)):
-        wrong = f"{values.nunique():,} different words in {len(values):,} rows"
+    elif form == "words" and (words := _are_no_classes(values)):
+        wrong = words
         ways = "name another column, or write words that several rows share"
     else:
         return
@@ -160,6 +160,15 @@ def _check_target(table: Table, y: pd.Series) -> None:
         f"{table.file}: the target {y.name} has {wrong}. Expected numbers like 1234.5, or classes: "
         f"{ways}; --task classes takes each value for a class."
     )
+
+
+def _are_no_classes(values: pd.Series) -> str:
+    """What words of a target are, if they are too many for classes, or amounts; else nothing."""
+    words = pd.Index(values.astype(str).unique())
+    advice = look_at.otherwise(words)
+    if len(words) <= look_at.FEW or (len(words) <= look_at.MANY * len(values) and not advice):
+        return ""
+    return f"{len(words):,} different words in {len(values):,} rows{advice}"
 
 
 def notes(table: Table, columns: Columns, layout_notes: list[str]) -> list[str]:

@@ -363,14 +363,20 @@ def _quotes_in(content: Path | io.StringIO, separator: str) -> dict[str, Any]:
 
 
 def _quotes(lines: list[str], separator: str) -> dict[str, Any]:
-    """How values are quoted, for `csv.reader` and pandas, if not by quotation marks but by `'`.
+    """How values are quoted, for `csv.reader` and pandas, if not by `"` next to the separator.
 
     Args:
         lines: the first ones of a text.
         separator: of its values.
     """
-    if separator == " " or "'" not in "".join(lines):
+    text = "".join(lines)
+    if separator == " ":
         return {}
+    if re.search(rf'{re.escape(separator)} +"', text):
+        return {"skipinitialspace": True}
+    if "'" not in text:
+        return {}
+
     how: dict[str, Any] = {"quotechar": "'", "escapechar": "\\", "skipinitialspace": True}
     rows = [row for row in csv.reader(lines, delimiter=separator, **how) if row]
     width = len(rows[0])

@@ -416,6 +416,10 @@ def test_values_that_mostly_begin_as_numbers_are_nearly_numbers():
         ("{}.5*", ""),
         ("<{}.5", "has '<"),
         ("lot {}", "has 'lot"),
+        (
+            "{0} {0}/8",
+            r"has 60 different words in 60 rows, such as `0 0/8`: if they are amounts, w",
+        ),
         ("word {}", "has 60 different words in 60 rows. Expected numbers like 1234.5, or classes"),
         ("2020-01-01T00:{:02}", "has dates, such as `2020-01-01T00:00`. Expected numbers like"),
         ("\u20ac{}", "has numbers in more than one unit: `$` in 40, `\u20ac` in 20. Expected"),

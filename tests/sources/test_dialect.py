@@ -54,6 +54,14 @@ def test_a_table_is_the_same_however_it_is_laid_out(tmp_path, kind):
         np.testing.assert_array_equal(found[name], plain[name])
 
 
+def test_blanks_may_stand_before_quotation_marks(tmp_path):
+    lines = [f'{n}, "red, {n % 3}", {n % 2}' for n in range(20)]
+    file = put_csv(tmp_path / "in.csv", "a, color, y", *lines)
+    found = loaded(tmp_path / "out", of_csv(file, columns={"color": "words"}))
+    assert found["words"].tolist() == ["red, 0", "red, 1", "red, 2"]
+    assert layout.separator(file) == ","
+
+
 NAMES_OF_TOWNS = ["Ulm", "New York, NY", "L\\'Aquila", "", "Rome"]
 
 
