@@ -107,6 +107,17 @@ def _put_back(project: Project, address: str) -> None:
                 out.checkout(force=True)
             elif not out.exists:
                 _from_git(project, out)
+        for out in stage.outs:
+            if not out.use_cache:
+                _unlink(Path(out.fs_path))
+
+
+def _unlink(file: Path) -> None:
+    """With `cache.type: symlink` DVC brings a link; committed, it leads to nothing in a clone."""
+    if file.is_symlink():
+        part = file.with_name(f".part.{file.name}")
+        part.write_bytes(file.read_bytes())
+        os.replace(part, file)
 
 
 def _from_git(project: Project, out) -> None:

@@ -242,6 +242,17 @@ def test_a_link_to_an_object_that_is_gone_from_the_cache_is_as_no_file(workspace
     assert workspace.bytes("linear") == whole
 
 
+def test_what_git_has_is_no_link_after_a_failed_step_where_the_cache_gives_links(workspace, whole):
+    metrics = workspace.path / "data" / "linear" / "metrics.json"
+    content = metrics.read_bytes()
+    workspace.dvc("config", "--local", "cache.type", "symlink")
+    metrics.unlink()
+    outputs.put_back(Project(workspace.path), "evaluate@linear")
+    workspace.dvc("config", "--local", "--unset", "cache.type")
+    assert metrics.read_bytes() == content
+    assert not metrics.is_symlink()
+
+
 def test_a_damaged_file_that_a_killed_flow_brought_from_the_cache_is_found(workspace, whole):
     name = "learning_curve.png"  # no step reads it
     damage(cached(workspace, name))
