@@ -346,15 +346,17 @@ def made(schema):
     assert (folder.path / "model.png").is_file()
 
 
-def test_a_function_that_changes_while_it_is_built_is_not_recorded(own, tmp_path):
+@pytest.mark.parametrize("name", ["mine.py", "units.txt"])
+def test_a_file_of_models_that_changes_while_it_is_built_is_not_recorded(own, tmp_path, name):
     project = Project(tmp_path)
     content = YAML(typ="safe").load(ROOT / "params.yaml")
     chosen = content["pipelines"]["fashion"]
     chosen["build"] = {"family": "function", "function": "models.mine:made"}
     YAML(typ="safe").dump({"pipelines": {"tiny": chosen}}, project.params_file)
 
-    own(USUAL.replace("    inputs", "    open(__file__, 'a').write('#')\n    inputs", 1))
-    with pytest.raises(UserError, match=r"models/mine\.py changed while build was running, so"):
+    change = f"open(__file__.replace('mine.py', '{name}'), 'a').write('#')"
+    own(USUAL.replace("    inputs", f"    {change}\n    inputs", 1))
+    with pytest.raises(UserError, match=rf"models/{name} changed while build was running, so"):
         step.run(project, "build", "tiny")
     own(USUAL)
     said, _ = step.run(project, "build", "tiny")
