@@ -728,7 +728,7 @@ def test_a_long_evaluation_can_be_stopped(tmp_path):
     with (
         at_most(0, "run.timeouts.evaluate"),
         pytest.raises(
-            TimedOut, match=r"^run\.timeouts\.evaluate is 0 seconds: stopped after 1 bat"
+            TimedOut, match=r"^run\.timeouts\.evaluate is 0 seconds: stopped after batch 1$"
         ),
     ):
         evaluate(folder, SCORE)

@@ -44,7 +44,7 @@ class Stoppable(keras.callbacks.Callback):
 
     def on_test_batch_end(self, batch, logs=None):
         if must_stop():
-            stop(f"after {batch + 1:,} batches")
+            stop(f"after batch {batch + 1:,}")
 
     on_predict_batch_end = on_test_batch_end
 
