@@ -285,7 +285,7 @@ def test_a_closed_terminal_stops_as_ctrl_c_does_unless_nohup_ignores_it(
     while (b"compile" if ignored else b"loss") not in said:  # the bar of a training has its loss
         said += os.read(master, 10_000)
     os.close(master)
-    assert process.wait(200) == (0 if ignored else 130)
+    assert process.wait(240) == (0 if ignored else 130)
     flow, steps = last_run(prefect_server)
     assert flow["name"] == ("Completed" if ignored else "Cancelled")
     assert ignored or "stopped in epoch" in steps["fit"]["message"]
