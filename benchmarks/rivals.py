@@ -113,7 +113,7 @@ def run(search: Search, until: float = math.inf) -> Used:
             for each in [process, *process.children(recursive=True)]:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     used[each] = sum(each.cpu_times()[:2])
-            time.sleep(0.1)
+            time.sleep(0.3)
 
         for each in used if process.returncode is None else ():
             with contextlib.suppress(psutil.NoSuchProcess):

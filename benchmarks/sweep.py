@@ -1,6 +1,6 @@
 """What a sweep costs beside its trainings, and what its search finds.
 
-python benchmarks/sweep.py time [--workers 1 2 4] [--trials 8] [--epochs 6]
+python benchmarks/sweep.py time [--workers 1 2 4] [--trials 8] [--epochs 6] [--sizes 16]
 python benchmarks/sweep.py search FOLDER [--only penguins ...] [--seeds 5]
 
 `time` sweeps Fashion-MNIST with a small dense network in new clones, and then asks again.
@@ -57,14 +57,17 @@ def measure_time(options: argparse.Namespace) -> None:
         "fashion.fit.jit_compile": False,
         "fashion.normalize.validation": 2000,
     }
-    tried = {"compile.learning_rate": SPACE["compile.learning_rate"], "fit.batch_size": [16, 32]}
+    tried = {
+        "compile.learning_rate": SPACE["compile.learning_rate"],
+        "fit.batch_size": options.sizes,
+    }
     print("workers  seconds  of which fit  to the sum over the workers  asked again")
     with scratch() as folder:
         for workers in options.workers:
             place = clone(folder / str(workers), changes)
             shutil.copytree(ROOT / "data/built-in", place / "data/built-in", dirs_exist_ok=True)
             timed([sys.executable, "-m", "dvc", "repro", "-q", "normalize@fashion"], place)
-            how = {"trials": options.trials, "round": 4, "seed": 0, "search": "random"}
+            how = {"trials": options.trials, "round": 4, "seed": 0, "search": options.search}
             put(Project(place), "fashion", **how, objective="val_loss", halving=None, space=tried)
             seconds = swept(place, "fashion", workers)
             again = swept(place, "fashion", workers)
@@ -140,6 +143,8 @@ def main() -> None:
     times.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     times.add_argument("--trials", type=int, default=8)
     times.add_argument("--epochs", type=int, default=6)
+    times.add_argument("--sizes", type=int, nargs="+", default=[16, 32], help="one: equal trials")
+    times.add_argument("--search", choices=["tpe", "random"], default="random")
     times.set_defaults(run=measure_time)
     search = commands.add_parser("search")
     search.add_argument("folder", help="of the tables, as tables.py has fetched them")
