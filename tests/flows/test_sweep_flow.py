@@ -79,7 +79,7 @@ def files(workspace) -> dict[str, bytes]:
 
 def test_the_plan_shows_what_would_be_tried_and_what_is_known(said, workspace):
     said = workspace.run(*SWEEP, "--plan")
-    assert "4 trials in 2 rounds, search tpe" in said
+    assert "4 trials in rounds of 2, search tpe" in said
     assert re.search(r"compile.learning_rate +0.01 +0.001 to 0.1, logarithmic", said)
     assert "4 of 4 trials are known and need no training" in said
 
