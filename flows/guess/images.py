@@ -50,7 +50,8 @@ def look(folder: Folder, path: Path, chosen: dict[str, str]) -> Proposal | None:
     if not place.path.is_dir():
         return None
     splits = images.splits_of(place)
-    if not any(images.has_images(each) for each in images.folders(splits["train"])):
+    table = images.list_of(splits["train"], place)
+    if not table and not any(map(images.has_images, images.folders(splits["train"]))):
         _check_near_miss(place)
         return None
 
@@ -77,6 +78,9 @@ def look(folder: Folder, path: Path, chosen: dict[str, str]) -> Proposal | None:
     labels = np.concatenate([arrays["y_train"], arrays["y_test"]])
     classes = pd.DataFrame({"classes": np.array(names)[labels]})
     notes = [*_notes(load, seen, len(files)), *doubts.alike(classes)]
+    if table:
+        column = f"the column {table.column}" if table.column else "the second column"
+        notes.insert(0, f"load.path: the classes are from {column} of {table.file}")
     return _proposed(load, arrays, names, notes)
 
 
@@ -98,7 +102,7 @@ def _check_near_miss(place: Place) -> None:
     if images.has_images(place):
         raise UserError(
             f"{place} has images and no sub-folder with images. Expected {images.EXPECTED}: move "
-            "those of each class into one."
+            "those of each class into one, or put a table `filename,label` beside them."
         )
     deeper = [each for each in sorted(place.path.glob("*/*/*")) if images.is_image(each)]
     if deeper:

@@ -13,6 +13,7 @@ from pydantic import Field
 from tasks.core.arrays import empty
 from tasks.core.folder import Folder
 from tasks.core.step import UserError, log, must_stop, stop
+from tasks.sources import image_list
 from tasks.sources.base import (
     SOURCE,
     SPLITS,
@@ -142,7 +143,7 @@ def listed(
     for split, inside in splits.items():
         classes = {
             name: [file for file in group if _named(place, file) not in without]
-            for name, group in _classes(inside).items()
+            for name, group in _classes(inside, place).items()
         }
         for name, group in classes.items():
             if not group:
@@ -183,20 +184,29 @@ def splits_of(place: Place) -> dict[str, Place]:
     if "train" not in found or len(found) == 1:
         return {"train": place}
 
-    _left_out(place, [each for each in _seen(place) if each not in found.values()])
     splits = {split: _inside(found[split]) for split in SPLITS if split in found}
-    if "test" in splits and has_images(splits["test"]) and not folders(splits["test"]):
+    lists = [listed.file for each in splits.values() if (listed := list_of(each, place))]
+    others = [each for each in _seen(place) if each not in (*found.values(), *lists)]
+    _left_out(place, others)
+    if "test" in splits and has_images(splits["test"]) and not list_of(splits["test"], place):
         log.info("%s has no sub-folders: new images to predict, left out", splits.pop("test"))
     return splits
 
 
 def _split(folder: Place) -> str | None:
     """The split whose name a folder has: `Validation`, or `test_set` if it has no images itself."""
-    words = [word for word in re.split(r"[^a-z]+", folder.name.lower()) if word]
-    exact = len(words) == 1
-    if not words or not (exact or not has_images(folder)):
-        return None
-    return next((split for split in NAMES if {words[0], words[-1]} & {*NAMES[split]}), None)
+    exact = len(_words(folder.name)) == 1
+    return _split_named(folder.name) if exact or not has_images(folder) else None
+
+
+def _split_named(name: str) -> str | None:
+    words = _words(name)
+    ends = {*words[:1], *words[-1:]}
+    return next((split for split in NAMES if ends & {*NAMES[split]}), None)
+
+
+def _words(name: str) -> list[str]:
+    return [word for word in re.split(r"[^a-z]+", name.lower()) if word]
 
 
 def _inside(place: Place) -> Place:
@@ -217,8 +227,43 @@ def has_images(place: Place) -> bool:
     return any(is_image(each.path) for each in _seen(place))
 
 
-def _classes(place: Place) -> dict[str, list[Place]]:
+def list_of(inside: Place, place: Place) -> image_list.Listed | None:
+    """What a table says of images that are in no folders of classes, but in one.
+
+    Args:
+        inside: the folder of a split, or of all images.
+        place: the data's folder.
+    """
+    below = folders(inside)
+    if len(below) > 1:
+        return None
+    images = [each for folder in (inside, *below) for each in _seen(folder) if is_image(each.path)]
+    found = image_list.find(images, image_list.tables(inside))
+    if found or inside == place:
+        return found
+
+    above = Place(inside.path.parent, Path(inside.shown).parent.as_posix())
+    tables = image_list.tables(above)
+    own = [each for each in tables if _split_named(each.path.stem) == _split_named(inside.name)]
+    others = [each for each in tables if not _split_named(each.path.stem)]
+    elsewhere = [each.name for split in folders(above) if split != inside for each in _seen(split)]
+    return image_list.find(images, own) or image_list.find(images, others, elsewhere)
+
+
+def are_listed(place: Place) -> bool:
+    """Whether a table in a folder says what is on its images."""
+    return any(list_of(each, place) for each in splits_of(place).values())
+
+
+def _classes(place: Place, data: Place) -> dict[str, list[Place]]:
     """The image files of each class, both sorted by name."""
+    if listed := list_of(place, data):
+        named = sum(map(len, listed.classes.values()))
+        if named < listed.images:
+            rest = listed.images - named
+            log.warning("%s: left out %d images that %s has no label for", place, rest, listed.file)
+        return listed.classes
+
     seen, classes = _seen(place), folders(place)
     if not classes:
         raise UserError(f"{place} has no sub-folders. Expected {EXPECTED}.")
@@ -272,7 +317,7 @@ def _unreadable(place: Place, color: str) -> dict[str, str]:
     files = [
         file
         for inside in splits_of(place).values()
-        for group in _classes(inside).values()
+        for group in _classes(inside, place).values()
         for file in group
     ]
     found = {}

@@ -13,7 +13,7 @@ from flows.guess import effort
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.load import load
-from tests.support.own import put_idx, put_image, put_images
+from tests.support.own import put_csv, put_idx, put_image, put_images
 
 
 def put(folder: Path, sizes: list[int], ending: str = "png", mode: str = "RGB", color=0) -> Path:
@@ -128,3 +128,17 @@ def test_what_to_do_about_another_file_is_told(project, name, advice):
 )
 def test_the_time_of_the_training_is_estimated(shape, rows, epochs, expected):
     assert expected in effort.note(shape, rows, epochs)
+
+
+def test_new_says_where_the_classes_are_from(project):
+    for number in range(8):
+        put_image(project.root / f"own/train/{number}.png")
+        put_image(project.root / f"bare/{number}.png")
+    rows = [f"{number}.png,{'ab'[number % 2]}" for number in range(8)]
+    put_csv(project.root / "own/train.csv", "id,label", *rows)
+    notes = new(project, "mine", str(project.root / "own")).notes
+    assert "load.path: the classes are from the column label of own/train.csv" in notes
+    assert project.read("mine").load.source == "images"
+
+    with pytest.raises(UserError, match="put a table `filename,label` beside them"):
+        new(project, "other", str(project.root / "bare"))
