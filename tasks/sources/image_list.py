@@ -75,12 +75,11 @@ def _by_name(images: list[Place], start: Path, unclear: Collection[str]) -> dict
 def _rows(file: Place) -> list[Row]:
     """The rows of a table that have all values, without blanks around these; none of a list."""
     try:
-        text = file.path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
+        lines = file.path.read_text(encoding="utf-8-sig").splitlines()
+        separator = max(SEPARATORS, key="".join(lines[:1]).count)
+        rows = list(csv.reader(lines, delimiter=separator, skipinitialspace=True))
+    except (UnicodeDecodeError, csv.Error):
         return []
-    first = text.partition("\n")[0]
-    separator = max(SEPARATORS, key=first.count)
-    rows = list(csv.reader(text.splitlines(), delimiter=separator, skipinitialspace=True))
     width = len(rows[0]) if rows else 0
     return [
         [cell.strip().replace("\\", "/").removeprefix("./") for cell in row]
