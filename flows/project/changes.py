@@ -135,10 +135,8 @@ def _changed(name: str, section: dict, values: dict, defaults: dict) -> dict:
     tag = step(name).tag
     kind = values.get(tag) if tag else None
     if not isinstance(kind, str) or kind == section.get(tag):
-        for key, value in values.items() if isinstance(section, CommentedMap) else ():
-            _forget_the_lines_of_a_list(section, key)
-            if section.get(key) != value:
-                _tell_the_meaning(section, key, meaning(name, section.get(tag or ""), key))
+        if isinstance(section, CommentedMap):
+            _adapt_comments(section, values, name, section.get(tag or "", ""))
         section.update(values)
         return section
 
@@ -146,6 +144,14 @@ def _changed(name: str, section: dict, values: dict, defaults: dict) -> dict:
     known = set(model.model_fields) if model else set(section)
     kept = {key: value for key, value in section.items() if key in known}
     return CommentedMap({**kept, **defaults.get(kind, {}), **values})
+
+
+def _adapt_comments(section: CommentedMap, values: dict, name: str, kind: str) -> None:
+    """The comments of a section, called `name`, to the values that it is about to have."""
+    for key, value in values.items():
+        _forget_the_lines_of_a_list(section, key)
+        if section.get(key) != value:
+            _tell_the_meaning(section, key, meaning(name, kind, key))
 
 
 def _forget_the_lines_of_a_list(section: CommentedMap, key: str) -> None:
