@@ -116,12 +116,18 @@ def _are_dotted_months(values: pd.Series, named: bool) -> bool:
 
 
 def are_codes(values: pd.Series) -> bool:
-    """Whether texts are codes, such as 02139: all of so many digits, and some begin with 0."""
+    """Whether texts are codes, such as 02139: all of so many digits, and some begin with 0.
+
+    Many different ones of two digits are numbers rather, such as the minutes of an hour.
+    """
     text = values.dropna().astype(str).str.strip()
     if is_numeric_dtype(values) or not len(text) or TIMES.search(str(values.name)):
         return False
-    digits = f"[0-9]{{{max(2, len(text.iloc[0]))}}}"
-    return bool(text.str.fullmatch(digits).all() and text.str.startswith("0").any())
+    width = len(text.iloc[0])
+    if width < 2 or (width == 2 and text.nunique() > FEW):
+        return False
+    same = text.str.fullmatch(f"[0-9]{{{width}}}").all()
+    return bool(same and text.str.startswith("0").any())
 
 
 def is_counter(name: str) -> bool:

@@ -292,7 +292,8 @@ def _pattern(decimal: str) -> re.Pattern[str]:
     before = rf"(?P<sign>{SIGN})?{BLANK}?(?P<before>{CURRENCY})?{BLANK}?(?P<inner>{SIGN})?"
     error = rf"(?:{BLANK}?(?:\u00b1|\+/?[-\u2212]){BLANK}?\d+(?:[.,]\d+)?)?"  # of 12 \u00b1 3
     after = rf"{error}{BLANK}?(?P<after>{UNIT})?"
-    bound = rf"(?:(?P<bound>[{''.join(BOUNDS)}])=?{BLANK}?)?"
+    about = rf"(?:(?:~|\u2248|[Cc]a\.?){BLANK}?)?"
+    bound = rf"{about}(?:(?P<bound>[{''.join(BOUNDS)}])=?{BLANK}?)?"
     return re.compile(rf"{bound}(?P<open>\()?{before}{number}{after}(?P<close>\))?")
 
 
