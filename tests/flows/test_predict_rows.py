@@ -101,3 +101,19 @@ def test_rows_may_be_dictionaries(model, expected):
     np.testing.assert_array_equal(
         scaled(model, [rows[0], {**rows[1], "zone": None}])[0], expected[0]
     )
+
+
+def test_bounds_amounts_of_time_and_codes_are_read_as_in_the_training(tmp_path):
+    lines = ["lead,took,zip,y"]
+    for row in range(60):
+        lead, place = "<0.5" if row % 5 == 0 else row, ("02139", "94107")[row % 2]
+        lines.append(f"{lead},{row % 7 + 1}h 5m,{place},{row % 2}")
+    path = put_csv(tmp_path / "in.csv", *lines)
+    loaded(tmp_path / "out", of_csv(path, columns={"zip": "words"}))
+    normalized(tmp_path / "out", validation=0.2, scale="standard")
+
+    file = put_csv(tmp_path / "new.csv", "lead,took,zip", "<0.5,45 min,02139")
+    expected = scaled(tmp_path / "out", file)
+    for row in (("<0.5", "0:45:00", "02139"), (0.5, 2700, "02139")):
+        found = scaled(tmp_path / "out", [dict(zip(("lead", "took", "zip"), row, strict=True))])
+        np.testing.assert_array_equal(found, expected)
