@@ -20,6 +20,7 @@ from flows.memory import unneeded
 from flows.project.folder import Project
 from flows.server import database
 from tasks.core.step import UserError
+from tests.conftest import Workspace
 
 DAY = 24 * 3600
 MONTH = timedelta(days=30)
@@ -55,23 +56,17 @@ def make(root: Path, text: str) -> None:
     call(root, "dvc repro -q")
 
 
-def call(root: Path, command: str) -> None:
-    subprocess.run(command.split(), cwd=root, check=True)
+def call(root: Path, command: str, **env: str) -> str:
+    """What a command prints; `dvc` begins warm."""
+    return Workspace(root).run(*command.split(), **env)
 
 
 def made_earlier(root: Path, name: str, days: float) -> None:
     """Give the commit of an experiment another date."""
-    (ref,) = said(root, f"git for-each-ref --format=%(refname) refs/exps/*/*/{name}").split()
+    (ref,) = call(root, f"git for-each-ref --format=%(refname) refs/exps/*/*/{name}").split()
     then = f"@{int(time.time() - days * DAY)} +0000"
     command = f"git commit-tree -m {name} -p {ref}~1 {ref}^{{tree}}"
-    call(root, f"git update-ref {ref} {said(root, command, GIT_COMMITTER_DATE=then).strip()}")
-
-
-def said(root: Path, command: str, **env: str) -> str:
-    more = {**os.environ, **env}
-    return subprocess.run(
-        command.split(), cwd=root, check=True, capture_output=True, text=True, env=more
-    ).stdout
+    call(root, f"git update-ref {ref} {call(root, command, GIT_COMMITTER_DATE=then).strip()}")
 
 
 def results(project: Project) -> set[str]:
@@ -174,7 +169,7 @@ def test_old_experiments_go_with_their_results_and_late_ones_stay(project, capsy
     age(project, 31)
 
     tidy(project, MONTH, tips=False, plan=False)
-    assert said(project.root, "dvc exp list --name-only").split() == ["late"]
+    assert call(project.root, "dvc exp list --name-only").split() == ["late"]
     assert results(project) == {"first", "second", "tried late"}
     assert "old" in capsys.readouterr().out
 
@@ -266,9 +261,9 @@ def test_nothing_is_deleted_while_a_step_of_dvc_repro_is_at_work(project):
 @pytest.fixture(scope="module")
 def history(workspaces, tmp_path_factory):
     """Prefect's database after two runs, one of them made old."""
-    workspace = workspaces("tidied", home=True)
-    for epochs in (3, 4):
-        workspace.set(linear__fit__epochs=epochs)
+    workspace = workspaces("tidied", trained=True, home=True)
+    for near in (0.25, 0.5):  # so that a step runs, which takes no time
+        workspace.set(linear__visualize__near=near)
         workspace.flow("linear")
     path = workspace.path / ".prefect" / "prefect.db"
     with closing(sqlite3.connect(path)) as open_:

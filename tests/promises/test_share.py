@@ -10,14 +10,12 @@ LAST = ("evaluate@linear", "visualize@linear")  # the steps that stand for the w
 
 
 @pytest.fixture(scope="module")
-def both(workspaces, prefect_server):
+def both(workspaces):
     """A project whose linear pipeline was trained and pushed, and a clone of it."""
-    ours = workspaces("ours", DVC_SITE_CACHE_DIR="", PREFECT_API_URL=prefect_server)
+    ours = workspaces("ours", trained=True, DVC_SITE_CACHE_DIR="")
     remote = ours.path.parent / "remote"
     ours.dvc("remote", "add", "-d", "shared", str(remote))
-    ours.flow("linear")
-    ours.run("git", "add", "-A")
-    ours.run("git", "commit", "-qm", "Train linear")
+    ours.run("git", "commit", "-qam", "Name the remote")
     ours.dvc("push", "-d", *LAST)
 
     theirs = Workspace(ours.path.parent / "theirs", {"DVC_SITE_CACHE_DIR": ""})

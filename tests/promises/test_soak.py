@@ -22,6 +22,7 @@ from tests.support.own import put_csv, table
 from tests.support.wrong import turn_a_bit
 
 ROUNDS = int(os.environ.get("ROUNDS", "4"))
+AT_ONCE = 1 if ROUNDS < 10 else 2  # `pytest -n 2`
 # Seconds before a kill: about what the command takes here.
 LONGEST = {"flow": 20, "dvc": 25, "trial": 25, "new": 4, "remove": 2}
 REPRO = ["dvc", "repro", "visualize@linear", "evaluate@linear"]
@@ -44,7 +45,7 @@ FILES = [
 ]
 
 
-@pytest.mark.parametrize("worker", range(2))  # two at a time: `pytest -n 2`
+@pytest.mark.parametrize("worker", range(AT_ONCE))
 def test_what_is_killed_and_damaged_never_becomes_a_wrong_result(
     worker, workspaces, prefect_server
 ):

@@ -20,7 +20,7 @@ from flows.project.folder import Project
 from tests.conftest import free_port
 from tests.support.swept import put_sweep, trained_to_the_end
 
-KILLS = int(os.environ.get("SWEEP_KILLS", "4"))
+KILLS = int(os.environ.get("SWEEP_KILLS", "3"))
 # Enough that the sweep has not ended before the last kill.
 TRIALS, EPOCHS = (4, 1000) if KILLS < 10 else (KILLS // 2, 2000)
 LIMIT = 300 if KILLS < 10 else 3600  # seconds that a sweep may take
