@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.common import clone, scratch, timed
 from benchmarks.sweep import put
 from flows.engine import machines
-from flows.engine.machines import Order, Parcel
+from flows.engine.away import Order, Parcel
 from flows.engine.trial import DONE, Result, Trials
 from flows.memory.exchange import pull, push
 from flows.project import sweeps

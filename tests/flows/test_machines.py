@@ -11,7 +11,7 @@ import psutil
 import pytest
 from distributed import Client
 
-from flows.engine import machines
+from flows.engine import away, machines
 from flows.engine.sweep import sweep
 from flows.engine.trial import Trial, Trials
 from flows.project import sweeps
@@ -107,12 +107,12 @@ def refuse_what_was_edited_since(clones, scheduler):
 def test_a_worker_whose_data_were_brought_meanwhile_looks_at_them_again(clones, monkeypatch):
     project = Project(clones[0].path)
     monkeypatch.setattr(Project, "here", lambda: project)
-    monkeypatch.setattr(machines, "_here", {})
+    monkeypatch.setattr(away, "_here", {})
     chosen = sweeps.read(project, "linear")
     rows = Trials(project, chosen).rows
-    order = machines.Order("linear", Trial(1, {}), chosen.made_from, rows, {})
-    machines._of(order)[0].rows = {"data/linear/normalized.npz": "of other data"}
-    assert machines._of(order)[0].rows == rows
+    order = away.Order("linear", Trial(1, {}), chosen.made_from, rows, {})
+    away._of(order)[0].rows = {"data/linear/normalized.npz": "of other data"}
+    assert away._of(order)[0].rows == rows
 
 
 def test_another_kind_of_processor_is_told_once(caplog):
