@@ -28,13 +28,21 @@ def lives(process: int, since: float | None = None) -> bool:
 
     Args:
         process: its number, which the system gives again later.
-        since: when it was started, where that is known: in seconds since 1970.
+        since: when it was `born`, where that is known.
     """
     with suppress(psutil.NoSuchProcess):
         found = psutil.Process(process)
-        same = since is None or abs(found.create_time() - since) < 1
+        same = since is None or abs(born(found) - since) < 1
         return same and found.status() != psutil.STATUS_ZOMBIE
     return False
+
+
+def born(process: psutil.Process) -> float:
+    """When a process began, in seconds since the system did.
+
+    By the clock, which may be set meanwhile, the same process would have begun at another time.
+    """
+    return process._proc.create_time(monotonic=True)  # type: ignore[attr-defined] # its own part
 
 
 def repro_process() -> psutil.Process | None:

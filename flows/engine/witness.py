@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from flows.engine.processes import lives, repro_process
+from flows.engine.processes import born, lives, repro_process
 from flows.memory.lock import TakenBack, Used, as_recorded, fits
 from flows.project.folder import Project
 from tasks.core.step import UserError, log
@@ -33,10 +33,10 @@ def leave(project: Project, address: str, used: Used) -> None:
         return
     _notes(project).mkdir(parents=True, exist_ok=True)
     forget(project, address)
-    note = _notes(project) / f"{address} {dvc.pid} {dvc.create_time():.2f}.json"
+    note = _notes(project) / f"{address} {dvc.pid} {born(dvc):.2f}.json"
     write(note, used)
 
-    watcher = note.with_name(f"{dvc.pid} {dvc.create_time():.2f}.watched")
+    watcher = note.with_name(f"{dvc.pid} {born(dvc):.2f}.watched")
     if not watcher.exists():
         watcher.touch()
         command = [sys.executable, "-m", "flows.engine.witness", str(dvc.pid)]
@@ -98,7 +98,7 @@ def _check(project: Project, address: str, note: dict) -> None:
 def main(dvc: int) -> None:
     project = Project.here()
     with suppress(psutil.NoSuchProcess):
-        since = psutil.Process(dvc).create_time()
+        since = born(psutil.Process(dvc))
         while lives(dvc, since):
             time.sleep(0.1)
     for line in settle(project):

@@ -220,12 +220,20 @@ def holds(holder: dict, written: float) -> bool:
     """Whether a process that DVC noted in its list of locks lives.
 
     Args:
-        holder: its number, as the list has it.
+        holder: its number and its command, as the list has them.
         written: when the list was, in seconds since 1970; the number may be another's since.
     """
     with suppress(psutil.NoSuchProcess):
-        return psutil.Process(holder["pid"]).create_time() <= written + 1
+        process = psutil.Process(holder["pid"])
+        # A clock that was set since lets it seem younger: it is known by its command, too.
+        return process.create_time() <= written + 1 or _is_of(process, holder["cmd"])
     return False
+
+
+def _is_of(process: psutil.Process, command: str) -> bool:
+    """Whether a process has the arguments of a command, whose program DVC notes otherwise."""
+    arguments = command.split()[1:]
+    return bool(arguments) and " ".join(process.cmdline()).split()[-len(arguments) :] == arguments
 
 
 dvc.stage.run.cmd_run = _run

@@ -18,7 +18,7 @@ from typing import IO
 
 import psutil
 
-from flows.engine.processes import hold, lives, repro_process
+from flows.engine.processes import born, hold, lives, repro_process
 from flows.project.folder import Project
 from flows.server.process import answers
 from tasks.core.step import stopping
@@ -48,7 +48,7 @@ def tell(project: Project, pipeline: str, step: str, state: str, message: str = 
     dvc = repro_process()
     if dvc is None:  # it was killed, and its run is closed already
         return
-    file = project.root / ".dvc" / "tmp" / f"repro-{dvc.pid}-{_born(dvc)}.jsonl"
+    file = project.root / ".dvc" / "tmp" / f"repro-{dvc.pid}-{born(dvc):.0f}.jsonl"
     files = [file] if file.exists() else [*left(project), file]
     line = json.dumps({"pipeline": pipeline, "name": step, "state": state, "message": message})
     with open(file, "a", encoding="utf-8") as lines:
@@ -65,9 +65,9 @@ def left(project: Project) -> list[Path]:
 
 def at_work(file: Path) -> bool:
     """Whether the `dvc repro` that a file is of has not ended."""
-    _, number, born = file.stem.split("-")
+    _, number, since = file.stem.split("-")
     with suppress(psutil.Error):
-        return lives(int(number)) and _born(psutil.Process(int(number))) == born
+        return lives(int(number)) and f"{born(psutil.Process(int(number))):.0f}" == since
     return False
 
 
@@ -102,7 +102,3 @@ def _have_it_read(project: Project, file: Path) -> None:
             stderr=log,
             start_new_session=True,
         )
-
-
-def _born(process: psutil.Process) -> str:
-    return f"{process.create_time():.0f}"

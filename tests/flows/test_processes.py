@@ -6,11 +6,13 @@ import errno
 import fcntl
 import os
 import subprocess
+import sys
 import time
 
 import psutil
 
-from flows.engine.processes import hold, lives
+from flows.engine.processes import born, hold, lives
+from flows.memory.patches import holds
 
 
 def test_a_held_file_is_held_until_its_process_ends(tmp_path):
@@ -43,8 +45,22 @@ def test_a_zombie_is_dead_and_so_is_a_number_that_was_given_again():
         time.sleep(0.2)
         assert not lives(ended.pid)
     own = psutil.Process()
-    assert lives(own.pid, own.create_time())
-    assert not lives(own.pid, own.create_time() - 60)
+    assert lives(own.pid, born(own))
+    assert not lives(own.pid, born(own) - 60)
+
+
+def test_a_clock_that_is_set_makes_no_living_process_a_dead_one(monkeypatch):
+    """As after a virtual machine was asleep: all processes seem to have begun an hour later."""
+    command = [sys.executable, "-c", "input()", "repro", "fit@a b"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        written, since = time.time(), born(psutil.Process(process.pid))
+        start = psutil._pslinux.boot_time()
+        monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: start + 3600)
+        assert lives(process.pid, since)
+        holder = {"pid": process.pid, "cmd": "/bin/dvc repro fit@a b"}
+        assert holds(holder, written)
+        assert not holds(holder | {"cmd": "/bin/dvc repro fit@b"}, written), "of another process"
+        process.kill()
 
 
 def test_any_umask_gives_the_same_bytes(workspaces):

@@ -8,6 +8,7 @@ import sys
 import psutil
 import pytest
 
+from flows.engine.processes import born
 from flows.server.reporter import steps
 
 
@@ -20,7 +21,7 @@ def dvc():
 
 
 def test_a_line_that_is_half_written_is_read_when_it_is_whole(tmp_path, dvc):
-    file = tmp_path / f"repro-{dvc.pid}-{dvc.create_time():.0f}.jsonl"
+    file = tmp_path / f"repro-{dvc.pid}-{born(dvc):.0f}.jsonl"
     with open(file, "w") as written, open(file) as lines:
         print('{"name": "load"}\n{"name": ', end="", file=written, flush=True)
         found = steps(file, lines)
@@ -32,7 +33,7 @@ def test_a_line_that_is_half_written_is_read_when_it_is_whole(tmp_path, dvc):
 
 
 def test_a_line_that_a_full_disk_has_cut_keeps_no_other_away(tmp_path, dvc):
-    file = tmp_path / f"repro-{dvc.pid}-{dvc.create_time():.0f}.jsonl"
+    file = tmp_path / f"repro-{dvc.pid}-{born(dvc):.0f}.jsonl"
     file.write_text('{"name": "load"}\n{"na{"name": "fit"}\n{"name": "evaluate"}\n')
     dvc.kill()
     dvc.wait()
