@@ -57,6 +57,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "changes",
         nargs="*",
+        default=[],  # else argparse says that they are required
         metavar="STEP.KEY=VALUE",
         help="other parameters: an experiment, in a copy of the project",
     )

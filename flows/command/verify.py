@@ -38,7 +38,9 @@ ENDS = ("visualize", "evaluate")  # the steps that nothing follows: they bring a
 
 def main(arguments: list[str]) -> int:
     parser = command_line("verify", __doc__, MORE)
-    parser.add_argument("pipeline", nargs="*", help="such as fashion; without it, all of them")
+    parser.add_argument(
+        "pipeline", nargs="*", default=[], help="such as fashion; without it, all of them"
+    )
     options = parser.parse_args(arguments)
     with plain_errors() as end:
         end.code = verify(Project.here(), options.pipeline)

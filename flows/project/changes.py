@@ -14,6 +14,7 @@ from flows.project.mistakes import near
 from flows.project.steps import STEPS, meaning, step
 from tasks.core.step import UserError
 
+EXAMPLE = "fit.epochs=3"
 Changes = dict[str, dict[str, Any]]  # {"fit": {"epochs": 3}}
 
 
@@ -33,7 +34,8 @@ def typed(words: list[str], content: dict[str, Any], pipeline: str) -> Changes:
         key, _, value = word.partition("=")
         section, _, name = key.partition(".")
         if not name or "=" not in word:
-            raise UserError(f"{word}: expected STEP.KEY=VALUE, such as fit.epochs=3.")
+            meant = _with_a_step(word, content["pipelines"][pipeline])
+            raise UserError(f"{word}: expected STEP.KEY=VALUE, such as {meant or EXAMPLE}.")
         if section not in STEPS:
             raise UserError(
                 f"{word}: there is no step `{section}`.{near(section, list(STEPS))} There are: "
@@ -46,6 +48,13 @@ def typed(words: list[str], content: dict[str, Any], pipeline: str) -> Changes:
 
     params.of_pipeline(pipeline, sections_with(content, pipeline, found))
     return found
+
+
+def _with_a_step(word: str, sections: dict[str, Any]) -> str:
+    """The changes that a word without its step may have meant: `epochs=3` is `fit.epochs=3`."""
+    key, equals, _ = word.partition("=")
+    steps = [name for name in STEPS if key in sections.get(name, {})] if equals else []
+    return " or ".join(f"{step}.{word}" for step in steps)
 
 
 def between(now: dict[str, Any], then: dict[str, Any]) -> Changes:

@@ -16,6 +16,7 @@ from ruamel.yaml import YAML, CommentedMap, YAMLError
 from ruamel.yaml.nodes import MappingNode
 
 from flows.project import params
+from flows.project.mistakes import near
 from flows.project.params import FILE
 from tasks.core.step import UserError
 
@@ -129,8 +130,11 @@ def without(text: str, name: str, part: str = "pipelines") -> str:
     expected = content(text)
     there = expected[part] or {}
     if name not in there:
-        known = ", ".join(str(key) for key in there) or "nothing"
-        raise UserError(f"{FILE}: no pipeline `{name}`. It has: {known}.")
+        known = [str(key) for key in there]
+        raise UserError(
+            f"{FILE}: no pipeline `{name}`.{near(name, known)} It has: "
+            f"{', '.join(known) or 'nothing'}."
+        )
     expected[part] = {key: value for key, value in there.items() if key != name}
 
     found = _lines_of(text, part, name)

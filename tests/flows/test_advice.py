@@ -81,10 +81,13 @@ def test_a_run_ends_with_the_advice(project, capsys):
     contents = {
         "metrics": {"best_epoch": 4, "val_loss": 0.7, "test_accuracy": 0.5},
         "schema": {"labels": "classes"},
-        "near_duplicates": {"count": 0},
+        "checks": [{"check": "labels", "result": "warning", "says": "one class is rare"}],
+        "near_duplicates": {"count": 0, "result": "ok"},
     }
     for name, content in contents.items():
         (project.data("mine") / f"{name}.json").write_text(json.dumps(content))
 
     summary.show(project, "mine", "somewhere", True)
-    assert ADVICE in " ".join(capsys.readouterr().out.split())
+    said = capsys.readouterr().out
+    assert ADVICE in " ".join(said.split())
+    assert "\nlabels: one class is rare\n" in said  # also if normalize is cached

@@ -31,6 +31,12 @@ def test_help_fits_on_a_screen(capsys, verb):
     assert not [line for line in more if len(line) > WIDE]
 
 
+def test_only_what_is_required_is_called_required(capsys):
+    with pytest.raises(SystemExit):
+        main(["train"])
+    assert capsys.readouterr().err.endswith("the following arguments are required: pipeline\n")
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_examples_are_lines_of_their_own(capsys, verb):
     given = getattr(import_module(f"flows.command.{verb}"), "EXAMPLE", "")

@@ -160,9 +160,12 @@ def test_each_file_that_was_changed_and_a_champion_are_named(project, capsys):
 
 
 def test_a_pipeline_that_is_not_there_is_refused_and_nothing_is_written(project, capsys):
-    assert command.main(["mine"]) == 1
+    assert command.main(["linaer"]) == 1
+    assert "no pipeline `linaer`. Did you mean `linear`? " in capsys.readouterr().err
+    assert command.main(["digits"]) == 1
     said = capsys.readouterr().err
-    assert said == "error params.yaml: no pipeline `mine`. It has: fashion, fashion-cnn, linear.\n"
+    has = "fashion, fashion-cnn, linear"
+    assert said == f"error params.yaml: no pipeline `digits`. It has: {has}.\n"
     assert project.params_file.read_text() == PARAMS
 
 

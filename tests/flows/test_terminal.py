@@ -122,7 +122,8 @@ def test_a_picture_that_shows_nothing_is_not_listed(tmp_path, capsys):
     contents = {
         "metrics": perfect,
         "schema": {"labels": "classes"},
-        "near_duplicates": {"count": 0},
+        "checks": [{"check": "labels", "result": "ok", "says": "all are there"}],
+        "near_duplicates": {"count": 0, "result": "ok"},
     }
     for name, content in contents.items():
         (folder / f"{name}.json").write_text(json.dumps(content))
@@ -133,6 +134,7 @@ def test_a_picture_that_shows_nothing_is_not_listed(tmp_path, capsys):
     assert "val_loss 0.5 in epoch 2: choose models by these\n" in said
     assert "calibration.png" in said
     assert "near_duplicates.png" not in said
+    assert "all are there" not in said
     assert "mistakes.png" not in said
 
 
