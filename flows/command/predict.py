@@ -117,8 +117,8 @@ def show(
     for line in summary.lines():
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     if to not in (None, "-"):
-        console.print(f"all answers: {to}", markup=False)
-        console.print(f"drift: {watch.write(Path(to))}", markup=False)
+        console.print(f"all answers: {to}", markup=False, soft_wrap=True)
+        console.print(f"drift: {watch.write(Path(to))}", markup=False, soft_wrap=True)
     elif to is None and summary.rows > SHOWN:
         more = f"{summary.rows - SHOWN:,} more: --to answers.csv writes them all"
         console.print(f"[dim]{more}[/]")

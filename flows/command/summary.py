@@ -37,7 +37,7 @@ def show(project: Project, pipeline: str, report: str, is_served: bool) -> None:
         say(Text(line))
     # Whatever ran: a step that is cached says nothing again of what it has found.
     for line in filter(None, [*_doubts(folder, metrics), advice(project, pipeline)]):
-        say(Text(line, ORANGE))
+        say(Text(f"  {line}", ORANGE), 2)
     say(Text())
 
     place = f"data/{pipeline}"

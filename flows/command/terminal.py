@@ -210,6 +210,8 @@ class Lines(logging.Handler):
     }
 
     def emit(self, record: logging.LogRecord) -> None:
+        if rich.get_console().is_terminal and hasattr(record, "passing"):
+            return  # `AtWork` shows there that the step is at work
         line, indent = Text(self.format(record)), 0
         if record.name == "tasks":
             line, indent = Text("  ").append(line), 2

@@ -131,7 +131,8 @@ class _Search:
                 if time.monotonic() > told + EVERY:
                     told = time.monotonic()
                     done = f"{begin:,} of {len(rows):,}"
-                    log.info("near-duplicates: %s test rows compared", done)
+                    said = "near-duplicates: %s test rows compared"
+                    log.info(said, done, extra={"passing": True})
                 self._compare(some, bounds.order[first : min(first + self.size, end)])
 
     def _compare(self, some: np.ndarray, others: np.ndarray) -> None:

@@ -111,7 +111,7 @@ def sentence(metrics: dict[str, Any], params: Any) -> str:
     if baselines := metrics.get("baselines"):
         said += f" (baselines: {_listed(baselines)})"
     for columns, baselines in metrics.get("baselines_without", {}).items():
-        said += f", without {columns} (baselines: {_listed(baselines)})"
+        said += f" (baselines without {columns}: {_listed(baselines)})"
     if "passed" in metrics:
         limits = asked(params)
         passed = "passed" if metrics["passed"] else "NOT passed"

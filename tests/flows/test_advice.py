@@ -90,4 +90,4 @@ def test_a_run_ends_with_the_advice(project, capsys):
     summary.show(project, "mine", "somewhere", True)
     said = capsys.readouterr().out
     assert ADVICE in " ".join(said.split())
-    assert "\nlabels: one class is rare\n" in said  # also if normalize is cached
+    assert "\n  labels: one class is rare\n" in said  # also if normalize is cached

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import io
 import json
+import logging
 import os
 import pty
 import re
@@ -96,10 +97,11 @@ def test_no_line_of_a_run_is_wider_than_the_terminal(seen):
 
 
 def test_a_run_ends_with_the_score_and_where_everything_is(seen):
-    end = seen[seen.index("pictures") - 7 :]
-    assert end[0] == "test R² -10.98, mae 5.9, mse 34.93, passed (max_mse 100)"
-    assert end[2] == "model        data/linear/model.keras"
-    pictures = [line.split()[0] for line in end[8:-1]]
+    score = seen.index("test R² -10.98, mae 5.9, mse 34.93, passed (max_mse 100)")
+    places = seen.index("model        data/linear/model.keras")
+    warned = " ".join(line.strip() for line in seen[score + 1 : places])
+    assert "the score is optimistic" in warned
+    pictures = [line.split()[0] for line in seen[seen.index("pictures") + 1 : -1]]
     names = ("samples", "model", "learning_curve", "predictions", "calibration", "mistakes")
     assert pictures == [f"data/linear/{name}.png" for name in names]  # near-duplicates: not looked
 
@@ -242,6 +244,15 @@ def test_a_training_is_shown_after_a_step_beside_it_has_ended(written, monkeypat
         bar.bar.refresh()
         assert "epoch 2/2" in written.getvalue()
     assert working.live is None
+
+
+def test_progress_that_the_line_below_shows_is_no_line_of_its_own(written):
+    log = logging.Logger("tasks")
+    log.addHandler(terminal.Lines())
+    log.info("8 of 15 rows", extra={"passing": True})
+    assert written.getvalue() == ""
+    log.info("15 of 15 rows")
+    assert "15 of 15 rows" in written.getvalue()
 
 
 def test_what_takes_long_is_named_until_it_is_done(written, monkeypatch):

@@ -90,8 +90,8 @@ def test_the_scores_of_simpler_models_stand_beside_the_networks():
         "baselines_without": {"sample_id": {"largest class": 0.5, "linear model": 0.4712}},
     }
     assert sentence(scores, CLASSES) == (
-        "test accuracy 1 (baselines: largest class 0.5, linear model 1), "
-        "without sample_id (baselines: largest class 0.5, linear model 0.4712)"
+        "test accuracy 1 (baselines: largest class 0.5, linear model 1) "
+        "(baselines without sample_id: largest class 0.5, linear model 0.4712)"
     )
 
 
