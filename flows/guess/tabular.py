@@ -78,13 +78,13 @@ def read_numbers(table: Table, target: str) -> None:
         known = text.dropna()
         if not len(known) or not known.map(lambda value: isinstance(value, str)).all():
             continue
-        if name != target and (are_codes(known) or _are_times(known)):
+        if name != target and are_codes(known):
             continue
         bounds = name != target and known.nunique() > FEW
         found = numbers.read(text, table.decimal)
         if found is None and bounds:
             found = numbers.read(text, table.decimal, bounds)
-        if found is None:
+        if found is None or (name != target and _are_times(known)):
             continue
         odd = known[pd.to_numeric(known, errors="coerce") != found[known.index]]
         if len(odd):

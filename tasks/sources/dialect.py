@@ -260,17 +260,16 @@ def _content(path: Path, separator: str) -> Path | io.StringIO:
 
 
 def _aligned(path: Path) -> io.StringIO | None:
-    """The rows of a table whose columns stand at fixed places, if some of its values have blanks
-    or are missing; each value in quotation marks.
+    """The rows, each value in quotation marks, if columns stand at fixed places.
 
-    Args:
-        path: of a text. Its columns are where no line has a blank all the way down, and each has a
-            name.
+    None if blanks divide all rows alike. Between two columns there are blanks all the way down.
     """
     with opened(path) as text:
         head = [line.rstrip() for line in itertools.islice(text, SEEN) if line.strip()]
-        words = {len(line.split()) for line in itertools.chain(head, text) if line.strip()}
-    if len(words) < 2 or len(_columns(head)) < 2:
+        if len(head) < 2 or len(_columns(head)) < 2:
+            return None
+        widths = {len(line.split()) for line in itertools.chain(head, text) if line.strip()}
+    if len(widths) < 2:  # blanks divide all rows alike
         return None
 
     with opened(path) as text:
