@@ -10,12 +10,12 @@ from rich.text import Text
 
 from flows.command.terminal import ORANGE, RED, say
 from flows.predict import is_exported
-from flows.project.advice import advice
+from flows.project.advice import doubts
 from flows.project.folder import Project
 from tasks.core.digits import digits
 from tasks.core.folder import Folder
 from tasks.pictures import titles
-from tasks.scores.criterion import nothing_learned, sentence
+from tasks.scores.criterion import sentence
 
 WIDTH = 13  # of the words at the left
 
@@ -35,8 +35,7 @@ def show(project: Project, pipeline: str, report: str, is_served: bool) -> None:
     say(Text(f"\n{said}", RED if metrics.get("passed") is False else "bold"))
     for line in _more_scores(metrics):
         say(Text(line))
-    # Whatever ran: a step that is cached says nothing again of what it has found.
-    for line in filter(None, [*_doubts(folder, metrics), advice(project, pipeline)]):
+    for line in doubts(project, pipeline, metrics):
         say(Text(f"  {line}", ORANGE), 2)
     say(Text())
 
@@ -65,15 +64,6 @@ def _more_scores(metrics: dict[str, Any]) -> Iterator[str]:
         yield f"{', '.join(validation)} in epoch {metrics['best_epoch']}: choose models by these"
     for x, y in metrics.get("predict", {}).items():
         yield f"predicted for x = {x}: y = {digits(y)}"
-
-
-def _doubts(folder: Folder, metrics: dict[str, Any]) -> Iterator[str]:
-    """Why the scores may say less than they seem to."""
-    for found in [*folder.read_json("checks.json"), folder.read_json("near_duplicates.json")]:
-        if found["result"] == "warning":
-            yield f"{found['check']}: {found['says']}"
-    if useless := nothing_learned(metrics):
-        yield useless
 
 
 def _pictures(folder: Folder, metrics: dict[str, Any]) -> dict[str, str]:

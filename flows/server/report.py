@@ -14,12 +14,11 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactCollectionFilter, ArtifactCollectionFilterKey
 
 from flows.project import git
-from flows.project.advice import advice
+from flows.project.advice import doubts, findings
 from flows.project.folder import Project
 from flows.server.markdown import listed, picture, short, table, text
 from flows.server.process import answers
 from tasks.pictures import titles
-from tasks.scores.criterion import nothing_learned
 
 MOST_ROWS = 100  # of a check, in a page
 PAIRS = "near_duplicates.png"
@@ -92,18 +91,17 @@ def report(project: Project, pipeline: str, run: Run, name: str) -> None:
     if not answers():
         return
     folder, result = project.data(pipeline), verdict(project, pipeline)
-    found = _found(folder)
+    checked, reached = findings(project, pipeline), metrics(project, pipeline)
 
-    scores = _compared(metrics(project, pipeline), run.before) + _classes(folder)
+    scores = _compared(reached, run.before) + _classes(folder)
     _write(name, "metrics", result, scores)
-    checks = _checks(found)
-    _write(name, "checks", _warnings(found), checks)
+    checks = _checks(checked)
+    _write(name, "checks", _warnings(checked), checks)
 
     parts = [f"# {text(pipeline)}", scores]
-    said = nothing_learned(metrics(project, pipeline)), advice(project, pipeline)
-    parts += [text(each) for each in said if each]
+    parts += [text(each) for each in doubts(project, pipeline, reached)]
     for file, title in titles(_read_json(folder / "schema.json")["labels"]).items():
-        if file == PAIRS and not found[-1]["rows"]:
+        if file == PAIRS and not checked[-1]["rows"]:
             continue  # there is no picture in it, but a sentence, which is among the checks
         drawn = picture(folder / file, title)
         _write(name, file.removesuffix(".png"), f"{title}: {result}", drawn)
@@ -166,11 +164,6 @@ def _flat(numbers: dict) -> dict:
         else:
             found |= {f"{name}: {key}": each for key, each in _flat(value).items()}
     return found
-
-
-def _found(folder: Path) -> list[dict]:
-    """What the checks of the data found, that for near-duplicates last."""
-    return [*_read_json(folder / "checks.json"), _read_json(folder / "near_duplicates.json")]
 
 
 def _warnings(found: list[dict]) -> str:

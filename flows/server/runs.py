@@ -141,8 +141,8 @@ def _tell_not_run(client: SyncPrefectClient, step: State) -> None:
 
 
 def titled(name: str, state: State) -> str:
-    """A run's name with its result, as lists do not show a state's message."""
-    says = (state.message or "").removeprefix(f"{name} ")
+    """A run's name with its result, the first line of its message, which lists do not show."""
+    says, *_ = (state.message or "").removeprefix(f"{name} ").splitlines() or [""]
     return textwrap.shorten(f"{name}: {says}", LONGEST, placeholder=" ...")
 
 

@@ -64,9 +64,13 @@ def test_the_commit_is_named_by_its_hash_whatever_tags_it_has(tmp_path):
 
 @pytest.mark.parametrize(
     ("message", "title"),
-    [("fraud v0.0.1: better", "fraud: v0.0.1: better"), ("accuracy 0.9", "fraud: accuracy 0.9")],
+    [
+        ("fraud v0.0.1: better", "fraud: v0.0.1: better"),
+        ("accuracy 0.9\nTo adopt it: ..", "fraud: accuracy 0.9"),
+        (None, "fraud:"),
+    ],
 )
-def test_a_title_has_the_name_once(message, title):
+def test_a_title_has_the_name_once_and_the_first_line(message, title):
     assert titled("fraud", Completed(message=message)) == title
 
 
