@@ -85,8 +85,7 @@ def pull(project: Project) -> Moved:
         tempfile.TemporaryDirectory(dir=repo.tmp_dir) as folder,  # on the disk of the notes
     ):
         remote, notes = _Remote(repo), Path(folder)
-        kept = _objects(filter(None, map(read, remote.here.glob("*/*/*"))))
-        _drop_damaged(repo, _with_members(repo, {*_recorded(repo), *kept}))
+        _drop_damaged(repo, _with_members(repo, _recorded(repo)))
         names = remote.fetch(notes)
         lacking = {name: read(notes / name) for name in names}
         wanted = {*_recorded(repo), *_objects(filter(None, lacking.values()))}
