@@ -101,7 +101,8 @@ def _as_tasks(side: SideBySide, states: dict[str, State], tell: Tell) -> rounds.
             do = _Do(side, trial, results, free)
             with TagsContext():  # for each tag Prefect would ask the server
                 futures[do.name] = one_trial.submit(do.name, quote(do))
-        for _ in as_completed(list(futures.values())):
+        for future in as_completed(list(futures.values())):
+            future.wait()  # else its state is asked of the server, which may have gone
             tell(*side.lines.so_far())
 
         states.update({name: future.state for name, future in futures.items()})
