@@ -11,7 +11,9 @@ import httpx
 import psutil
 import pytest
 
+from flows.project.folder import Project
 from tests.support.served import eventually
+from tests.support.swept import put_sweep
 
 LONG = {"linear__fit__epochs": 3000, "linear__fit__batch_size": 3, "linear__run__save_every": 0.1}
 
@@ -99,3 +101,17 @@ def test_a_dvc_repro_whose_reporter_was_killed_is_closed_as_it_ended(
     states = {step["name"]: step["state"] for step in steps}
     assert states["fit"]["type"] == "COMPLETED"
     assert len(states) == len(steps)
+
+
+def test_a_sweep_whose_server_was_killed_goes_on_to_its_table(workspaces):
+    workspace = workspaces("sweep-unserved", trained=True, home=True)
+    workspace.set(**LONG)
+    put_sweep(Project(workspace.path), trials=2, round=1, search="random")
+    process = workspace.start("python", "-m", "flows", "sweep", "linear")
+    place = workspace.path / ".dvc/tmp/sweeps/linear"
+    eventually(lambda: list(place.glob("*/data/linear/.resume/fit.npz")), 200)
+    os.kill(at_work(workspace, "flows.server.process").pid, signal.SIGKILL)
+    said = process.communicate(timeout=240)[0]
+    assert process.returncode == 0, said
+    assert "2 of 2 trials, best loss" in said
+    assert "Traceback" not in said
