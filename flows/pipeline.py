@@ -229,7 +229,7 @@ def _run_experiment(
             log.info("recording the experiment %s", name)
             experiment.save(copy, name, pipeline)
             adopt = f"python -m flows compare {pipeline} --apply {name}"
-            state.message = f"{name} {_validated(copy, pipeline)}\nTo adopt it: {adopt}"
+            state.message = f"{name}: {_validated(copy, pipeline)}\nTo adopt it: {adopt}"
         return state
 
 

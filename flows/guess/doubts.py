@@ -98,7 +98,9 @@ def alike(rows: pd.DataFrame) -> Iterator[str]:
             continue
         found = words[again].groupby(plain[again], sort=False)
         same = [
-            " and ".join(f"`{word[:20]}` ({count:,} rows)" for word, count in each.items())
+            " and ".join(
+                f"`{word[:20]}` ({count:,} row{'s' * (count > 1)})" for word, count in each.items()
+            )
             for _, each in found
         ]
         more = f", and {len(same) - 3} more like them," if same[3:] else ""

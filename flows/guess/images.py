@@ -149,8 +149,8 @@ def _notes(load: dict[str, Any], seen: Seen, count: int) -> list[str]:
     if load["color"] == "gray16":
         found.append("load.color: gray16, as files have 16 bits a pixel")
     if seen.broken:
-        named = some(list(seen.broken))
-        found.append(f"load.broken: skip, which leaves out {len(seen.broken):,} images: {named}")
+        out = f"{len(seen.broken):,} of {count:,} images: {some(list(seen.broken))}"
+        found.append(f"load.broken: skip, which leaves out {out}")
     if seen.looked_at < count:
         found.append(
             f"{seen.looked_at:,} of {count:,} files were looked at; load reads all of them"

@@ -68,7 +68,7 @@ def test_what_load_would_refuse_new_refuses_with_all_broken_files(project):
         new(project, "mine", str(folder))
     found = new(project, "mine", str(folder), broken="skip")
     assert found.about == "8 images of 2 classes"
-    assert "load.broken: skip, which leaves out 2 images: cat/0.png, dog/1.jpg" in found.notes
+    assert "load.broken: skip, which leaves out 2 of 10 images: cat/0.png, dog/1.jpg" in found.notes
     load(Folder(project.data("mine")), project.read("mine").load)
 
 

@@ -31,11 +31,13 @@ def test_test_rows_get_the_answers_of_predictions_csv_to_the_bit(workspace):
     folder = workspace.path / "data" / "linear"
     with np.load(folder / "raw.npz") as raw:
         put_npz(workspace.path / "new.npz", x=raw["x_test"], y=raw["y_test"])
-    said = workspace.run(*PREDICT, "new.npz", "--to", "answers.csv")
+    long = f"{'answers' * 12}.csv"
+    said = workspace.run(*PREDICT, "new.npz", "--to", long)
+    assert f"\nall answers: {long}\n" in said
     assert "6 rows" in said
     assert re.search(r"mean absolute error [\d.]+, squared [\d.]+", said)
 
-    with open(workspace.path / "answers.csv") as file:
+    with open(workspace.path / long) as file:
         answers = [row["predicted"] for row in csv.DictReader(file)]
     with open(folder / "predictions.csv") as file:
         assert answers == [row["predicted"] for row in csv.DictReader(file)]
