@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterator, Mapping
 from unicodedata import normalize
 
 import pandas as pd
-from pandas.api.types import is_float_dtype
+from pandas.api.types import is_float_dtype, is_numeric_dtype
 
+from flows.guess.task import counted
 from tasks.sources.dates import CENTURY
 from tasks.sources.kinds import parsed
 
@@ -29,6 +30,7 @@ OWNER = re.compile(
 ADDED = ("id", "ids", "no", "nr", "num", "number", "key", "code", "name", "uid", "uuid", "hash")
 WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 FEWEST = 5  # different ones, with two rows each on average
+FAMILY = 12  # different numbers that may count persons
 
 
 def of(
@@ -156,4 +158,6 @@ def _is_owner(column: pd.Series) -> bool:
     values = column.dropna()
     if not (named or numbered) or (is_float_dtype(values) and (values % 1 != 0).any()):
         return False
+    if is_numeric_dtype(values) and values.nunique() <= FAMILY and counted(values):
+        return False  # how many children, and not whose
     return FEWEST <= values.nunique() <= len(values) / 2

@@ -392,6 +392,13 @@ def test_rows_of_one_patient_are_on_one_side(project, name, each, expected):
     assert not found.group or name not in {*found.columns, *found.ignore}
 
 
+def test_a_number_of_children_is_no_child(project):
+    counts = [0] * 80 + [1] * 60 + [2] * 35 + [3] * 15 + [4] * 7 + [5] * 3
+    lines = table(200, child618=lambda row: counts[row * 7 % 200], patient=lambda row: row % 40)
+    new(project, "mine", str(put_csv(project.root / "own/in.csv", *lines)))
+    assert project.read("mine").load.group == "patient"
+
+
 def test_whose_rows_they_are_does_not_matter_if_somebody_has_split_them(project):
     for split, count in {"train": 200, "test": 50}.items():
         lines = table(count, patient=lambda row: row % 20)
