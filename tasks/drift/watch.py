@@ -93,14 +93,15 @@ class Watch:
     def _why_not(self) -> str:
         if self.rows < FEWEST:
             rows = f"{self.rows} row{'s are' if self.rows > 1 else ' is'}"
-            return f"{rows} too few to compare with the validation rows ({FEWEST})"
+            return f"{rows} too few to compare with the validation rows: {FEWEST} are needed"
         if self.absent:
             file, name = self.folder.shown(validation.NAME), self.folder.path.name
             found = f"{file} is not here: `python -m flows train {name}` makes it"
             log.warning("drift: not looked for, as %s", found)
             return found
         if len(self.before) < FEWEST:
-            return f"{len(self.before)} validation rows are too few to compare with ({FEWEST})"
+            rows = f"{len(self.before)} validation rows"
+            return f"{rows} are too few to compare with: {FEWEST} are needed"
         return ""
 
     def _scaled(self, rows: np.ndarray) -> np.ndarray:
