@@ -165,8 +165,10 @@ def _check_target(table: Table, y: pd.Series) -> None:
 def _are_no_classes(values: pd.Series) -> str:
     """What words of a target are, if they are too many for classes, or amounts; else nothing."""
     words = pd.Index(values.astype(str).unique())
+    if len(words) <= look_at.FEW:
+        return ""
     advice = look_at.otherwise(words)
-    if len(words) <= look_at.FEW or (len(words) <= look_at.MANY * len(values) and not advice):
+    if len(words) <= look_at.MANY * len(values) and not advice:
         return ""
     return f"{len(words):,} different words in {len(values):,} rows{advice}"
 

@@ -32,7 +32,7 @@ from flows.project.folder import Project
 from flows.server import runs
 from tasks.sources.fashion_mnist import DEBIAN_FOLDER
 from tests.support.project import new_project
-from tests.support.served import eventually
+from tests.support.served import FINAL, eventually
 
 TRAIN = ["python", "-m", "flows", "train", "linear"]
 WORDS = ("waited", "done in")
@@ -55,8 +55,11 @@ def last_run(url: str, by_dvc: bool = False) -> tuple[dict, dict[str, dict]]:
     # What `dvc repro` has done is told behind it.
     run = next(each for each in found if ("dvc repro" in each["tags"]) == by_dvc)
     asked = {"flow_runs": {"id": {"any_": [run["id"]]}}}
-    time.sleep(1)  # the client sends the tasks' last states behind the flow's
-    steps = httpx.post(f"{url}/task_runs/filter", json=asked).json()
+    for _ in range(20):  # the client sends the tasks' last states behind the flow's
+        time.sleep(1)
+        steps = httpx.post(f"{url}/task_runs/filter", json=asked).json()
+        if all(step["state"]["type"] in FINAL for step in steps):
+            break
     return run["state"], {step["name"]: step["state"] for step in steps}
 
 

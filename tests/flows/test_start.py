@@ -58,7 +58,7 @@ def test_a_python_without_the_packages_is_told_so_in_one_line(root, command):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("megabytes", [350, 700])
+@pytest.mark.parametrize("megabytes", [500, 700])
 def test_too_little_memory_to_start_is_one_line(root, megabytes):
     """Of the process, or of the server that it starts."""
 

@@ -180,7 +180,8 @@ def test_other_parameters_become_an_experiment_and_leave_params_yaml_alone(serve
         served.workspace.bytes("linear"),
     ) == before
     name = served.get(f"flow_runs/{run}")["name"]
-    assert name.startswith("linear epochs 5, learning_rate 0.02: passed, test_mae ")
+    title = f"linear epochs 5, learning_rate 0.02: linear-{run[:8]}: passed, test_mae "
+    assert name.startswith(title)
 
     assert f"linear-{run[:8]}" in served.workspace.dvc("exp", "show", "--json")
     said = served.workspace.dvc("exp", "apply", f"linear-{run[:8]}", code=255)
