@@ -395,6 +395,7 @@ def test_verify_names_the_first_step_file_and_layer_that_differ(workspace, whole
     said = workspace.run("python", "-m", "flows", "verify", "linear", code=1)
     assert f"data/linear/best.weights.h5: recorded {changed}" in said
     assert "the first layer is layers/dense/vars/1" in said
+    workspace.run("git", "reset", "-q", "--hard", "HEAD^")
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
