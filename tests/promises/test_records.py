@@ -165,31 +165,27 @@ def test_a_damaged_file_is_not_read_and_made_again(workspace, driver):
     assert workspace.bytes("linear") == right
 
 
-def test_a_note_that_nobody_looked_at_is_settled_by_the_next_flow(workspace):
-    project = Project(workspace.path)
+def left_by_a_dead_run(workspace, seed: int) -> Path:
+    """A note that `normalize` was made with another seed than is recorded."""
     workspace.run(*REPRO)
     notes = workspace.path / ".dvc" / "tmp" / "used"
     eventually(lambda: not list(notes.glob("*.json")), 20)
-
-    _, used = engine.run(project, "normalize", "linear")
-    used.sections["normalize"]["seed"] = 5
+    _, used = engine.run(Project(workspace.path), "normalize", "linear")
+    used.sections["normalize"]["seed"] = seed
     note = notes / "normalize@linear 999999 1.00.json"
     witness.write(note, used)
+    return note
+
+
+def test_a_note_that_nobody_looked_at_is_settled_by_the_next_flow(workspace):
+    note = left_by_a_dead_run(workspace, seed=5)
     said = workspace.run("python", "-m", "flows", "train", "linear")
     assert "normalize.seed: 5 -> " in said
-    assert not list(notes.glob("*.json"))
+    assert not list(note.parent.glob("*.json"))
 
 
 def test_a_note_that_dvc_could_not_look_at_is_kept_for_the_next_look(workspace):
-    project = Project(workspace.path)
-    workspace.run(*REPRO)
-    notes = workspace.path / ".dvc" / "tmp" / "used"
-    eventually(lambda: not list(notes.glob("*.json")), 20)
-    _, used = engine.run(project, "normalize", "linear")
-    used.sections["normalize"]["seed"] = 6
-    note = notes / "normalize@linear 999999 1.00.json"
-    witness.write(note, used)
-
+    project, note = Project(workspace.path), left_by_a_dead_run(workspace, seed=6)
     settings = workspace.path / ".dvc" / "config"
     whole = settings.read_text()
     settings.write_text("[core")  # DVC does not begin
