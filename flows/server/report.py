@@ -63,9 +63,13 @@ def passed(project: Project, pipeline: str) -> bool | None:
 
 
 def verdict(project: Project, pipeline: str) -> str:
-    """The scores in one line, with the 95% interval of those that have one."""
+    """The scores in one line: first those to choose a model by, on the validation rows.
+
+    Those of the test rows have their 95% interval, if there is one.
+    """
     found = metrics(project, pipeline)
     parts = list(PASSED[found.get("passed")])
+    parts += [f"{name} {short(value)}" for name, value in found.items() if name.startswith("val_")]
     for score in SCORES:
         name = f"test_{score}"
         if name in found:

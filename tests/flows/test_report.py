@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from flows.pipeline import _rows
 from flows.project.folder import Project
 from flows.server import answered, champion, sweeps
 from flows.server.markdown import listed
-from flows.server.report import Run, _compared, _origin, _warnings, key
+from flows.server.report import Run, _compared, _origin, _warnings, key, verdict
 from flows.server.runs import titled
 from tasks.core.step import UserError
 from tests.support.project import new_project
@@ -24,6 +25,19 @@ def test_a_first_run_has_no_empty_columns():
     head, _, row = _compared({"test_mae": 0.5}, {"test_mae": 0.7}).splitlines()
     assert head == "| metric | this run | last run | difference |"
     assert row == "| test_mae | 0.5 | 0.7 | -0.2 |"
+
+
+def test_the_scores_to_choose_by_come_before_those_of_the_test_rows(project):
+    scores = {"passed": True, "test_loss": 1.0, "val_loss": 0.25, "test_mse": 0.5}
+    folder = project.data("linear")
+    folder.mkdir(parents=True)
+    (folder / "metrics.json").write_text(
+        json.dumps(scores | {"test_mse_low": 0.4, "test_mse_high": 0.6})
+    )
+    assert (
+        verdict(project, "linear")
+        == "passed, val_loss 0.25, test_mse 0.5 (0.4 to 0.6), test_loss 1"
+    )
 
 
 def test_sentences_are_a_list_as_a_table_would_be_cut():
