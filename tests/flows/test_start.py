@@ -67,6 +67,6 @@ def test_too_little_memory_to_start_is_one_line(root, megabytes):
 
     command = [sys.executable, "-m", "flows", "train", "linear"]
     done = started(*command, cwd=root, preexec_fn=limit)
-    assert done.returncode == 1
+    assert done.returncode in (1, 127)  # 127: the C library had none for a thread
     assert "memory" in (done.stdout + done.stderr).lower()
     assert "Traceback" not in done.stdout + done.stderr
