@@ -30,7 +30,6 @@ SCORES = (
     "mse",
     "mse_without_leaked",
     "r2",
-    "loss",
 )
 MISSED = "NOT passed"  # how a verdict begins, if the model does not reach what is asked of it
 PASSED = {True: ["passed"], False: [MISSED], None: []}
@@ -63,13 +62,14 @@ def passed(project: Project, pipeline: str) -> bool | None:
 
 
 def verdict(project: Project, pipeline: str) -> str:
-    """The scores in one line: first those to choose a model by, on the validation rows.
+    """The scores in one line: first the one to choose a model by, on the validation rows.
 
     Those of the test rows have their 95% interval, if there is one.
     """
     found = metrics(project, pipeline)
     parts = list(PASSED[found.get("passed")])
-    parts += [f"{name} {short(value)}" for name, value in found.items() if name.startswith("val_")]
+    if "val_loss" in found:
+        parts.append(f"val_loss {short(found['val_loss'])}")
     for score in SCORES:
         name = f"test_{score}"
         if name in found:
