@@ -162,7 +162,7 @@ def answers(
     _check_data(place)
     if place.path.resolve() == (project.root / chosen.load.path).resolve():
         log.warning(
-            "%s was trained on rows of %s: answers to them say little of new rows. The score of "
+            "%s was trained on rows of %s: answers to them say little about new rows. The score of "
             "the test rows is in data/%s/metrics.json",
             *(pipeline, place, pipeline),
         )
@@ -194,7 +194,7 @@ def _check_data(place: Place) -> None:
     if not place.path.exists():
         raise UserError(f"There is no {place}. Expected a file or a folder with new rows.")
     if not (place.path.is_file() or place.path.is_dir()):
-        raise UserError(f"{place} is no file, which can be read twice. Save the rows in one.")
+        raise UserError(f"{place} can be read only once. Save the rows in a file.")
     if place.path.is_file() and not place.path.stat().st_size:
         raise UserError(f"{place} is empty. Expected new rows.")
 

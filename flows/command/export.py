@@ -129,7 +129,7 @@ def check(project: Project, pipeline: str, file: Path) -> int:
     format = format_of(file)
     if format is None:
         names = ", ".join(module.NAME for module in FORMATS.values())
-        raise UserError(f"{file} is no exported model: expected a file or folder like {names}.")
+        raise UserError(f"{file} is not an exported model: expected a file or folder like {names}.")
 
     folder = folder_of(project, pipeline)
     for name in stage.COMPARED:

@@ -29,7 +29,7 @@ def serve() -> None:
     """On PREFECT_SERVER_API_PORT, or 4200, or on another port if that is taken."""
     wanted = os.environ.get("PREFECT_SERVER_API_PORT", "4200")
     if not wanted.isdigit() or int(wanted) > 65535:
-        raise UserError(f"PREFECT_SERVER_API_PORT={wanted} is no port: set a number up to 65535.")
+        raise UserError(f"PREFECT_SERVER_API_PORT={wanted} is not a port. Set one up to 65535.")
     port = free_port(int(wanted))
     url = f"http://127.0.0.1:{port}"
     os.environ["PREFECT_SERVER_UI_API_URL"] = os.environ["PREFECT_API_URL"] = f"{url}/api"

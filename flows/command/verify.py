@@ -194,7 +194,7 @@ def _run(copy: Project, pipelines: list[str]) -> None:
     variables = {**os.environ, "PATH": path}
     done = subprocess.run(command, cwd=copy.root, env=variables, preexec_fn=die_with_parent)
     if done.returncode:
-        raise UserError("The pipeline did not run to its end: nothing was compared.")
+        raise UserError("`dvc repro` failed, so nothing was compared. It says why above.")
 
 
 def _report(project: Project, copy: Project, before: dict, after: dict) -> int:

@@ -62,7 +62,7 @@ def top_of_git(project: Project) -> Path:
         else:
             raise
         raise UserError(
-            f"This starts from the last commit, and the project is in none. Type: {command}"
+            f"This starts from the last commit, but no commit has the project. Type: {command}"
         ) from None
     return Path(top)
 

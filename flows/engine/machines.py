@@ -98,7 +98,7 @@ class There:
                     raise
                 raise Outside(ELSEWHERE) from None
             except KilledWorker:
-                log.warning("the Dask worker of a trial ended: it is handed out again")
+                log.warning("the Dask worker of a trial ended: another worker gets the trial")
                 self.clones.forget()
             except (CancelledError, CommClosedError, OSError):
                 if stopping.is_set():

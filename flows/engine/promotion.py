@@ -208,8 +208,7 @@ def _check_tags(project: Project, pipeline: str) -> None:
     if shallow or "--no-tags" in options:
         how = "--tags --unshallow" if shallow else "--tags"
         raise UserError(
-            f"This clone need not have all tags, which name the champions. `git fetch {how}` "
-            "brings them."
+            f"This clone may lack tags, which name the champions. Fetch them: `git fetch {how}`."
         )
 
 

@@ -75,7 +75,7 @@ def fetch(project: Project, address: str) -> bool:
             for out in stage.outs:
                 out.checkout(force=True)
         except (DvcException, OSError) as error:
-            log.warning("DVC's remote `%s` does not have it, or is away: %s", remote, error)
+            log.warning("%s: DVC's remote `%s` lacks it, or is away: %s", address, remote, error)
             return False
         return True
 
@@ -89,7 +89,7 @@ def put_back(project: Project, address: str) -> None:
     try:
         _put_back(project, address)
     except UserError as error:
-        log.warning("the outputs of before are not back yet; the next run restores them: %s", error)
+        log.warning("the earlier outputs are not back yet; the next run restores them: %s", error)
 
 
 def _put_back(project: Project, address: str) -> None:

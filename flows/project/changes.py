@@ -44,7 +44,9 @@ def typed(words: list[str], content: dict[str, Any], pipeline: str) -> Changes:
         try:
             found.setdefault(section, {})[name] = YAML(typ="safe").load(value)
         except (YAMLError, ValueError):
-            raise UserError(f"{word}: the value is none that YAML reads.") from None
+            raise UserError(
+                f"{word}: YAML cannot read the value. Write it as in params.yaml."
+            ) from None
 
     params.of_pipeline(pipeline, sections_with(content, pipeline, found))
     return found

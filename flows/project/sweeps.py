@@ -269,9 +269,9 @@ def _check_halving(place: str, sweep: Sweep, chosen: Any) -> None:
     if rungs is None:
         return
     if any(low >= high for low, high in pairwise(rungs)):
-        raise UserError(f"{place}.halving is {rungs}. Each number of epochs must be larger.")
+        raise UserError(f"{place}.halving is {rungs}. Expected each number above the last.")
     if "fit.epochs" in sweep.space:
-        raise UserError(f"{place}: halving says the epochs. Take fit.epochs out of the space.")
+        raise UserError(f"{place}: halving sets the epochs. Take fit.epochs out of the space.")
 
     schedules: Any = sweep.space.get("fit.schedule", [chosen.fit.schedule])
     depends = [name for name in schedules if name != "constant"]

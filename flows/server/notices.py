@@ -37,7 +37,7 @@ def tell(url: str) -> None:
         UserError: the address is none, or does not take a message. Nothing was changed.
     """
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-        raise UserError(f"{url} is no address. Expected one such as https://hooks.example/abc.")
+        raise UserError(f"{url} is not an address. Expected one such as https://hooks.example/abc.")
     _try(url)
     _block(url).save(NAME, overwrite=True)
     with get_client(sync_client=True) as client:

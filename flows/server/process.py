@@ -101,7 +101,7 @@ class Server:
         while not self.ready():
             if time.monotonic() > until:
                 raise UserError(
-                    f"Prefect's server at {self.url} did not answer within {PATIENCE} s."
+                    f"Prefect's server at {self.url} did not answer within {PATIENCE} s. Run again."
                 )
             time.sleep(0.05)
         if self.process:
@@ -148,7 +148,7 @@ def _must_answer(url: str) -> None:
         _ask(url)
     except HTTPError as error:
         if error.code not in (401, 403):
-            raise UserError(f"PREFECT_API_URL={url} is no Prefect server: {error}.") from None
+            raise UserError(f"PREFECT_API_URL={url} is not a Prefect server: {error}.") from None
         given = [name for name in SECRETS if os.environ.get(name)]
         wants = f"does not accept {given[0]}" if given else "wants a password or a key"
         raise UserError(
@@ -210,7 +210,7 @@ def free_port(wanted: int) -> int:
             except OSError:
                 continue
             return free.getsockname()[1]
-    raise UserError("no free port on 127.0.0.1")
+    raise UserError("127.0.0.1 has no free port. End a program that listens there, and run again.")
 
 
 def temporary(port: int, parent: int | None = None) -> None:

@@ -24,8 +24,8 @@ def check_finite(output: np.ndarray, places: Sequence[str]) -> None:
     strange = np.flatnonzero(~np.isfinite(output).all(axis=1))
     if len(strange):
         raise UserError(
-            f"{places[strange[0]]}: the model's answer is no finite number. Look for values in it "
-            "that are far from those of the training rows."
+            f"{places[strange[0]]}: the model's answer is not finite. Look for values in it that "
+            "are far from those of the training rows."
         )
 
 

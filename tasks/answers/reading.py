@@ -122,7 +122,7 @@ def scaled(scaling: Scaling, x: np.ndarray, place: Place, part: New) -> np.ndarr
     if len(strange):
         raise UserError(
             f"{place}: {part.places[strange[0]]} has a value that is too large for float32, "
-            "or is no number. Correct it."
+            "or is not a number. Correct it."
         )
     return found
 
@@ -143,7 +143,7 @@ def _source(place: Place, schema: dict[str, Any]) -> Any:
     if schema["load"]["source"] != "images" and schema["load"]["type"] != "|u1":
         kind = np.dtype(schema["load"]["type"])
         raise UserError(
-            f"{place} is no .npz file. The model was trained on images of the type {kind}, which "
-            "no image file has: save the new ones as `x`, with np.savez."
+            f"{place} is not an .npz file. The model was trained on images of the type {kind}, "
+            "which no image file has: save the new ones as `x`, with np.savez."
         )
     return images

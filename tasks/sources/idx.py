@@ -186,5 +186,8 @@ def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:
     other = Place(place.path.with_name(beside), beside)
     labels = _read(other, DIMENSIONS["labels"]).astype(str) if other.path.is_file() else None
     if labels is not None and len(labels) != len(x):
-        raise UserError(f"{place} has {len(x):,} images, but {other} has {len(labels):,} labels.")
+        raise UserError(
+            f"{place} has {len(x):,} images, but {other} has {len(labels):,} labels. Expected one "
+            "for each image: get both files from one place, or take the labels away."
+        )
     yield New(x, [f"image {row}" for row in range(len(x))], labels)

@@ -124,7 +124,7 @@ def _check_rows(file: Place, split: str, x: dict[str, np.ndarray], labels: Label
     if len(x[split]) != rows:
         raise UserError(
             f"{file}: x_{split} has {len(x[split]):,} rows and y_{split} {rows:,}. "
-            "Expected as many."
+            "Expected one label for each row."
         )
     shape, other = x[split].shape[1:], x["train"].shape[1:]
     if shape != other:
@@ -179,7 +179,8 @@ def _one_hot(file: Place, labels: Labels) -> Labels:
         count = labels["train"].shape[1]
         if y.shape[1] != count:
             raise UserError(
-                f"{file}: y_train has {count} classes, y_{split} {y.shape[1]}. Expected as many."
+                f"{file}: y_train has {count} classes, y_{split} {y.shape[1]}. Expected the same "
+                "classes in both."
             )
     distinct({split: y.argmax(axis=1) for split, y in labels.items()}, file)
     return {split: y.astype(np.uint8) for split, y in labels.items()}
@@ -225,7 +226,10 @@ def _labels(
     if y is None:
         return None
     if len(y) != rows:
-        raise UserError(f"{file} has {rows:,} rows of x and {len(y):,} of y. Expected as many.")
+        raise UserError(
+            f"{file} has {rows:,} rows of x and {len(y):,} of y. Expected one label for each row, "
+            "or no y."
+        )
     if schema["labels"] == "regression":
         return y.reshape(-1)
     return (y.argmax(axis=1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(-1)).astype(str)

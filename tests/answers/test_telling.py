@@ -38,7 +38,7 @@ def test_one_output_is_the_chance_of_the_second_class():
 @pytest.mark.parametrize("strange", [np.nan, np.inf])
 def test_an_answer_that_is_no_number_is_not_the_first_class(strange):
     output = np.array([[0.1, 0.6, 0.3, 0.0], [strange] * 4])
-    with pytest.raises(UserError, match=r"^row 1: the model's answer is no finite number\."):
+    with pytest.raises(UserError, match=r"^row 1: the model's answer is not finite\."):
         told(output, new(2), CLASSES)
 
 

@@ -150,7 +150,7 @@ def test_an_answer_that_differs_is_named_and_nothing_exported(workspace, tmp_pat
         (["nobody"], "no pipeline `nobody`"),
         (["fashion"], "fashion is not up to date: load, normalize, visualize, build"),
         (["linear", "--check", "nowhere"], "There is no nowhere. Expected an exported model"),
-        (["linear", "--check", "dvc.yaml"], "dvc.yaml is no exported model: expected a file or"),
+        (["linear", "--check", "dvc.yaml"], "dvc.yaml is not an exported model: expected"),
         (["linear", "--check", "broken.onnx"], "broken.onnx could not be asked about the test"),
         (["fashion", "--check", "broken.onnx"], "fashion has no trained model here"),
     ],

@@ -84,8 +84,8 @@ def test_a_failed_run_is_told_once_in_words_until_nobody_is_told(workspace):
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("ftp://example.org/x", "ftp://example.org/x is no address. Expected one such as"),
-        ("hooks.example.org", "hooks.example.org is no address."),
+        ("ftp://example.org/x", "ftp://example.org/x is not an address. Expected one such as"),
+        ("hooks.example.org", "hooks.example.org is not an address."),
         ("http://127.0.0.1:9/secret", "did not take a message: "),
         (404, "The webhook at 127.0.0.1 did not take a message: Client error '404 Not Found'"),
     ],

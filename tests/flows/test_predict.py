@@ -138,9 +138,7 @@ def test_rows_may_come_from_another_command(workspace):
         assert [row["from"] for row in csv.DictReader(file)][-1] == "row 20000"
 
     os.mkfifo(workspace.path / "pipe")
-    with pytest.raises(
-        UserError, match=r"pipe is no file, which can be read twice\. Save the rows"
-    ):
+    with pytest.raises(UserError, match=r"pipe can be read only once\. Save the rows"):
         predict("linear", workspace.path / "pipe", Project(workspace.path))
 
 

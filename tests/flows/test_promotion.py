@@ -441,7 +441,7 @@ REFUSED = {
     "a new file that git does not show": (hidden_file, r"Not committed: note\.txt\."),
     "code that git ignores": (ignored_code, r"Not committed: .*models/secret\.py"),
     "no branch": (no_branch, r"on no branch, so nobody would find it\. Make one: `git switch -c"),
-    "no git": (no_git, r"the project is in none\. Type: git init"),
+    "no git": (no_git, r"no commit has the project\. Type: git init"),
     "model by hand": (changed_model, r"reload_best would run|reload_best is not what dvc\.lock"),
     "answers by hand": (changed_predictions, r"evaluate would run|evaluate is not what dvc\.lock"),
     "not trained": (not_trained, r"votes is not up to date: fit.* would run\. First type"),
@@ -543,7 +543,7 @@ def test_a_clone_that_may_lack_tags_makes_no_first_champion(story, project, how,
     begin(project, story[1])
     git(project, "clone", "-q", *how, project.root.as_uri(), str(tmp_path / "clone"))
     for check in (promotion.ready, promotion.the_last_two):
-        with pytest.raises(UserError, match=r"need not have all tags, .*`git fetch --tags"):
+        with pytest.raises(UserError, match=r"may lack tags, .*`git fetch --tags"):
             check(Project(tmp_path / "clone"), NAME)
 
 

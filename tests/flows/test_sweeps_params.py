@@ -91,10 +91,10 @@ MISTAKES = {
         "the grid has 1,000,000 combinations, and trials is 6.",
     ),
     "one rung": ({"halving": [3]}, "sweeps.fashion.halving: got [3], expected a list with content"),
-    "rungs go down": ({"halving": [9, 3]}, "halving is [9, 3]. Each number of epochs must be larg"),
+    "rungs go down": ({"halving": [9, 3]}, "halving is [9, 3]. Expected each number above the"),
     "two say the epochs": (
         {"halving": [3, 9], **tried("fit.epochs", [1, 2])},
-        "halving says the epochs. Take fit.epochs out of the space.",
+        "halving sets the epochs. Take fit.epochs out of the space.",
     ),
     "a schedule has a length": (
         {"halving": [3, 9], **tried("fit.schedule", ["constant", "cosine"])},

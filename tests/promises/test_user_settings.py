@@ -75,7 +75,7 @@ def test_a_setting_with_a_wrong_value_is_named(workspace):
     assert "error PREFECT_LOGGING_LEVEL=LOUD is wrong: Input should be 'DEBUG', 'INFO'" in said
     assert "Traceback" not in said
     said = workspace.run("python", "-m", "flows", "ui", code=1, PREFECT_SERVER_API_PORT="none")
-    assert said == "error PREFECT_SERVER_API_PORT=none is no port: set a number up to 65535.\n"
+    assert said == "error PREFECT_SERVER_API_PORT=none is not a port. Set one up to 65535.\n"
 
 
 @pytest.mark.parametrize("home", ["/", None])

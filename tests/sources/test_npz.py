@@ -135,7 +135,7 @@ WRONG = {
     ),
     "other lengths": (
         arrays(y_train=Y[:-2]),
-        r"x_train has 12 rows and y_train 10\. Expected as many",
+        r"x_train has 12 rows and y_train 10\. Expected one label for each row",
     ),
     "other shape to test": (
         given(x_test=X[:, :3]),
@@ -168,7 +168,7 @@ WRONG = {
     ),
     "more one-hot classes to test": (
         given(y_train=np.eye(3)[Y], y_test=np.eye(4)[Y]),
-        r"y_train has 3 classes, y_test 4\. Expected as many",
+        r"y_train has 3 classes, y_test 4\. Expected the same classes",
     ),
     "two numbers a row": (
         arrays({**SHARE, "task": "regression"}, y_train=np.zeros((12, 2))),
