@@ -15,7 +15,7 @@ from flows.command.help import command_line
 from flows.command.terminal import ORANGE, plain_errors, say
 from flows.memory.lock import outdated
 from flows.project.folder import Project
-from flows.server.settings import HERE
+from flows.project.loopback import HERE
 from tasks.core.digits import digits
 from tasks.core.step import UserError
 

@@ -21,9 +21,9 @@ from flows.engine.away import Order, Parcel, begun_there, code, cpu, run_there, 
 from flows.engine.side_by_side import MOST
 from flows.engine.step import Outside
 from flows.engine.trial import FAILED, Result, Trial, Trials
+from flows.project.loopback import HERE
 from tasks.core.step import Stopped, UserError, log, stopping
 
-HERE = ("127.0.0.1", "localhost", "::1")  # this machine, for itself
 PATIENCE = "30s"  # for the scheduler to answer
 PROMPT = 5  # seconds for a worker to say what its clone has begun
 DEATHS = 12  # of a worker that has a trial, until the trial counts as failed

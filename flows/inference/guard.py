@@ -16,8 +16,8 @@ from starlette.responses import JSONResponse
 
 from flows.inference.counts import Counts
 from flows.inference.service import Limits
+from flows.project.loopback import HERE
 from flows.server.guard import is_own
-from flows.server.settings import HERE
 
 FREE = ("/", "/docs", "/v2/health/live", "/v2/health/ready")  # need no token: they tell nothing
 LINGER = 2.0  # seconds in which a refused body is thrown away, so that its sender reads the answer

@@ -16,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocketClose
 
-from flows.server.settings import HERE
+from flows.project.loopback import HERE
 
 REFUSED = "Prefect's server here answers 127.0.0.1 and localhost, and no other page than its own.\n"
 

@@ -18,7 +18,8 @@ from urllib.request import ProxyHandler, Request, build_opener, getproxies
 
 from flows.engine.processes import die_with_parent, hold
 from flows.project.folder import Project
-from flows.server.settings import configure, is_here
+from flows.project.loopback import is_here
+from flows.server.settings import configure
 from tasks.core.step import UserError
 
 # Seconds: the first start makes the database, which has taken over a minute on slow disks.

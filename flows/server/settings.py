@@ -6,12 +6,11 @@ import os
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import urlsplit
 from urllib.request import getproxies_environment
 
 from flows.project.folder import Project
+from flows.project.loopback import HERE, is_here
 
-HERE = ("127.0.0.1", "localhost", "::1")  # the names of this machine, for itself
 LOGGERS = ("flows", "tasks")  # the steps' lines reach the run's log
 
 
@@ -78,8 +77,3 @@ def _ask_this_machine_directly() -> None:
         # With such a proxy and without that package, no client of Prefect can be made at all.
         if name.lower().endswith("_proxy") and value.lower().startswith("socks"):
             del os.environ[name]
-
-
-def is_here(url: str) -> bool:
-    """Whether an address is one of this machine, for itself."""
-    return urlsplit(url).hostname in HERE
