@@ -22,10 +22,19 @@ SMALLER = {
 }
 
 
+def anchors(page):
+    """What a code host calls the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_leads_to_a_file(page):
-    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
-    assert not [link for link in links if not (page.parent / link).exists()]
+def test_every_link_leads_to_a_file_and_its_heading(page):
+    links = re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8"))
+    for file, heading in links:
+        target = page.parent / file if file else page
+        assert target.exists()
+        assert not heading or heading in anchors(target)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
