@@ -13,12 +13,13 @@ import numpy as np
 from flows.inference.example import example
 from flows.memory.lock import digest, stages
 from flows.project.folder import Project
-from tasks.answers.choices import best, probabilities
+from tasks.answers.choices import best
 from tasks.answers.sent import Reader, Rows
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.exports import litert, onnx
 from tasks.exports.base import Model as Exported
+from tasks.rows.probabilities import probabilities
 
 FORMATS = (litert, onnx)  # that need no TensorFlow
 SCORES = ("test_accuracy", "test_mae", "test_mse")  # that are shown, if there are any

@@ -18,9 +18,10 @@ from starlette.responses import JSONResponse, Response
 from flows.inference.body import parsed
 from flows.inference.describe import OIP, takes, tensors
 from flows.inference.model import Model
-from tasks.answers.choices import best, probabilities
+from tasks.answers.choices import best
 from tasks.answers.sent import Reader, Rows
 from tasks.core.step import UserError
+from tasks.rows.probabilities import probabilities
 
 LENGTH = "Inference-Header-Content-Length"  # bytes of the JSON in front of the tensors
 WHOLE = re.compile("[0-9]{1,18}")

@@ -29,16 +29,11 @@ def check_finite(output: np.ndarray, places: Sequence[str]) -> None:
         )
 
 
-def probabilities(output: np.ndarray) -> np.ndarray:
-    """The probability of each class, (rows, classes); a single output is that of the second."""
-    return np.hstack([1 - output, output]) if output.shape[1] == 1 else output
-
-
 def best(chances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The most probable classes of each row, the first one first, and their probabilities.
 
     Args:
-        chances: see `probabilities`.
+        chances: the probability of each class, (rows, classes).
 
     Returns:
         Two arrays, (rows, as many as there are PLACES or classes).

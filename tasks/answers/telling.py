@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks.answers.choices import PLACES, best, check_finite, probabilities
+from tasks.answers.choices import PLACES, best, check_finite
+from tasks.rows.probabilities import probabilities
 from tasks.sources.base import New
 
 WHOLE = re.compile("-?[0-9]+")

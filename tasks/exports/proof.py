@@ -22,6 +22,7 @@ from tasks.core.folder import Folder
 from tasks.exports import FORMATS
 from tasks.exports.base import Model
 from tasks.rows.encoding import Encoding
+from tasks.rows.probabilities import probabilities
 
 LIMIT = 1e-5  # of a confidence; for a regression, relative to the largest prediction
 
@@ -61,7 +62,7 @@ def _asked(model: Model, folder: Folder, schema: dict[str, Any]) -> Answers:
     output = np.concatenate([model.ask(part) for part in rows(folder, schema)])
     if schema["labels"] == "regression":
         return Answers(None, output.reshape(-1))
-    chances = np.hstack([1 - output, output]) if output.shape[1] == 1 else output
+    chances = probabilities(output)
     names = np.array(schema["class_names"])
     return Answers(names[chances.argmax(axis=1)], chances.max(axis=1))
 

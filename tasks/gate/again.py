@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.answers.choices import probabilities
 from tasks.core.arrays import blocks, read_arrays
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.rows.encoding import Encoding
+from tasks.rows.probabilities import probabilities
 from tasks.rows.scaling import Scaling
 from tasks.scores import asking
 

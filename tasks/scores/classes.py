@@ -25,6 +25,7 @@ from tasks.core.folder import Folder
 from tasks.pictures import calibration, tables
 from tasks.pictures import classes as pictures
 from tasks.pictures.style import label, labels
+from tasks.rows.probabilities import probabilities
 from tasks.scores.base import COLUMNS, Bins, Interval, Score, Tested, Verdict, in_bins
 from tasks.scores.criterion import ACCURACY
 
@@ -109,8 +110,7 @@ class Classes(Verdict):
 
     def __init__(self, tested: Tested) -> None:
         super().__init__(tested)
-        output = tested.output
-        self.chances = np.hstack([1 - output, output]) if output.shape[1] == 1 else output
+        self.chances = probabilities(tested.output)
         self.actual = classes_of(tested.y)
         self.guess = self.chances.argmax(axis=1)
         self.confidence = self.chances.max(axis=1)
