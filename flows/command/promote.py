@@ -7,7 +7,7 @@ from rich.text import Text
 from flows.command.help import command_line
 from flows.command.terminal import GRAY, GREEN, RED, plain_errors, say
 from flows.command.train import begin, leave
-from flows.engine import promotion
+from flows.engine import promotion, readiness
 from flows.project import git
 from flows.project.folder import Project
 
@@ -38,7 +38,7 @@ def promote(project: Project, pipeline: str, back: bool) -> int:
     project.read(pipeline)
     server = begin(project, verbose=False)
 
-    check = promotion.the_last_two if back else promotion.ready
+    check = promotion.the_last_two if back else readiness.ready
     check(project, pipeline)  # while the server starts
 
     from flows.promote import promote_model  # here: Prefect takes seconds to import

@@ -21,7 +21,7 @@ import pytest
 from dvc.repo import Repo
 
 from flows.command.history import show
-from flows.engine import history, promotion
+from flows.engine import history, promotion, readiness
 from flows.memory import champions, past
 from flows.memory.exchange import push
 from flows.memory.lock import digest, stages
@@ -542,7 +542,7 @@ def test_a_champion_whose_tags_were_moved_is_not_forgotten(story, project, chang
 def test_a_clone_that_may_lack_tags_makes_no_first_champion(story, project, how, tmp_path):
     begin(project, story[1])
     git(project, "clone", "-q", *how, project.root.as_uri(), str(tmp_path / "clone"))
-    for check in (promotion.ready, promotion.the_last_two):
+    for check in (readiness.ready, promotion.the_last_two):
         with pytest.raises(UserError, match=r"may lack tags, .*`git fetch --tags"):
             check(Project(tmp_path / "clone"), NAME)
 
