@@ -25,8 +25,8 @@ class Table(Hidden):
         super().check(schema)
         if "quantiles" not in schema:
             raise UserError(
-                "build.family is `table`, which needs the quantiles of a table's columns, and only "
-                "`load.source: csv` has them. Set build.family to `mlp`, with its keys."
+                "build.family is `table`, which is for tables, such as `load.source: csv` or "
+                "`parquet`. Set build.family to `mlp`, with its keys."
             )
 
     def model(self, folder: Folder, schema: dict, keras) -> Any:

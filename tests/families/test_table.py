@@ -56,5 +56,7 @@ def test_the_output_is_in_the_targets_own_unit(tmp_path):
 
 def test_data_that_are_no_table_are_refused_with_the_fix(tmp_path):
     folder = tiny.normalized(tmp_path)
-    with pytest.raises(UserError, match=r"family is `table`, which needs .* Set .* to `mlp`"):
+    with pytest.raises(
+        UserError, match=r"family is `table`, which is for .* `parquet`\. Set .* to `mlp`"
+    ):
         build(folder, PARAMS)
