@@ -20,6 +20,7 @@ from tasks.core.step import UserError
 
 HERE = Path(__file__).parent
 SILENT: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+LONGEST = 400  # characters of each end of a message, which may quote what was sent
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -157,7 +158,10 @@ def _errors(app: FastAPI) -> None:
 
     def told(status: int) -> Any:
         async def tell(request: Request, error: Exception) -> Response:
-            return JSONResponse({"error": str(error)}, status)
+            says = str(error)
+            if len(says) > 2 * LONGEST:
+                says = f"{says[:LONGEST]} ... {says[-LONGEST:]}"
+            return JSONResponse({"error": says}, status)
 
         return tell
 

@@ -25,6 +25,7 @@ from tasks.rows.probabilities import probabilities
 
 LENGTH = "Inference-Header-Content-Length"  # bytes of the JSON in front of the tensors
 WHOLE = re.compile("[0-9]{1,18}")
+DIMENSIONS = 32  # of a tensor
 NUMPY = {name: np.dtype(kind) for kind, name in OIP.items()}
 
 
@@ -45,23 +46,19 @@ class Inference:
     Args:
         body: JSON, and perhaps bytes behind it.
         length: of the JSON, if there are bytes behind it.
-
-    Raises:
-        UserError: it is no request of the protocol.
     """
 
     def __init__(self, body: bytes, length: str | None) -> None:
-        told = length or str(len(body))
-        if not WHOLE.fullmatch(told) or int(told) > len(body):
-            raise UserError(f"{LENGTH} is {told[:20]}. Expected the length of the JSON.")
-        end = int(told)
-        self.said, self.behind = parsed(body[:end]), memoryview(body)[end:]
-        if not isinstance(self.said, dict) or not isinstance(self.said.get("inputs"), list):
-            raise UserError("The request has no `inputs`. Expected a list of tensors.")
+        self.body, self.length = body, length
+        self.said: dict[str, Any] = {}  # of the answer, as soon as the request is read
 
     def read(self, reader: Reader, model: Model, most: int) -> Rows:
-        """The rows: of a table an input a column, else one input of the shape of the rows."""
-        sent = list(self._tensors())
+        """The rows: of a table an input a column, else one input of the shape of the rows.
+
+        Raises:
+            UserError: it is no request of the protocol, or has something else than rows.
+        """
+        sent = list(_tensors(*self._opened()))
         wanted, names = [each["name"] for each in tensors(model)[0]], [name for name, _ in sent]
         if sorted(names) != sorted(wanted):
             raise UserError(f"The inputs are {', '.join(names)}. Expected {', '.join(wanted)}.")
@@ -82,18 +79,18 @@ class Inference:
         rows = zip(*columns, strict=True)
         return reader.values([dict(zip(wanted, row, strict=True)) for row in rows], most)
 
-    def _tensors(self) -> Iterator[tuple[str, np.ndarray]]:
-        begin = 0
-        for tensor in self.said["inputs"]:
-            name, shape, kind = _head(tensor)
-            size = _parameters(tensor).get("binary_data_size")
-            if size is None:
-                yield name, _listed(name, tensor.get("data"), shape, kind)
-                continue
-            if not isinstance(size, int) or not 0 <= size <= len(self.behind) - begin:
-                raise UserError(f"{name}: binary_data_size is {size}, but there is less.")
-            yield name, _unpacked(name, self.behind[begin : begin + size], shape, kind)
-            begin += size
+    def _opened(self) -> tuple[list[Any], memoryview]:
+        """The inputs, and the bytes behind the JSON."""
+        told = self.length or str(len(self.body))
+        if not WHOLE.fullmatch(told) or int(told) > len(self.body):
+            raise UserError(f"{LENGTH} is {told[:20]}. Expected the length of the JSON.")
+        self.said = parsed(self.body[: int(told)])
+        inputs = self.said.pop("inputs", None) if isinstance(self.said, dict) else None
+        if not isinstance(inputs, list):
+            raise UserError("The request has no `inputs`. Expected a list of tensors.")
+        if not isinstance(self.said.get("id", ""), str):
+            raise UserError("The `id` of the request is no text. Expected one, or none.")
+        return inputs, memoryview(self.body)[int(told) :]
 
     def response(self, model: Model, output: np.ndarray) -> Response:
         """The outputs that were asked for; all, if none was named."""
@@ -126,6 +123,20 @@ class Inference:
         return Response(b"".join([head, *behind]), 200, headers, "application/octet-stream")
 
 
+def _tensors(inputs: list[Any], behind: memoryview) -> Iterator[tuple[str, np.ndarray]]:
+    begin = 0
+    for tensor in inputs:
+        name, shape, kind = _head(tensor)
+        size = _parameters(tensor).get("binary_data_size")
+        if size is None:
+            yield name, _listed(name, tensor.get("data"), shape, kind)
+            continue
+        if not isinstance(size, int) or not 0 <= size <= len(behind) - begin:
+            raise UserError(f"{name}: binary_data_size is {size}, but there is less.")
+        yield name, _unpacked(name, behind[begin : begin + size], shape, kind)
+        begin += size
+
+
 def _outputs(model: Model, output: np.ndarray) -> dict[str, dict[str, Any]]:
     rows = len(output)
     if not model.class_names:
@@ -144,9 +155,11 @@ def _head(tensor: Any) -> tuple[str, list[int], str]:
     if not isinstance(tensor, dict):
         raise UserError("An input is no object. Expected name, shape, datatype and data.")
     name, shape, kind = (tensor.get(key) for key in ("name", "shape", "datatype"))
-    sizes = shape if isinstance(shape, list) else [-1]
-    if not all(isinstance(size, int) and 0 <= size < 2**31 for size in sizes):
-        raise UserError(f"{name}: the shape is {shape}. Expected a list of whole numbers.")
+    sizes = shape if isinstance(shape, list) and len(shape) <= DIMENSIONS else [-1]
+    if not all(type(size) is int and 0 <= size < 2**31 for size in sizes):
+        raise UserError(
+            f"{name}: the shape is {shape}. Expected a list of at most {DIMENSIONS} whole numbers."
+        )
     if not isinstance(name, str) or kind not in ["BYTES", *NUMPY]:
         known = ", ".join([*NUMPY, "BYTES"])
         raise UserError(f"{name}: the datatype is {kind}. Expected one of {known}.")
@@ -162,9 +175,22 @@ def _listed(name: str, data: Any, shape: list[int], kind: str) -> np.ndarray:
     """A tensor of JSON: its values in one list, or nested as the shape says."""
     try:
         array = np.array(data, dtype=object if kind == "BYTES" else None)
-        return _shaped(name, array, shape, "OU" if kind == "BYTES" else "biuf")
     except ValueError:
         raise UserError(f"{name}: the lists in `data` differ in length.") from None
+    if array.size and not _fits(array, kind):
+        raise UserError(f"{name}: `data` is no list of values of the datatype {kind}.")
+    return _shaped(name, array, shape)
+
+
+def _fits(array: np.ndarray, kind: str) -> bool:
+    """Whether values of JSON are of a datatype: whole numbers in its range, or any for a float."""
+    if kind == "BYTES":
+        return True
+    type = NUMPY[kind]
+    if type.kind == "f":
+        return array.dtype.kind in "iuf"
+    same = "b" if type.kind == "b" else "iu"
+    return array.dtype.kind in same and np.array_equal(array.astype(type), array)
 
 
 def _unpacked(name: str, content: memoryview, shape: list[int], kind: str) -> np.ndarray:
@@ -172,20 +198,25 @@ def _unpacked(name: str, content: memoryview, shape: list[int], kind: str) -> np
     if kind != "BYTES":
         whole = len(content) % NUMPY[kind].itemsize == 0
         array = np.frombuffer(content, NUMPY[kind].newbyteorder("<")) if whole else np.array([])
-        return _shaped(name, array, shape, "biuf")
+        return _shaped(name, array, shape)
     texts, begin = [], 0
     while begin + 4 <= len(content):
         (size,) = struct.unpack_from("<I", content, begin)
-        texts.append(bytes(content[begin + 4 : begin + 4 + size]).decode("utf-8", "replace"))
+        texts.append(_text(name, content[begin + 4 : begin + 4 + size]))
         begin += 4 + size
     if begin != len(content):
         raise UserError(f"{name}: the texts end too early. Expected each behind its length.")
-    return _shaped(name, np.array(texts, dtype=object), shape, "OU")
+    return _shaped(name, np.array(texts, dtype=object), shape)
 
 
-def _shaped(name: str, array: np.ndarray, shape: list[int], kinds: str) -> np.ndarray:
-    if array.dtype.kind not in kinds:
-        raise UserError(f"{name}: `data` is no list of values of its datatype.")
+def _text(name: str, content: memoryview) -> str:
+    try:
+        return str(content, "utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{name}: a text is not UTF-8: {error}.") from None
+
+
+def _shaped(name: str, array: np.ndarray, shape: list[int]) -> np.ndarray:
     if array.size != math.prod(shape):
         raise UserError(f"{name} has {array.size:,} values. Expected as many as {shape} has.")
     return array.reshape(shape)

@@ -148,6 +148,31 @@ BODIES = {
     "too few values": ({"inputs": [NAMED | {"data": [1]}]}, "has 1 values. Expected as many as"),
     "lists of several lengths": ({"inputs": [NAMED | {"data": [[1], [1, 2]]}]}, "differ in length"),
     "a shape below 0": ({"inputs": [NAMED | {"shape": [-1, 2], "data": []}]}, "Expected a list of"),
+    "100 dimensions": (
+        {"inputs": [NAMED | {"shape": [1] * 100, "data": [1]}]}, "at most 32 whole numbers"
+    ),
+    "a shape whose product takes hours": (
+        {"inputs": [NAMED | {"shape": [2**31 - 1] * 10**5, "data": [1]}]}, "at most 32 whole num"
+    ),
+    "a shape of a truth": (
+        {"inputs": [NAMED | {"shape": [True, 2], "data": [1, 2]}]}, "Expected a list of at most"
+    ),
+    "truths for numbers": (
+        {"inputs": [NAMED | {"data": [True, False]}]}, "no list of values of the datatype FP64"
+    ),
+    "numbers for truths": (
+        {"inputs": [NAMED | {"datatype": "BOOL", "data": [1, 0]}]}, "values of the datatype BOOL"
+    ),
+    "parts of whole numbers": (
+        {"inputs": [NAMED | {"datatype": "INT64", "data": [1.5, 2]}]}, "of the datatype INT64"
+    ),
+    "256 in a byte": (
+        {"inputs": [NAMED | {"datatype": "UINT8", "data": [256, 2]}]}, "of the datatype UINT8"
+    ),
+    "an id that is no text": (b'{"id": 1e400, "inputs": []}', "is no text"),
+    "a name of a million letters": (
+        {"inputs": [NAMED | {"name": "x" * 10**6, "data": [1, 2]}]}, "The inputs are xxx"
+    ),
     "a shape of words": ({"inputs": [NAMED | {"shape": "ab", "data": []}]}, "Expected a list of"),
     "a huge shape": ({"inputs": [NAMED | {"shape": [2**30, 2**30], "data": [1]}]}, "has 1 values"),
     "bytes that are not there": (
@@ -166,6 +191,18 @@ def test_a_request_that_is_wrong_gets_one_message(servers, what):
     answer = servers("points").client.post("/v2/models/points/infer", content=body)
     assert answer.status_code == 422
     assert says in answer.json()["error"]
+    assert len(answer.content) < 2_000
+
+
+def test_a_text_that_is_not_utf_8_is_refused(servers):
+    tensor = {"name": "city", "shape": [1], "datatype": "BYTES"}
+    head = json.dumps({"inputs": [tensor | {"parameters": {"binary_data_size": 5}}]}).encode()
+    headers = {"Inference-Header-Content-Length": str(len(head))}
+    answer = servers("people").client.post(
+        "/v2/models/people/infer", content=head + b"\x01\0\0\0\xff", headers=headers
+    )
+    assert answer.status_code == 422
+    assert "city: a text is not UTF-8" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "99999", "1", "9" * 5000])
