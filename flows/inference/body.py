@@ -18,6 +18,7 @@ KINDS = "an image (image/png, image/jpeg ...), text/csv, application/json or mul
 IMAGES = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")  # how they begin
 CHARSETS = re.compile(r"(us-)?ascii|utf-(8|16|32)(le|be)?|iso-8859-\d+|latin-?1|windows-125\d")
 FILES = 1_000  # of a form
+HEAD = 2_000  # bytes: Python reads parameters of headers in the square of their length
 LISTS = 2**20  # and objects of some JSON
 
 
@@ -47,6 +48,8 @@ def read(kind: str, content: bytes, reader: Reader, most: int) -> Rows:
     """
     if not content:
         raise UserError(f"The body is empty. Expected {reader.expected}.")
+    if len(kind) > HEAD:
+        raise WrongKind(f"The content type is longer than {HEAD:,} bytes. Expected {KINDS}.")
     if _type(kind) != FORM:
         return _rows(Part(kind, "image", content), reader, most)
     parts = _parts(content, _parameter(kind, "boundary"))
@@ -165,10 +168,11 @@ def _parts(content: bytes, boundary: str) -> list[Part]:
 
 def _part(number: int, part: bytes) -> Part:
     head, found, content = part.partition(b"\r\n\r\n")
+    if not found or not content or len(head) > HEAD:
+        says = f"File {number} of the form is empty, or its head is longer than {HEAD:,} bytes."
+        raise UserError(f"{says} Expected a name, a type and content.")
     headers = dict(_pairs(head.decode("utf-8", "replace")))
     name = _header("Content-Disposition", headers.get("content-disposition", "")).get_filename()
-    if not found or not content:
-        raise UserError(f"File {number} of the form is empty. Expected content.")
     return Part(headers.get("content-type", ""), name or f"file {number}", content)
 
 

@@ -15,7 +15,6 @@ class Connection(H11Protocol):
     """One connection of uvicorn, which by itself waits for ever in the middle of a request."""
 
     timer: asyncio.TimerHandle | None = None
-    in_head = True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -23,11 +22,13 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self.timer is None:  # the next request begins
-            self.in_head = True
             self._limit(HEAD)
         super().data_received(data)
-        if self.in_head and self.cycle and not self.cycle.response_complete:
-            self.in_head = False
+
+    def handle_events(self) -> None:
+        before = self.cycle
+        super().handle_events()
+        if self.cycle is not before:  # its head is whole, perhaps since the request before it
             self._limit(WHOLE)
 
     def on_response_complete(self) -> None:

@@ -13,16 +13,26 @@ from numpy.lib import format as npy
 from tasks.sources import dates
 
 Cell = float | str | bool | None
+DAMAGED = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile)  # or not there
+OTHERS = (IndexError, OverflowError)  # columns of these names had other kinds of values
 
 
 def example(raw: Path, schema: dict[str, Any]) -> Any:
     """The first test row: of a table its columns by their names, else nested lists of numbers.
 
     Args:
-        raw: the pipeline's `raw.npz`; where it is not, a row of usual values is made up.
+        raw: the pipeline's `raw.npz`; where it is not, is damaged or has other rows than the model
+            takes, a row of usual values is made up.
         schema: the content of `schema.json`.
     """
-    row, words = _test_row(raw, schema)
+    try:
+        return _as_sent(schema, *_test_row(raw, schema))
+    except (*DAMAGED, *OTHERS):
+        return _as_sent(schema, None, np.array([]))
+
+
+def _as_sent(schema: dict[str, Any], row: np.ndarray | None, words: np.ndarray) -> Any:
+    """A row as somebody would send it; None for one of usual values."""
     if "columns" not in schema:
         return (np.zeros(schema["input_shape"]) if row is None else row).tolist()
 
@@ -37,8 +47,6 @@ def example(raw: Path, schema: dict[str, Any]) -> Any:
 def _test_row(raw: Path, schema: dict[str, Any]) -> tuple[np.ndarray | None, np.ndarray]:
     """The first test row, if rows of this schema are there; and the words that it may have."""
     nothing = None, np.array([])
-    if not raw.is_file():
-        return nothing
     with zipfile.ZipFile(raw) as file, np.load(raw, allow_pickle=False) as arrays:
         row = _first_row(file, "x_test.npy")
         if "columns" not in schema:

@@ -99,7 +99,10 @@ def prepared(
 
 
 def _renewing(service: Service, load: Callable[[], Model]) -> Any:
-    """While the server runs SIGHUP loads the model anew."""
+    """While the server runs SIGHUP loads the model anew, once after however many of them.
+
+    Loads side by side could end in any order, with an older model as the last.
+    """
 
     async def renew() -> None:
         try:
@@ -112,11 +115,17 @@ def _renewing(service: Service, load: Callable[[], Model]) -> Any:
         service.counts.takeovers.labels("done").inc()
         log.info("%s now answers with %s", model.name, model.version)
 
+    async def renewals(asked: asyncio.Event) -> None:
+        while await asked.wait():
+            asked.clear()
+            await renew()
+
     @asynccontextmanager
     async def lifespan(application: Any) -> AsyncIterator[None]:
-        tasks = set()
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, lambda: tasks.add(loop.create_task(renew())))
+        loop, asked = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_signal_handler(signal.SIGHUP, asked.set)
+        task = loop.create_task(renewals(asked))
         yield
+        task.cancel()
 
     return lifespan

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from prometheus_client.parser import text_string_to_metric_families
 
 from flows.inference import describe
 from flows.inference.example import _cell, example
@@ -131,6 +132,27 @@ def test_every_answer_has_the_version_that_dvc_recorded(servers, project):
     assert f"md5: {version}.dir" in (project / "release/dvc.lock").read_text()
 
 
+def test_prometheus_reads_what_was_asked_and_answered(servers):
+    server = servers("points")
+    before = metrics(server)
+    told(server.predict(b"1,2\n3,4\n5,6\n", CSV))
+    assert server.predict(b"1,x\n", CSV).status_code == 422
+    after = metrics(server)
+    more = {sample: after[sample] - before.get(sample, 0) for sample in after}
+    assert more["serve_requests_total", "/predict", "200"] == 1
+    assert more["serve_requests_total", "/predict", "422"] == 1
+    assert more["serve_seconds_count", "/predict"] == 2
+    assert more["serve_rows_total",] == more["serve_batch_rows_sum",] == 3
+    assert more["serve_batch_rows_count",] == 1
+
+
+def metrics(server) -> dict[tuple[str, ...], float]:
+    """Every sample by its name and the values of its labels, by Prometheus's own parser."""
+    families = text_string_to_metric_families(server.client.get("/metrics").text)
+    samples = [sample for family in families for sample in family.samples]
+    return {(sample.name, *sample.labels.values()): sample.value for sample in samples}
+
+
 def test_a_regression_answers_in_the_unit_of_its_target(servers, models):
     rows = np.array([[1.0, 2.0], [22.0, 23.0]])
     answers = told(servers("points").predict(b"x1,x2\n1,2\n22,23\n", CSV))
@@ -184,6 +206,16 @@ def test_a_server_imports_no_tensorflow_dvc_or_prefect_and_pandas_for_tables_alo
 def test_the_example_of_an_array_in_fortrans_order_is_its_first_row(tmp_path):
     np.savez(tmp_path / "raw.npz", x_test=np.asfortranarray(np.arange(12).reshape(3, 4)))
     assert example(tmp_path / "raw.npz", {"input_shape": [4]}) == [0, 1, 2, 3]
+
+
+def test_where_the_rows_are_damaged_or_others_the_example_is_made_up(tmp_path):
+    columns = [{"name": "city", "kind": "words", "words": ["Oslo"], "fill": None}]
+    raw, schema = tmp_path / "raw.npz", {"columns": columns}
+    other = {"x_test": np.array([[700.0]]), "feature_names": ["city"], "words": ["Lima"]}
+    np.savez(raw, **other)  # numbers since
+    assert example(raw, schema) == {"city": "Oslo"}
+    raw.write_bytes(raw.read_bytes()[:99])
+    assert example(raw, schema) == {"city": "Oslo"}
 
 
 def test_a_date_has_an_example_of_its_form():

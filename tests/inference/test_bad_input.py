@@ -75,6 +75,11 @@ TWO = (
     b'--x\r\nContent-Disposition: form-data; name="file"; filename="new.csv"\r\n'
     b"Content-Type: text/csv\r\n\r\na,b\r\n1,2\r\n--x--"
 )
+LONG_HEAD = (
+    b'--x\r\nContent-Disposition: form-data; name="'
+    + b";" * 100_000
+    + (b'"\r\n\r\n' + image() + b"\r\n--x--")
+)
 BODIES = {
     "an empty body": ("pictures", "image/png", b"", 422, "The body is empty. Expected an image"),
     "a text file called .png": ("pictures", "image/png", b"hello", 422, "cannot identify image"),
@@ -166,6 +171,10 @@ BODIES = {
     "half a form": ("pictures", FORM, b"--x\r\n\r\nhello", 422, "The form is not whole"),
     "a form with nothing": ("pictures", FORM, b"--x--\r\n", 422, "The form is not whole"),
     "a form with an empty file": ("pictures", FORM, b"--x\r\n\r\n\r\n--x--", 422, "File 1 .* emp"),
+    "a file with a head of 100 kB": ("pictures", FORM, LONG_HEAD, 422, "longer than 2,000 bytes"),
+    "a content type of 9 kB": (
+        "people", f'{CSV}; charset="{";" * 9000}', HEAD.encode(), 415, "longer than 2,000 bytes"
+    ),
     "an image and a table": ("pictures", FORM, TWO, 422, r"^new\.csv: This model takes no CSV"),
 }  # fmt: skip
 

@@ -35,6 +35,17 @@ def page(browser):
     assert not [each for each in complaints if "401" not in each and "422" not in each]
 
 
+# What a browser tells a page of a file that somebody drops there, or pastes.
+DROPPED = """([how, name, bytes]) => {
+  const data = new DataTransfer();
+  data.items.add(new File([new Uint8Array(bytes)], name, {type: "image/png"}));
+  const event = how === "drop"
+    ? new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true})
+    : new ClipboardEvent("paste", {clipboardData: data, bubbles: true});
+  document.querySelector(".drop").dispatchEvent(event);
+}"""
+
+
 def shot(page, name: str) -> None:
     if chromium.SHOTS:
         page.screenshot(path=Path(chromium.SHOTS, name), full_page=True)
@@ -58,6 +69,11 @@ def test_images_are_dropped_or_tried_and_answered_with_bars(servers, page, proje
     page.locator("#file").set_input_files(some)
     page.locator(".answer:nth-child(3)").wait_for()
     assert page.locator(".of").all_inner_texts() == [each.name for each in some]
+
+    for how in ("drop", "paste"):
+        page.evaluate(DROPPED, [how, f"{how}.png", list(some[0].read_bytes())])
+        page.get_by_text(f"{how}.png", exact=True).wait_for()
+        assert page.locator(".predicted").count() == 1
 
 
 def test_a_form_is_filled_in_by_the_keyboard_and_its_mistakes_are_told(servers, page):

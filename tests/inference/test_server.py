@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import shutil
 import signal
 import socket
@@ -11,12 +13,21 @@ import threading
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 from starlette.datastructures import Headers
 
 from flows.command.serve import address
-from flows.inference.guard import Names
+from flows.inference.app import create
+from flows.inference.counts import Counts
+from flows.inference.guard import Guard, Names
+from flows.inference.model import Model, load
+from flows.inference.server import _renewing
+from flows.inference.service import Limits, Service
+from flows.project.folder import Project
 from flows.server.guard import is_own
+from tasks.answers.sent import Rows
+from tasks.core.step import UserError
 from tests.support.answering import PIPELINES, Answering, record
 from tests.support.served import eventually
 
@@ -78,8 +89,6 @@ def test_sighup_takes_over_a_newer_model_and_loses_no_request(server, exports):
     versions, failed, stop = [], [], threading.Event()
 
     def ask() -> None:
-        import httpx
-
         with httpx.Client(base_url=server.url) as client:
             while not stop.is_set():
                 answer = client.post("/predict", content=BODY, headers={"Content-Type": CSV})
@@ -173,6 +182,49 @@ def test_bodies_of_all_requests_together_have_a_limit(exports, tmp_path):
         eventually(lambda: server.predict(BODY * 10_000, CSV).status_code == 200, 10)
 
 
+class Here:
+    """A server in this process, without a socket."""
+
+    def __init__(self, exports: Path, **limited: float) -> None:
+        limits, counts = Limits(**limited), Counts()
+        self.service = Service(load(Project(exports / "now"), "points"), limits, counts)
+        self.guard = Guard(create(self.service), Names("127.0.0.1"), None, limits, counts)
+
+    async def post(self, path: str, content: bytes) -> httpx.Response:
+        transport = httpx.ASGITransport(self.guard)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return await client.post(path, content=content, headers={"Content-Type": CSV})
+
+
+def test_an_answer_that_takes_too_long_is_told(exports):
+    here, begun, go_on = Here(exports, seconds=0.3), threading.Event(), threading.Event()
+
+    def slow() -> Rows:
+        begun.set()
+        go_on.wait()
+        raise UserError("nobody waits for it")
+
+    async def asked() -> httpx.Response:
+        before = asyncio.create_task(here.service.batches.ask(here.service.model.asked.ask, slow))
+        while not begun.is_set():
+            await asyncio.sleep(0.01)
+        late = await here.post("/predict", BODY)
+        go_on.set()
+        with pytest.raises(UserError):
+            await before
+        return late
+
+    late = asyncio.run(asked())
+    assert late.status_code == 503
+    assert late.json() == {"error": "There was no answer in 0.3 seconds. Send fewer rows."}
+
+
+@pytest.mark.parametrize("path", ["/predict", "/v2/models/points/infer"])
+def test_who_is_one_too_many_is_sent_away_before_the_body_is_read(exports, path):
+    answer = asyncio.run(Here(exports, waiting=0).post(path, b"no rows at all"))
+    assert answer.status_code == 429
+
+
 def test_who_is_slow_is_cut(exports, tmp_path):
     root = shutil.copytree(exports / "now", tmp_path / "project")
     with Answering(root, "points", seconds=1) as server:
@@ -188,6 +240,42 @@ def test_who_is_slow_is_cut(exports, tmp_path):
             assert not slow.recv(1)
             assert time.monotonic() - begin < connection.HEAD + 5
         assert server.answers()
+
+
+def test_who_asks_for_much_at_once_and_reads_nothing_is_cut(exports, tmp_path):
+    root = shutil.copytree(exports / "now", tmp_path / "project")
+    with Answering(root, "points", seconds=1, whole=3) as server, socket.socket() as deaf:
+        before = server.count("process_open_fds")
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect(("127.0.0.1", server.port))
+        deaf.sendall(f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode() * 1000)
+        eventually(lambda: server.count("process_open_fds") > before, 5)
+        eventually(lambda: server.count("process_open_fds") == before, 20)
+
+
+def test_models_are_loaded_one_after_the_other(exports):
+    made = load(Project(exports / "now"), "points")
+    loading, at_once = [], []
+
+    def slowly() -> Model:
+        loading.append(made)
+        at_once.append(len(loading))
+        time.sleep(0.1)
+        return loading.pop()
+
+    async def asked_again_and_again() -> None:
+        async with _renewing(Service(made, Limits(), Counts()), slowly)(None):
+            for _ in range(9):
+                os.kill(os.getpid(), signal.SIGHUP)
+                await asyncio.sleep(0.02)
+            before = len(at_once)
+            os.kill(os.getpid(), signal.SIGHUP)
+            async with asyncio.timeout(20):
+                while len(at_once) == before or loading:
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(asked_again_and_again())
+    assert max(at_once) == 1
 
 
 def test_a_token_is_needed_for_all_that_tells_something(exports, tmp_path):

@@ -95,7 +95,7 @@ class Answering:
     Args:
         root: of the project.
         pipeline: its name.
-        limits: other than the usual ones.
+        limits: other than the usual ones; `whole` is `connection.WHOLE`.
         token: that requests need.
     """
 
@@ -140,15 +140,16 @@ class Answering:
 def serve(root: str, pipeline: str, port: str, limits: str, token: str) -> None:
     import logging
 
-    from flows.inference import model, server
+    from flows.inference import connection, model, server
     from flows.inference.guard import Names
     from flows.inference.service import Limits
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     load: Callable[[], model.Model] = lambda: model.load(Project(Path(root)), pipeline)  # noqa: E731
     listening = server.listen("127.0.0.1", int(port))
-    names = Names("127.0.0.1")
-    server.serve(load(), load, listening, names, token or None, Limits(**json.loads(limits)))
+    names, told = Names("127.0.0.1"), json.loads(limits)
+    connection.WHOLE = told.pop("whole", connection.WHOLE)
+    server.serve(load(), load, listening, names, token or None, Limits(**told))
 
 
 if __name__ == "__main__":
