@@ -19,6 +19,7 @@ CURRENCY = (
     r"(?:[A-Z]{0,3}[$\u00a2-\u00a5\u058f\u0e3f\u20a0-\u20cf\uff04\uffe5]"
     r"|USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|BRL|SEK|NOK|DKK|PLN|Rs\.?|kr\.?|z\u0142)"
 )
+LONGEST = 200  # characters of a number with its unit: patterns take the square of it
 UNIT = r"[^\d\s.,()\[\]/:_-][^\d()]{0,11}"
 
 # What a number is multiplied by, whatever else is in its column; and what may be a unit as well,
@@ -144,10 +145,13 @@ def parsed(
 
 def cell(text: str, decimal: str) -> Cell | None:
     """One value; None if it is no number."""
-    seconds = _seconds(text.strip())
+    text = text.strip()
+    if len(text) > LONGEST:
+        return None
+    seconds = _seconds(text)
     if seconds is not None:
         return Cell(seconds, "s")
-    match = PATTERNS[decimal].fullmatch(text.strip())
+    match = PATTERNS[decimal].fullmatch(text)
     if not match or bool(match["open"]) != bool(match["close"]):
         return None
     whole, part = re.sub(r"\D", "", match["whole"] or ""), match["part"] or ""

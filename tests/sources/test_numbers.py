@@ -215,3 +215,8 @@ def test_numbers_that_are_read_already_stay_as_they_are():
     column = pd.Series([1.5, np.nan, 16.455])
     for mark in numbers.MARKS:
         pd.testing.assert_series_equal(numbers.read(column, mark), column)
+
+
+def test_a_text_of_very_many_digits_is_no_number():
+    assert numbers.cell("1" * 100, ".").number == float("1" * 100)
+    assert numbers.cell("1" * 300, ".") is None  # patterns would take the square of its length
