@@ -39,7 +39,8 @@ def _programs(app: FastAPI, service: Service) -> None:
     async def predict(request: Request) -> Response:
         """Answer rows: an image, CSV, JSON, or a form with files of these kinds."""
         kind, content = request.headers.get("content-type", ""), await request.body()
-        read = partial(body.read, kind, content, most=service.limits.rows)
+        limits = service.limits
+        read = partial(body.read, kind, content, most=limits.rows, seconds=limits.seconds)
         model, rows, output = await service.answer(lambda reader: read(reader=reader), len(content))
         said = {"model": model.name, "version": model.version}
         more = {"unknown_words": rows.unknown} if rows.unknown else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from email.message import Message
 from typing import Any, NamedTuple
 
@@ -20,6 +21,9 @@ CHARSETS = re.compile(r"(us-)?ascii|utf-(8|16|32)(le|be)?|iso-8859-\d+|latin-?1|
 FILES = 1_000  # of a form
 HEAD = 2_000  # bytes: Python reads parameters of headers in the square of their length
 LISTS = 2**20  # and objects of some JSON
+MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # what begins a segment of a JPEG file
+SCAN, END = b"\xff\xda", b"\xff\xd9"
+SCANS = 100  # of a JPEG file, each of which takes as long as an image; usual ones have up to 10
 
 
 class WrongKind(UserError):
@@ -34,7 +38,7 @@ class Part(NamedTuple):
     content: bytes
 
 
-def read(kind: str, content: bytes, reader: Reader, most: int) -> Rows:
+def read(kind: str, content: bytes, reader: Reader, most: int, seconds: float) -> Rows:
     """The rows of a body.
 
     Args:
@@ -42,6 +46,7 @@ def read(kind: str, content: bytes, reader: Reader, most: int) -> Rows:
         content: the body.
         reader: of the model.
         most: rows, at most.
+        seconds: for the files of a form: later nobody waits for the answer.
 
     Raises:
         UserError: there are none, or they cannot be read.
@@ -52,8 +57,12 @@ def read(kind: str, content: bytes, reader: Reader, most: int) -> Rows:
         raise WrongKind(f"The content type is longer than {HEAD:,} bytes. Expected {KINDS}.")
     if _type(kind) != FORM:
         return _rows(Part(kind, "image", content), reader, most)
-    parts = _parts(content, _parameter(kind, "boundary"))
-    return joined([_of_form(each, reader, most) for each in parts])
+    until, found = time.monotonic() + seconds, []
+    for part in _parts(content, _parameter(kind, "boundary")):
+        found.append(_of_form(part, reader, most))
+        if time.monotonic() > until:
+            raise UserError(f"The form takes more than {seconds:g} seconds. Send fewer files.")
+    return joined(found)
 
 
 def _of_form(part: Part, reader: Reader, most: int) -> Rows:
@@ -71,12 +80,22 @@ def _rows(part: Part, reader: Reader, most: int) -> Rows:
     if kind in UNTOLD:
         kind = _guessed(part.content, reader)
     if kind.startswith("image/"):
+        if part.content.startswith(IMAGES[1]) and _scans(part.content) > SCANS:
+            raise UserError(f"A JPEG image has more than {SCANS} scans. Save it anew.")
         return reader.image(part.content, part.name)
     if kind in JSON:
         return reader.values(_list(parsed(_utf8(part)), reader), most)
     if kind in CSV:
         return reader.text(_utf8(part), most)
     raise WrongKind(f"The content type is {kind}. Expected {KINDS}.")
+
+
+def _scans(jpeg: bytes) -> int:
+    count, at = 0, 2
+    while (found := MARKER.search(jpeg, at)) and found[0] != END:
+        count += found[0] == SCAN
+        at = found.end() + int.from_bytes(jpeg[found.end() : found.end() + 2], "big")
+    return count
 
 
 def _utf8(part: Part) -> bytes:

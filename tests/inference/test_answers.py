@@ -10,10 +10,11 @@ import pytest
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
-from flows.inference import describe
+from flows.inference import body, describe
 from flows.inference.example import _cell, example
 from flows.inference.model import load
 from flows.project.folder import Project
+from tasks.core.step import UserError
 from tests.support.answering import CITIES, PERSON
 
 JSON, CSV = "application/json", "text/csv"
@@ -57,6 +58,14 @@ def png(pixels: np.ndarray) -> bytes:
     return file.getvalue()
 
 
+def test_a_form_is_read_no_longer_than_somebody_waits(models):
+    form = b"--x\r\n\r\n" + png(np.zeros((4, 6, 3), np.uint8)) + b"\r\n--x--"
+    how = ("multipart/form-data; boundary=x", form, models("pictures").reader, 9)
+    assert len(body.read(*how, seconds=60).x) == 1
+    with pytest.raises(UserError, match=r"takes more than 0 seconds\. Send fewer files"):
+        body.read(*how, seconds=0)
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "CMYK", "1"])
 def test_an_image_of_any_size_and_color_is_read_as_predict_reads_it(
     servers, models, mode, tmp_path
@@ -66,9 +75,10 @@ def test_an_image_of_any_size_and_color_is_read_as_predict_reads_it(
     from tasks.sources.base import Place
 
     model = models("pictures")
-    file = tmp_path / ("new.tiff" if mode == "CMYK" else "new.png")
+    file = tmp_path / {"CMYK": "new.tiff", "L": "new.jpg"}.get(mode, "new.png")
     noise = np.random.default_rng(0).integers(0, 256, (90, 70, 3), np.uint8)
-    Image.fromarray(noise).convert(mode).save(file)
+    how = {"progressive": True, "comment": b"\xff\xda" * 999} if mode == "L" else {}
+    Image.fromarray(noise).convert(mode).save(file, **how)
     place, folder = Place(file, file.name), Folder(model.folder)
     ((x, _),) = reading.read(place, model.schema, folder, scale=False)
 

@@ -67,6 +67,13 @@ def without(name: str) -> bytes:
     return json.dumps([{key: value for key, value in PERSON.items() if key != name}]).encode()
 
 
+def scans(count: int) -> bytes:
+    """A JPEG image whose last scan is there so many times more."""
+    content = image(kind="JPEG", progressive=True)
+    last = content[content.rfind(b"\xff\xda") : -2]
+    return content[:-2] + last * count + content[-2:]
+
+
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 6 4\n(/etc/passwd) (r) file\n"
 # Pipeline, content type, body, status, and what is said.
 TWO = (
@@ -75,11 +82,7 @@ TWO = (
     b'--x\r\nContent-Disposition: form-data; name="file"; filename="new.csv"\r\n'
     b"Content-Type: text/csv\r\n\r\na,b\r\n1,2\r\n--x--"
 )
-LONG_HEAD = (
-    b'--x\r\nContent-Disposition: form-data; name="'
-    + b";" * 100_000
-    + (b'"\r\n\r\n' + image() + b"\r\n--x--")
-)
+LONG_HEAD = TWO.replace(b'"a.png"', b'"' + b";" * 100_000 + b'"')
 BODIES = {
     "an empty body": ("pictures", "image/png", b"", 422, "The body is empty. Expected an image"),
     "a text file called .png": ("pictures", "image/png", b"hello", 422, "cannot identify image"),
@@ -87,6 +90,7 @@ BODIES = {
     "a decompression bomb": ("pictures", "image/png", bomb(30_000), 422, "exceeds limit"),
     "a bomb just above the limit": ("pictures", "image/png", bomb(5_001), 422, "exceeds limit"),
     "16 bits a channel": ("pictures", "image/png", image("I;16"), 422, "more than 8 bits"),
+    "an image of 101 scans": ("pictures", "image/jpeg", scans(101), 422, "more than 100 scans"),
     "an image of many pages": ("pictures", "image/tiff", pages(), 422, "it has 2 pictures, exp"),
     "a GIF": ("pictures", "image/gif", image("P", "GIF"), 422, "Expected a PNG, JPEG, WebP, BMP"),
     "PostScript": ("pictures", "image/png", POSTSCRIPT, 422, "cannot identify image file"),
