@@ -7,6 +7,7 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+READ = 2**13  # bytes at once: all others wait while they are taken apart, such as tiny chunks
 HEAD = 10.0  # seconds for the head of a request
 WHOLE = 60.0  # for all of it and its answer: the guard answers politely before
 
@@ -15,12 +16,30 @@ class Connection(H11Protocol):
     """One connection of uvicorn, which by itself waits for ever in the middle of a request."""
 
     timer: asyncio.TimerHandle | None = None
+    heard = 0.0  # when something came last, on the loop's clock
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        transport.max_size = READ  # type: ignore[attr-defined]
+        self.heard = self.loop.time()
         self._limit(HEAD)
+        if len(self.connections) >= (self.limit_concurrency or 0):
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Cut who has asked nothing yet, or else nothing for the longest time."""
+        ours = (each for each in self.connections if isinstance(each, Connection))
+        idle = [each for each in ours if each.is_idle()]
+        if idle:
+            min(idle, key=lambda each: (bool(each.cycle), each.heard)).transport.abort()
+
+    def is_idle(self) -> bool:
+        """Whether it waits for a request, or for the rest of its head."""
+        answered = self.cycle is None or self.cycle.response_complete
+        return answered and not self.transport.is_closing()
 
     def data_received(self, data: bytes) -> None:
+        self.heard = self.loop.time()
         if self.timer is None:  # the next request begins
             self._limit(HEAD)
         super().data_received(data)

@@ -88,6 +88,7 @@ def prepared(
         Guard(application, names, token, limits, counts),
         http=Connection,
         ws="none",
+        loop="asyncio",
         limit_concurrency=limits.connections,
         timeout_graceful_shutdown=int(limits.seconds),
         access_log=False,

@@ -11,18 +11,21 @@ import socket
 import subprocess
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
 from starlette.datastructures import Headers
 
 from flows.command.serve import address
 from flows.inference.app import create
+from flows.inference.connection import Connection
 from flows.inference.counts import Counts
 from flows.inference.guard import Guard, Names
 from flows.inference.model import Model, load
-from flows.inference.server import _renewing
+from flows.inference.server import _renewing, listen, prepared
 from flows.inference.service import Limits, Service
 from flows.project.folder import Project
 from flows.server.guard import is_own
@@ -251,6 +254,44 @@ def test_who_asks_for_much_at_once_and_reads_nothing_is_cut(exports, tmp_path):
         deaf.sendall(f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode() * 1000)
         eventually(lambda: server.count("process_open_fds") > before, 5)
         eventually(lambda: server.count("process_open_fds") == before, 20)
+
+
+def test_connections_that_ask_nothing_make_room_for_one_that_does(exports, tmp_path):
+    root = shutil.copytree(exports / "now", tmp_path / "project")
+    with Answering(root, "points", connections=20) as server, ExitStack() as stack:
+        for _ in range(50):
+            idle = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            idle.sendall(b"POST /predict HT")
+        assert server.predict(BODY, CSV).status_code == 200
+        assert httpx.post(f"{server.url}/predict", content=BODY).status_code == 200
+
+
+def test_nobody_waits_long_for_a_body_in_tiny_chunks(exports, monkeypatch):
+    made, sizes = load(Project(exports / "now"), "points"), []
+    take = Connection.data_received
+    monkeypatch.setattr(
+        Connection, "data_received", lambda self, data: (sizes.append(len(data)), take(self, data))
+    )
+
+    async def asked(port: int, running: uvicorn.Server) -> bytes:
+        head = POST.format(port) + "Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+        chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in BODY * 2_500)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head.encode() + chunks + b"0\r\n\r\n")
+        said = await reader.read()
+        writer.close()
+        running.should_exit = True
+        return said
+
+    async def served() -> bytes:
+        running = prepared(made, lambda: made, Names("127.0.0.1"), None, Limits())
+        listening = listen("127.0.0.1", 0)
+        port = listening.getsockname()[1]
+        said, _ = await asyncio.gather(asked(port, running), running.serve([listening]))
+        return said
+
+    assert asyncio.run(served()).startswith(b"HTTP/1.1 200 ")
+    assert max(sizes) <= 2**13
 
 
 def test_models_are_loaded_one_after_the_other(exports):
