@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import signal
 import socket
 import warnings
@@ -23,6 +24,7 @@ from flows.inference.service import Limits, Service
 from tasks.core.step import UserError
 
 USUAL = Limits()
+BURST = 256  # connections that are accepted at once
 log = logging.getLogger("flows.inference")
 
 
@@ -84,12 +86,14 @@ def prepared(
     service = Service(model, limits, counts)
     application = app.create(service)
     application.router.lifespan_context = _renewing(service, load)
+    files = _open_files()
     config = uvicorn.Config(
         Guard(application, names, token, limits, counts),
         http=Connection,
         ws="none",
         loop="asyncio",
-        limit_concurrency=limits.connections,
+        limit_concurrency=min(limits.connections, files // 2),
+        backlog=min(BURST, files // 4),
         timeout_graceful_shutdown=int(limits.seconds),
         access_log=False,
         server_header=False,
@@ -97,6 +101,12 @@ def prepared(
         log_config=None,
     )
     return uvicorn.Server(config)
+
+
+def _open_files() -> int:
+    """How many this process may have: each connection is one."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 2**20 if soft == resource.RLIM_INFINITY else soft
 
 
 def _renewing(service: Service, load: Callable[[], Model]) -> Any:

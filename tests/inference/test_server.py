@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -264,6 +265,17 @@ def test_connections_that_ask_nothing_make_room_for_one_that_does(exports, tmp_p
             idle.sendall(b"POST /predict HT")
         assert server.predict(BODY, CSV).status_code == 200
         assert httpx.post(f"{server.url}/predict", content=BODY).status_code == 200
+
+
+def test_there_are_fewer_connections_than_files_that_may_be_open(exports):
+    made = load(Project(exports / "now"), "points")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, before[1]))
+    try:
+        config = prepared(made, lambda: made, Names("127.0.0.1"), None, Limits()).config
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert (config.limit_concurrency, config.backlog) == (100, 50)
 
 
 def test_nobody_waits_long_for_a_body_in_tiny_chunks(exports, monkeypatch):
