@@ -6,6 +6,7 @@ import csv
 import os
 import re
 import threading
+from collections import deque
 
 import numpy as np
 import pytest
@@ -13,10 +14,11 @@ from ruamel.yaml import YAML
 
 from flows.batch_predict import _predict
 from flows.command.predict import _cell
-from flows.predict import _asked, predict
+from flows.predict import _asked, answers, place_of, predict
 from flows.project.folder import Project
 from tasks.core.step import UserError
 from tasks.sources.base import New
+from tests.support.memory import added
 from tests.support.own import put_npz
 
 PREDICT = ("python", "-m", "flows", "predict", "linear")
@@ -140,6 +142,18 @@ def test_rows_may_come_from_another_command(workspace):
     os.mkfifo(workspace.path / "pipe")
     with pytest.raises(UserError, match=r"pipe can be read only once\. Save the rows"):
         predict("linear", workspace.path / "pipe", Project(workspace.path))
+
+
+def test_memory_does_not_grow_with_the_rows(workspace):
+    file, project = workspace.path / "rows.csv", Project(workspace.path)
+
+    def taken(rows: int) -> int:
+        file.write_text("\n".join(map(str, range(rows))))
+        parts = answers(project, "linear", place_of(file))
+        return added(lambda: deque(parts, maxlen=0))
+
+    taken(20_000)  # TensorFlow's memory is not that of the rows
+    assert taken(400_000) < 20 * 2**20  # all answers together are twice that
 
 
 def test_without_a_file_the_first_answers_are_shown(workspace):
