@@ -17,6 +17,7 @@ from typing import Any
 
 import gto.api
 import httpx
+import psutil
 import pytest
 from dvc.repo import Repo
 
@@ -656,6 +657,8 @@ def test_a_new_champion_is_taken_over_without_a_lost_request(project):
 
     try:
         assert "votes " in server.stdout.readline()
+        heard = psutil.Process(server.pid).net_connections("tcp")
+        assert {each.laddr.ip for each in heard} == {"127.0.0.1"}  # and no other machine is
         with ThreadPoolExecutor() as clients:
             asking = [clients.submit(ask) for _ in range(4)]
             eventually(lambda: versions)
