@@ -23,7 +23,7 @@ class Connection(H11Protocol):
         transport.max_size = READ  # type: ignore[attr-defined]
         self.heard = self.loop.time()
         self._limit(HEAD)
-        if len(self.connections) >= (self.limit_concurrency or 0):
+        if self.limit_concurrency and len(self.connections) >= self.limit_concurrency:
             self._make_room()
 
     def _make_room(self) -> None:
