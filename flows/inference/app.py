@@ -43,7 +43,8 @@ def _programs(app: FastAPI, service: Service) -> None:
         read = partial(body.read, kind, content, most=limits.rows, seconds=limits.seconds)
         model, rows, output = await service.answer(lambda reader: read(reader=reader), len(content))
         said = {"model": model.name, "version": model.version}
-        more = {"unknown_words": rows.unknown} if rows.unknown else {}
+        told = {"unknown_words": rows.unknown, "unused_columns": [*rows.unused]}
+        more = {name: value for name, value in told.items() if value}
         return JSONResponse(said | {"answers": model.answers(rows, output)} | more)
 
     @app.get("/about")

@@ -29,7 +29,9 @@ def answer(model: Model) -> Schema:
     rows = {"type": "array", "items": {"type": "object", "properties": each}}
     version = text | {"description": "DVC's MD5 of the export."}
     unknown = {"type": "object", "description": "Rows with a word that is new, by column."}
-    properties = {"model": text, "version": version, "answers": rows, "unknown_words": unknown}
+    unused = {"type": "array", "items": text, "description": "Columns that the training had not."}
+    properties = {"model": text, "version": version, "answers": rows}
+    properties |= {"unknown_words": unknown, "unused_columns": unused}
     return {"type": "object", "properties": properties}
 
 

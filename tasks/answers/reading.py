@@ -14,7 +14,7 @@ from tasks.core.step import UserError, log
 from tasks.rows.encoding import Encoding, Missing
 from tasks.rows.scaling import Scaling
 from tasks.sources import csv, idx, images, npz, parquet
-from tasks.sources.base import New, Place
+from tasks.sources.base import New, Place, some
 from tasks.sources.in_parts import in_parts
 
 BATCHES = 64  # in a block of rows that are scaled at once
@@ -46,7 +46,7 @@ def read(
     encoding = Encoding.from_json(schema) if "columns" in schema else None
     scaling = Scaling.from_json(schema["scaling"])
 
-    unknown, rows = Counter[str](), 0
+    unknown, unused, rows = Counter[str](), dict[str, None](), 0
     for part in _in_blocks(source.new(place, schema, folder)):
         x = part.x
         if not len(x):
@@ -56,11 +56,14 @@ def read(
         if encoding is not None:
             x, strange = encoded(encoding, part)
             unknown.update(strange)
+        unused |= dict.fromkeys(part.unused)
         rows += len(x)
         # Of rows that an exported model scales, only numbers with a point can become infinite.
         seen = scaled(scaling, x, place, part) if scale or x.dtype.kind == "f" else x
         yield (seen if scale else x), part
 
+    if unused:
+        log.warning("%s: the training rows had no %s, so it is not used", place, some([*unused]))
     for name, count in unknown.items():
         log.warning(
             "%s: a word that few or no training rows have, in %d of %d rows", name, count, rows
@@ -89,7 +92,7 @@ def _in_blocks(parts: Iterator[New]) -> Iterator[New]:
         for begin in range(0, max(1, len(part.x)), size):
             some = slice(begin, begin + size)
             labels = None if part.labels is None else part.labels[some]
-            yield New(part.x[some], part.places[some], labels, part.words)
+            yield part._replace(x=part.x[some], places=part.places[some], labels=labels)
 
 
 def encoded(encoding: Encoding, part: New) -> tuple[np.ndarray, dict[str, int]]:

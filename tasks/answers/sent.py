@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from tasks.rows.encoding import Encoding
 from tasks.rows.scaling import Scaling
 from tasks.sources import csv, images, scale
 from tasks.sources.base import New, Place
-from tasks.sources.table import plain
+from tasks.sources.table import plain, unused
 
 REQUEST = "the request"  # what messages call it
 
@@ -25,6 +25,7 @@ class Rows(NamedTuple):
     x: np.ndarray  # before scaling, which is in the model's file
     places: list[str]  # what the sender calls each row
     unknown: dict[str, int]  # rows with a word that the training did not know, by their column
+    unused: Sequence[str] = ()  # columns that the training rows had not
 
 
 class Reader:
@@ -92,7 +93,9 @@ class Reader:
         if not all(isinstance(row, dict) for row in rows):
             raise UserError(f"A row is no object. Expected {self.expected}.")
         named = [self._named(row) for row in rows]
-        return self._finished(Place.sent(b"", REQUEST), csv.records(named, self.schema))
+        others = unused(dict.fromkeys(name for row in rows for name in row), self.schema)
+        part = csv.records(named, self.schema)._replace(unused=others)
+        return self._finished(Place.sent(b"", REQUEST), part)
 
     def _named(self, row: dict[str, Any]) -> dict[str, Any]:
         """A row by the names of the training, where its own look the same."""
@@ -129,7 +132,7 @@ class Reader:
         if self.encoding is not None:
             x, unknown = encoded(self.encoding, part)
         scaled(self.scaling, x, place, part)  # refuses what is no number
-        return Rows(x, part.places, unknown)
+        return Rows(x, part.places, unknown, part.unused)
 
 
 def joined(parts: list[Rows]) -> Rows:
@@ -141,7 +144,8 @@ def joined(parts: list[Rows]) -> Rows:
         for name, count in part.unknown.items():
             unknown[name] = unknown.get(name, 0) + count
     places = [place for part in parts for place in part.places]
-    return Rows(np.concatenate([part.x for part in parts]), places, unknown)
+    others = dict.fromkeys(name for part in parts for name in part.unused)
+    return Rows(np.concatenate([part.x for part in parts]), places, unknown, [*others])
 
 
 def check_some(rows: Sized, expected: str) -> None:

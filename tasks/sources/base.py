@@ -93,6 +93,7 @@ class New(NamedTuple):
     places: list[str]  # where a user finds each row
     labels: np.ndarray | None  # text, or the numbers of a regression; None if there are none
     words: np.ndarray | None = None  # of a table, as in raw.npz
+    unused: Sequence[str] = ()  # columns that the training rows had not
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ columns or of some, and `most(file)`, which is no fewer rows than there are. Col
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -354,6 +354,15 @@ def kinds_of(schema: dict[str, Any]) -> dict[str, str]:
     }
 
 
+def unused(there: Iterable[str], schema: dict[str, Any]) -> list[str]:
+    """The columns of new rows that the training rows had not, so that no model uses them."""
+    load = schema["load"]
+    known = [load.get("target"), load.get("group"), *load.get("ignore", ()), *load.get("texts", ())]
+    known += [column["name"] for column in schema["columns"]]
+    same = {plain(name) for name in known if name}
+    return [name for name in there if name and plain(name) not in same]
+
+
 def _new_rows(
     place: Place, called: str, schema: dict[str, Any], params: Params, reader: Reader
 ) -> Iterator[New]:
@@ -368,6 +377,7 @@ def _new_rows(
     labelled = target is not None
     classes = labelled and params.task == "classes"
     trained = {here: name for name, here in called_here.items()}
+    others = unused(there, schema)
     params = params.model_copy(
         update={
             "target": target,
@@ -394,7 +404,7 @@ def _new_rows(
         labels = None if y is None else y.to_numpy()
         places = [f"{called} {row + 1}" for row in part.index]
         check_some_value(x["new"], places)
-        yield New(x["new"], places, labels, words)
+        yield New(x["new"], places, labels, words, others)
 
 
 def _without_totals(place: Place, parts: Iterator[Any], schema: dict[str, Any]) -> Iterator[Any]:

@@ -81,7 +81,7 @@ def test_the_rows_of_a_table_read_anew_are_those_of_the_test_to_the_bit(tmp_path
     assert x.dtype == arrays["x_test"].dtype
 
 
-def test_the_order_of_the_columns_and_more_of_them_do_not_matter(tmp_path):
+def test_the_order_of_the_columns_does_not_matter_and_more_of_them_are_named(tmp_path, caplog):
     lines = people()
     file = put_csv(tmp_path / "in.csv", *lines)
     *_, schema = made(tmp_path, of_csv(file, columns=KINDS, missing="median"), "standard")
@@ -90,6 +90,9 @@ def test_the_order_of_the_columns_and_more_of_them_do_not_matter(tmp_path):
     np.testing.assert_array_equal(
         again(tmp_path, other, schema)[0], again(tmp_path, file, schema)[0]
     )
+    assert [each for each in caplog.messages if "the training rows had no" in each] == [
+        f"{other}: the training rows had no more, so it is not used"
+    ]
 
 
 def test_a_missing_column_and_an_unknown_word_are_named(tmp_path, caplog):

@@ -114,12 +114,25 @@ def test_rows_of_csv_and_json_get_the_same_answers(servers, project):
     assert answers == told(server.predict(json.dumps(numbers).encode(), JSON))
 
 
-def test_one_object_is_a_row_and_an_unknown_word_is_counted(servers):
-    answer = servers("people").predict(json.dumps(PERSON | {"city": "Paris"}).encode(), JSON)
-    assert len(told(answer)) == 1
-    assert answer.json()["unknown_words"] == {"city": 1}
+def test_one_object_is_a_row_and_what_the_training_did_not_know_is_named(servers):
+    other = PERSON | {"city": "Paris", "team": "red"}
+    for content, kind in ((json.dumps(other), JSON), (csv_of(other), CSV)):
+        answer = servers("people").predict(content.encode(), kind)
+        assert len(told(answer)) == 1
+        assert answer.json()["unknown_words"] == {"city": 1}
+        assert answer.json()["unused_columns"] == ["team"]
+
     answer = servers("people").predict(json.dumps(PERSON).encode(), JSON)
-    assert "unknown_words" not in answer.json()
+    assert answer.json().keys() == {"model", "version", "answers"}
+
+
+def csv_of(row: dict) -> str:
+    return (
+        ",".join(row)
+        + "\n"
+        + ",".join("" if value is None else str(value) for value in row.values())
+        + "\n"
+    )
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "iso-8859-1", "windows-1252", "UTF-16", '"utf-16le"'])
