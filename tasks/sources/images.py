@@ -53,6 +53,7 @@ COLORS = {  # what is added to the shape, and the type of a value
 }
 DEEP = ("I", "F")  # Pillow's modes of more than 8 bits a channel
 MOST = 65_535  # of 16 bits
+BITS = 258  # the tag of a TIFF file that has the bits of each channel
 LISTED = 50  # files in a message
 LISTS = (".csv", ".tsv", ".txt", ".json", ".xlsx")  # files that may say what is on an image
 FILES = 2**10  # at a time, of a folder of any size
@@ -109,13 +110,13 @@ def refusal(place: Place, broken: dict[str, str], count: int, otherwise: str) ->
     if len(broken) == 1:
         ((file, why),) = broken.items()
         return UserError(
-            f"{place / file} cannot be read as an image: {why}. Replace or remove it"
+            f"{place / file} cannot be used as an image: {why}. Replace or remove it"
             f"{otherwise.replace('them', 'it')}."
         )
     named = [f"{file} ({why})" for file, why in broken.items()]
     more = f" and {len(named) - LISTED:,} more" if len(named) > LISTED else ""
     return UserError(
-        f"{place}: {len(broken):,} of {count:,} images cannot be read: "
+        f"{place}: {len(broken):,} of {count:,} images cannot be used: "
         f"{', '.join(named[:LISTED])}{more}. Replace or remove them{otherwise}."
     )
 
@@ -331,7 +332,7 @@ def _unreadable(place: Place, color: str) -> dict[str, str]:
     if found:
         names = some([f"{file} ({why})" for file, why in found.items()])
         count = f"{len(found):,} of {len(files):,}"
-        log.warning("%s: left out %s images that cannot be read: %s", place, count, names)
+        log.warning("%s: left out %s images that cannot be used: %s", place, count, names)
     return found
 
 
@@ -381,15 +382,29 @@ def opened(file: Place):
     source = file.path.open("rb") if sent else str(file.path)
     try:
         with Image.open(source, formats=FORMATS if sent else None) as image:
-            # A photograph may have a small copy of itself, as MPO.
-            pages = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-            upright = ImageOps.exif_transpose(image)
+            _check_whole(image)
+            return ImageOps.exif_transpose(image)
     except Exception as error:  # Pillow raises many kinds for a damaged file
         why = (str(error) or type(error).__name__).replace(f" {source!r}", "")
         raise Unreadable(why) from None
-    if pages > 1:
-        raise Unreadable(f"it has {pages} pictures, expected one")
-    return upright
+
+
+def _check_whole(image) -> None:
+    """Refuse an image of which Pillow would give only a part: one page, or 8 bits of 16."""
+    pages = getattr(image, "n_frames", 1)
+    if pages > 1 and image.format == "TIFF":
+        raise Unreadable(f"it has {pages} pages, so save those that count as files of their own")
+    if pages > 1 and image.format != "MPO":  # a photograph, and a small copy of it
+        raise Unreadable(f"it is an animation of {pages} pictures, so save one as a file of its own")
+    if _bits(image) > 8 and not image.mode.startswith(DEEP):
+        raise Unreadable("it has 16 bits a colour, so save it with 8, or in gray with 16")
+
+
+def _bits(image) -> int:
+    """Bits a channel in the file, of which Pillow tells before it reads the pixels."""
+    if image.format == "TIFF":
+        return max(image.tag_v2.get(BITS, (1,)))
+    return 16 if image.tile and re.search(r";16[BLN]", str(image.tile[0])) else 8
 
 
 def _read(file: Place, color: str):

@@ -232,7 +232,7 @@ def test_one_image_is_a_row_without_a_label(tmp_path):
     *_, schema = made(tmp_path, of_images(put_images(tmp_path / "in", "cat dog", 9)), "pixels")
     x, _, labels = again(tmp_path, put_image(tmp_path / "new.png", 30, 40), schema)
     assert (x.shape, labels) == ((1, 4, 6, 3), None)
-    with pytest.raises(UserError, match="cannot be read as an image"):
+    with pytest.raises(UserError, match="cannot be used as an image"):
         again(tmp_path, put_csv(tmp_path / "new.png", "no image"), schema)
 
 

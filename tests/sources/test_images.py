@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -169,7 +171,7 @@ def broken(folder: Path) -> Path:
 
 def test_all_broken_images_are_named_at_once(tmp_path):
     expected = (
-        r"/in: 3 of 10 images cannot be read: .*cat/1\.jpg \(the file is empty\).*\. "
+        r"/in: 3 of 10 images cannot be used: .*cat/1\.jpg \(the file is empty\).*\. "
         r"Replace or remove them, or set `broken: skip` to leave them out\."
     )
     refused(tmp_path, lambda path: of_images(broken(path / "in")), expected)
@@ -181,7 +183,7 @@ def test_all_broken_images_are_named_at_once(tmp_path):
 def test_broken_images_can_be_left_out_and_are_counted(tmp_path, caplog):
     folder = broken(tmp_path / "in")
     found = loaded(tmp_path / "out", of_images(folder, broken="skip", test=2))
-    assert "/in: left out 3 of 10 images that cannot be read: cat/1.jpg (the" in caplog.text
+    assert "/in: left out 3 of 10 images that cannot be used: cat/1.jpg (the" in caplog.text
     for name in ("cat/1.jpg", "cat/2.PNG", "dog/0.png"):
         (folder / name).unlink()
     same = loaded(tmp_path / "out", of_images(folder, test=2))
@@ -214,6 +216,27 @@ def deep(folder: Path) -> None:
     Image.fromarray(np.full((4, 4), 40000, np.uint16)).save(folder / "cat" / "9.png")
 
 
+def png16(colors: int) -> bytes:
+    """A PNG file of one pixel, which Pillow cannot write."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        summed = zlib.crc32(name + content)
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", summed)
+
+    head = struct.pack(">IIBBBBB", 1, 1, 16, {3: 2, 4: 6}[colors], 0, 0, 0)
+    pixels = zlib.compress(bytes(1 + 2 * colors))
+    parts = chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
+
+
+def tiff16() -> bytes:
+    """A TIFF file of one pixel: what its tags say, the bits of each colour, the pixel."""
+    tags = {256: 1, 257: 1, 258: 122, 259: 1, 262: 2, 273: 128, 277: 3, 278: 1, 279: 6}
+    lines = [struct.pack("<HHII", tag, 3, 3 if tag == 258 else 1, of) for tag, of in tags.items()]
+    content = b"II*\0" + struct.pack("<IH", 8, len(tags)) + b"".join(lines) + bytes(4)
+    return content + struct.pack("<HHH", 16, 16, 16) + bytes(6)
+
+
 def pages(ending: str):
     def change(folder: Path) -> None:
         first, other = Image.new("L", (4, 4)), Image.new("L", (4, 4), 99)
@@ -241,23 +264,39 @@ WRONG = {
     ),
     "truncated PNG": (
         folders(lambda f: cut(f / "cat/0.png", 40)),
-        r"/in/cat/0\.png cannot be read as an image: .* Re",
+        r"/in/cat/0\.png cannot be used as an image: .* Re",
     ),
     "truncated JPEG": (
         folders(lambda f: cut(f / "dog/1.jpg", 300)),
-        r"/in/dog/1\.jpg cannot be read as an image: T",
+        r"/in/dog/1\.jpg cannot be used as an image: T",
     ),
     "text named PNG": (
         folders(lambda f: put_csv(f / "cat/x.png", "hi")),
-        r"cat/x\.png cannot be read as an image: ca",
+        r"cat/x\.png cannot be used as an image: ca",
     ),
     "several pages": (
         folders(pages("tif")),
-        r"cat/9\.tif cannot be read as an image: it has 2 pictures, expected one\. Replace",
+        r"cat/9\.tif cannot be used as an image: it has 2 pages, so save those that .*\. Replace",
     ),
-    "several frames": (
+    "an animation": (
         folders(pages("webp")),
-        r"cat/9\.webp cannot be read as an image: it has 2 pictures, expected one\. Replace",
+        r"cat/9\.webp cannot be used as an image: it is an animation of 2 pictures, so save one",
+    ),
+    "an animation with the ending of another": (
+        folders(lambda f: pages("gif")(f) or (f / "cat/9.gif").rename(f / "cat/9.png")),
+        r"cat/9\.png cannot be used as an image: it is an animation of 2 pictures",
+    ),
+    "16 bits a colour": (
+        folders(lambda f: (f / "cat/9.png").write_bytes(png16(colors=3))),
+        r"cat/9\.png cannot be used as an image: it has 16 bits a colour, so save it with 8",
+    ),
+    "16 bits a colour and transparent": (
+        folders(lambda f: (f / "cat/9.png").write_bytes(png16(colors=4))),
+        r"cat/9\.png cannot be used as an image: it has 16 bits a colour",
+    ),
+    "16 bits a colour, as TIFF": (
+        folders(lambda f: (f / "cat/9.tif").write_bytes(tiff16())),
+        r"cat/9\.tif cannot be used as an image: it has 16 bits a colour",
     ),
     "two folders for a split": (
         folders(lambda f: [put_images(f / n) for n in ("train", "val", "validation")]),
