@@ -395,7 +395,7 @@ def _check_whole(image) -> None:
     if pages > 1 and image.format == "TIFF":
         raise Unreadable(f"it has {pages} pages, so save those that count as files of their own")
     if pages > 1 and image.format != "MPO":  # a photograph, and a small copy of it
-        raise Unreadable(f"it is an animation of {pages} pictures, so save one as a file of its own")
+        raise Unreadable(f"it is an animation of {pages} pictures, so save the one that counts")
     if _bits(image) > 8 and not image.mode.startswith(DEEP):
         raise Unreadable("it has 16 bits a colour, so save it with 8, or in gray with 16")
 
