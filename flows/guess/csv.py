@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable, Iterable, Iterator
 from csv import Error as CsvError
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import pandas as pd
 
 from flows.guess import layout, table, tabular
 from flows.guess.columns import are_codes
+from flows.guess.sample import LARGE, Sample, joined, some_of
 from flows.guess.section import Proposal
 from flows.guess.tabular import Table
 from tasks.core.folder import Folder
@@ -24,6 +28,7 @@ ENDINGS = (".csv", ".tsv")
 USUAL = (",", ";", "\t")  # separators that need no word
 OTHER_ENDINGS = (".txt", ".data", ".tab", ".psv", ".dat")  # if the text is a table
 SAMPLE = 10_000  # rows that tell the decimal mark
+CHUNK = 2**13  # rows at a time
 
 
 def look(folder: Folder, path: Path, chosen: dict[str, str]) -> Proposal | None:
@@ -57,24 +62,27 @@ def sniff(root: Path, files: list[Path], chosen: dict[str, str]) -> Table:
     files = files[:-1] if absent else files
     sample = _rows(root, files[0], separator, header, dtype=str, nrows=SAMPLE)
     decimal = chosen.get("decimal") or layout.decimal(files[0], sample, separator)
-    kind = str if decimal == "," else None
-    rows_of = {file: _rows(root, file, separator, header, dtype=kind) for file in files}
-    for file, each in rows_of.items():
-        totals.check(file, each)
-        whole = [name for name in each if _are_whole(each[name])]
-        if whole:
-            text = _rows(root, file, separator, header, dtype=str, usecols=whole)
-            rows_of[file] = each.assign(
-                **{name: text[name] for name in whole if are_codes(text[name])}
-            )
+    kind = str if decimal == "," else None  # pandas takes 1.234 for a number near 1
+    codes = [name for name in sample if _have_one_width(sample[name])]
+    large = sum((root / file).stat().st_size for file in files) > LARGE
+    samples = []
+    for file in files:
+        if large:
+            each = _some(_parts(root, file, separator, header), kind, 1 / len(files))
+        else:
+            each = _all(partial(_rows, root, file, separator, header), kind, codes)
+        totals.check(file, each.rows)
+        samples.append(each)
+    seen = joined(samples)
     found = Table(
         files[0],
-        pd.concat(rows_of.values(), ignore_index=True),
+        seen.rows,
         {"separator": separator, "header": header, "decimal": decimal},
         len(files) > 1 and files[-1].stem == "test",
         absent,
         decimal,
         "" if header else separator.join(rows[0]),
+        total=seen.total,
     )
     if not found.names:
         raise UserError(f"{found.file}: no column has a name. Expected {EXPECTED}.")
@@ -118,8 +126,50 @@ def _is_table(place: Path) -> bool:
     return len(rows) == 2 and len(rows[0]) == len(rows[1]) > 1
 
 
+def _all(rows: Callable[..., pd.DataFrame], kind: type | None, codes: list[str]) -> Sample:
+    """All rows of a file.
+
+    Args:
+        rows: reads it, with arguments of `pandas.read_csv`.
+        kind: `str`, or None to read numbers.
+        codes: columns that may be some, such as 02139.
+    """
+    found = rows(dtype=kind)
+    whole = [name for name in codes if name in found and _are_whole(found[name])]
+    if whole:
+        found = _with_codes(found, rows(dtype=str, usecols=whole))
+    return Sample(found, len(found))
+
+
+def _some(parts: Iterable[pd.DataFrame], kind: type | None, share: float) -> Sample:
+    """Some rows of a large file: its parts are text, which takes much memory."""
+    text, total = some_of(parts, share)
+    if kind:
+        return Sample(text, total)
+    content = io.StringIO(text.to_csv(index=False))
+    numbers = pd.read_csv(content, low_memory=False).set_axis(text.index)
+    return Sample(_with_codes(numbers, text), total)
+
+
+def _with_codes(found: pd.DataFrame, text: pd.DataFrame) -> pd.DataFrame:
+    """The same rows, with codes as they are written."""
+    whole = [name for name in text if _are_whole(found[name])]
+    return found.assign(**{name: text[name] for name in whole if are_codes(text[name])})
+
+
+def _have_one_width(text: pd.Series) -> bool:
+    """Whether the first values of a column are of one width, as codes are; digits are none."""
+    widths = text.dropna().str.strip().str.len()
+    return widths.nunique() < 2 and widths.max() != 1
+
+
 def _are_whole(column: pd.Series) -> bool:
     return column.dtype.kind in "if" and bool((column.dropna() % 1 == 0).all())
+
+
+def _parts(root: Path, file: Path, separator: str, header: bool) -> Iterator[pd.DataFrame]:
+    with understood(file, root / file, EXPECTED):
+        yield from dialect.frame(root / file, separator, header, dtype=str, chunksize=CHUNK)
 
 
 def _rows(root: Path, file: Path, separator: str, header: bool, **how: Any) -> pd.DataFrame:

@@ -178,6 +178,7 @@ def notes(table: Table, columns: Columns, layout_notes: list[str]) -> list[str]:
     return [
         f"load.target: {columns.target}; --target names another",
         f"load.task: {columns.task}, {columns.why}",
+        *_looked_at(table),
         *layout_notes,
         *_read_as(table, columns),
         *(f"load.columns: {some(names)}: {kind}" for kind, names in _by_value(columns.kinds)),
@@ -190,6 +191,15 @@ def notes(table: Table, columns: Columns, layout_notes: list[str]) -> list[str]:
         *_holes(table, columns),
         _whose(table.rows.drop(columns=columns.target), columns.group),
     ]
+
+
+def _looked_at(table: Table) -> Iterator[str]:
+    """That not all rows are counted in what follows."""
+    if table.total > len(table.rows):
+        yield (
+            f"{len(table.rows):,} of {table.total:,} rows were looked at, and are counted here; "
+            "load reads all of them"
+        )
 
 
 def _left_out(table: Table, columns: Columns) -> Iterator[str]:

@@ -17,7 +17,7 @@ from tasks.sources.in_parts import in_parts
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of all files, one below the other.
+    """The rows of all files, one below the other; of a large table some.
 
     Args:
         file: the first file, as messages name it.
@@ -30,6 +30,7 @@ class Table:
         left_out: columns that no model can read, with the reason for each.
         read_as: of columns with numbers such as `$1,200`, the first value and its number.
         marks: that stand for a missing value, and in how many rows, by the column.
+        total: of all rows, if `rows` has only some.
     """
 
     file: Path
@@ -42,6 +43,7 @@ class Table:
     left_out: dict[str, str] = field(default_factory=dict)
     read_as: dict[str, str] = field(default_factory=dict)
     marks: dict[str, tuple[str, int]] = field(default_factory=dict)
+    total: int = 0
 
     @property
     def names(self) -> list[str]:

@@ -280,7 +280,7 @@ WRONG = {
     ),
     "an animation": (
         folders(pages("webp")),
-        r"cat/9\.webp cannot be used as an image: it is an animation of 2 pictures, so save the one",
+        r"cat/9\.webp cannot be used as an image: it is an animation of 2 pictures, so",
     ),
     "an animation with the ending of another": (
         folders(lambda f: pages("gif")(f) or (f / "cat/9.gif").rename(f / "cat/9.png")),
