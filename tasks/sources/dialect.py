@@ -82,7 +82,8 @@ def _whole(
     width = max((number for number, name in enumerate(names, 1) if name.strip()), default=0)
     counted = not width
     for part in parts:
-        if not counted and part.iloc[:, width - 1].isna().any():
+        last = part.iloc[:, width - 1] if not counted else None
+        if last is not None and (last.isna() | (last == "")).any():
             _check_widths(file, content, separator, width, header)
             counted = True
         yield part

@@ -237,10 +237,10 @@ def _places(files: list[Place], tables: list[Any], folder: Path) -> np.ndarray:
     found = empty((sum(map(len, tables)),), f"U{longest}", folder)
     begin = 0
     for file, table in zip(files, tables, strict=True):
-        here = found[begin : begin + len(table)]
+        here, begins = found[begin : begin + len(table)], f"{file.name} "
         for block in blocks(here):
             rows = range(block.start + 1, block.stop + 1)
-            here[block] = [f"{file.name} {row}" for row in rows]
+            here[block] = [begins + str(row) for row in rows]
         begin += len(table)
     return found
 

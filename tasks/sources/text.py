@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 import pandas as pd
+from pandas.io.parsers.readers import STR_NA_VALUES
 
 from tasks.core.arrays import BLOCK
 from tasks.core.step import UserError
@@ -21,6 +22,7 @@ EXPECTED = (
     "a .csv file with a row of column names, a folder with train.csv, and perhaps val.csv and "
     "test.csv, or a folder of parts such as part-0.csv"
 )
+NAMELESS = "Unnamed: "  # what pandas calls a column without a name begins so
 MISSING = ("NA", "N/A", "NaN", "nan", "<NA>")  # as R, Excel and pandas write a missing value
 
 
@@ -64,8 +66,12 @@ def _named(separator: str) -> str:
 def most(file: Place) -> int:
     """At least as many rows as there are: quoted line breaks count too."""
     with file.path.open("rb") as content:
-        blocks = iter(lambda: content.read(BLOCK), b"")
-        return 1 + sum(b.count(b"\n") + b.count(b"\r") - b.count(b"\r\n") for b in blocks)
+        return 1 + sum(map(_line_ends, iter(lambda: content.read(BLOCK), b"")))
+
+
+def _line_ends(block: bytes) -> int:
+    found = block.count(b"\n")
+    return found + block.count(b"\r") - block.count(b"\r\n") if b"\r" in block else found
 
 
 def parts(
@@ -83,43 +89,54 @@ def parts(
         UserError: the file is not a table, or a column that `params` names is missing.
     """
     words = [name for name in params.texts if only is None or name in only]
-    how = {} if only is None else {"usecols": only}
     with understood(file, file.path, EXPECTED):
         there = dialect.names(file.path, params.separator, params.header)
-        # With decimal commas pandas would take 1.234 for a number near 1.
-        tables = _read(file, params, rows, dtype=str if params.decimal == "," else None, **how)
-        texts = _read(file, params, rows, usecols=words, dtype=str, keep_default_na=False)
         unsure = {
             name: Unsure(file, name) for name in words if name in (params.target, params.group)
         }
-        for table in tables:
+        for table in _read(file, params, there, words, rows, only):
             if only is None:
                 _check_columns(file, there, table, params)
-            yield _with_texts(file, table, next(texts) if words else table, words, unsure)
+            yield _with_texts(file, table, words, unsure)
+
+
+def _read(
+    file: Place,
+    params: Params,
+    there: list[str],
+    words: list[str],
+    rows: int | None,
+    only: Collection[str] | None,
+) -> Iterator[pd.DataFrame]:
+    """The rows as pandas takes them, and words as they are written, the missing ones too."""
+    named = [name or f"{NAMELESS}{place}" for place, name in enumerate(there)]
+    found = dialect.frame(
+        file.path,
+        params.separator,
+        params.header,
+        chunksize=rows,
+        **({} if only is None else {"usecols": only}),
+        # With decimal commas pandas would take 1.234 for a number near 1.
+        dtype=str if params.decimal == "," else dict.fromkeys(words, str),
+        na_values={name: STR_NA_VALUES for name in named if name not in words},
+        keep_default_na=False,
+    )
+    yield from [found] if rows is None else found
 
 
 def _with_texts(
-    file: Place,
-    table: pd.DataFrame,
-    written: pd.DataFrame,
-    words: list[str],
-    unsure: dict[str, Unsure],
+    file: Place, table: pd.DataFrame, words: list[str], unsure: dict[str, Unsure]
 ) -> pd.DataFrame:
-    """A table whose columns of words are as they are written."""
+    """The same rows without blanks around words, and with nothing where one is missing."""
     if not len(table):
         raise UserError(f"{file} has column names and no rows. Expected some.")
     for name in words:
-        absent = table[name].isna()
+        absent = table[name].isna() | table[name].isin(STR_NA_VALUES)
+        text = table[name].str.strip()
         if name in unsure:
-            unsure[name].check(written[name].str.strip(), absent)
-        table[name] = written[name].str.strip().where(~absent)
-        table[name] = table[name].mask(table[name] == "")
+            unsure[name].check(text, absent)
+        table[name] = text.mask(absent | (text == ""))
     return table
-
-
-def _read(file: Place, params: Params, rows: int | None, **how: Any) -> Iterator[pd.DataFrame]:
-    found = dialect.frame(file.path, params.separator, params.header, chunksize=rows, **how)
-    yield from [found] if rows is None else found
 
 
 def _check_columns(file: Place, names: list[str], table: pd.DataFrame, params: Params) -> None:
@@ -133,7 +150,7 @@ def _check_columns(file: Place, names: list[str], table: pd.DataFrame, params: P
             f"perhaps not `{twice}`: replace it by `{params.separator}`."
         )
     check_columns(file, named, list(table), params, advice)
-    unnamed = [name for name in table if name.startswith("Unnamed: ")]
+    unnamed = [name for name in table if name.startswith(NAMELESS)]
     unnamed = [name for name in unnamed if name not in params.ignore]
     if unnamed:
         raise UserError(
