@@ -14,7 +14,7 @@ from tasks.rows.leaks import counts
 from tasks.sources import dates, numbers
 from tasks.sources.kinds import BOOLEANS, parsed
 
-COUNTERS = ("id", "index", "row", "no")  # names of columns that only number the rows
+COUNTERS = ("id", "index", "row", "no", "nr")  # names of columns that only number the rows
 NAMELESS = "Unnamed: "  # what pandas calls a column without a name begins so
 IDENTIFIER = re.compile(r"(?i:(^|[ _.-])(id|nr|key))$|(?<=[a-z])(Id|ID|Nr|Key)$")  # their ends
 TIMES = re.compile(  # these rise, and mean something

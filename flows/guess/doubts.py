@@ -154,7 +154,7 @@ def _is_owner(column: pd.Series) -> bool:
     words = _words(str(column.name))
     whose = [word for word in words if word not in ADDED]
     named = len(whose) == 1 and OWNER.fullmatch(whose[0])
-    numbered = "id" in words[-1:]
+    numbered = words[-1:] in (["id"], ["nr"])
     values = column.dropna()
     if not (named or numbered) or (is_float_dtype(values) and (values % 1 != 0).any()):
         return False

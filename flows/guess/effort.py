@@ -31,6 +31,8 @@ def _multiplications(shape: tuple[int, ...]) -> int:
 def _rounded(seconds: float) -> str:
     if seconds < 60:
         return "less than a minute"
+    if seconds < 90:
+        return "about a minute"
     if seconds < 100 * 60:
         return f"about {seconds / 60:.0f} minutes"
     return f"about {seconds / 3600:.0f} hours"

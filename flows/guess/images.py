@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -104,13 +105,14 @@ def _check_near_miss(place: Place) -> None:
             f"{place} has images and no sub-folder with images. Expected {images.EXPECTED}: move "
             "those of each class into one, or put a table `filename,label` beside them."
         )
-    deeper = [each for each in sorted(place.path.glob("*/*/*")) if images.is_image(each)]
+    deeper = next(_with_images(place), None)
     if deeper:
         _check_splits(place)
-        above = place.to(deeper[0].parents[1])
+        above = place.to(deeper.path.parent)
         raise UserError(
-            f"{place} has no images, but {above} has a folder {deeper[0].parent.name} with some. "
-            f"Expected {images.EXPECTED}: give the path {above}, or move the images up."
+            f"{place} has no images, but {above} has a folder {deeper.name} with some. Expected "
+            f"{images.EXPECTED}: give the path {above}, if its folders are the classes, or move "
+            "the images up."
         )
     others = Counter(
         file.suffix.lower() for each in images.folders(place) for file in each.path.glob("*.*")
@@ -121,6 +123,15 @@ def _check_near_miss(place: Place) -> None:
             f"{place} has folders of files that end in {common}. Expected {images.EXPECTED}: "
             "convert them, such as to PNG."
         )
+
+
+def _with_images(place: Place) -> Iterator[Place]:
+    """The folders inside that have images, at any depth."""
+    for each in images.folders(place):
+        if images.has_images(each):
+            yield each
+        else:
+            yield from _with_images(each)
 
 
 def _check_splits(place: Place) -> None:

@@ -94,9 +94,11 @@ def _with_target(file: Place, table, target: str, folder: Path):
     if not absent.any():
         return table
     if absent.all():
+        ways = "set another column as load.target, or fill it"
+        if file.path.stem == "test":
+            ways = "fill it, or take the column out if these are new rows to predict"
         raise UserError(
-            f"{file}: the column {target} is empty in every row. Expected the target: set another "
-            "column as load.target, or fill it."
+            f"{file}: the column {target} is empty in every row. Expected the target: {ways}."
         )
     log.warning(
         "%s: dropped %d of %d rows, which have no %s", file, absent.sum(), len(absent), target

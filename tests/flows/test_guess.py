@@ -376,6 +376,7 @@ def test_a_few_words_that_make_numbers_words_are_told(project):
         ("subjects", "S{}", "{}, so all rows of one"),
         ("individual", "{}", "{}, so all rows of one"),
         ("customerId", "{}", "null, so rows of one {} may be on both sides, and the score would"),
+        ("nr", "{}", "null, so rows of one {} may be on both sides"),
         ("case_id", "{}", "null, so rows of one {} may be on both sides"),
         ("patient age", "{}", "null; if rows belong together"),
         ("customer type", "t{}", "null; if rows belong together"),

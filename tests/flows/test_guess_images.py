@@ -85,6 +85,10 @@ def test_images_that_load_cannot_read_are_refused_by_new(project):
         (["1.png", "2.png"], r"own has images and no sub-folder with images\. .* move those of"),
         (["x/a/1.png", "y/b/1.png"], r"own has no images, but own/x has a folder a with some\."),
         (
+            ["__MACOSX/q/1.png", "x/a/2020/1.png", "x/b/2021/1.png"],
+            r"own has no images, but own/x/a has a folder 2020 with some\. .* or move the",
+        ),
+        (
             ["trn/a/1.png", "trn/b/1.png", "tst/a/2.png", "tst/b/2.png"],
             r"has folders trn, tst, and each has a, b\. .*, name them train, val and test\.",
         ),
@@ -122,6 +126,7 @@ def test_what_to_do_about_another_file_is_told(project, name, advice):
     ("shape", "rows", "epochs", "expected"),
     [
         ((28, 28), 50_000, 13, "13 take about 4 minutes"),  # as fashion-cnn takes
+        ((48, 48, 3), 640, 100, "100 take about a minute"),
         ((40, 40, 3), 129, 200, "200 take less than a minute"),
         ((512, 512, 3), 100_000, 10, "10 take about 37 hours"),
     ],

@@ -163,6 +163,10 @@ WRONG = {
         lines(*table(target=lambda row: "")),
         r"the column y is empty in every row\. Expected the target",
     ),
+    "no target in test.csv": (
+        pair(table(), table(target=lambda row: "")),
+        r"test\.csv: the column y is empty in every row\. .* out if these are new rows to predict",
+    ),
     "missing group": (
         lines(*table(g=lambda row: row or ""), group="g", missing="mean"),
         r"missing values: g 1; the first in row 1\. Fill them, or set `missing: drop`",
