@@ -60,6 +60,10 @@ def decimal(file: Path, rows: pd.DataFrame, separated: str) -> str:
     unclear = []
     for name in rows:
         text = rows[name].dropna()
+        plain = _of_plain(text)
+        if plain is not None:
+            votes += plain
+            continue
         found = {mark: numbers.parsed(text, mark) for mark in numbers.MARKS}
         shares = {mark: values.notna().mean() for mark, values in found.items()}
         differ = (found["."] != found[","]) & found["."].notna() & found[","].notna()
@@ -78,6 +82,18 @@ def decimal(file: Path, rows: pd.DataFrame, separated: str) -> str:
     if unclear:
         raise _question(file, unclear[0])
     return "."
+
+
+def _of_plain(text: pd.Series) -> Counter[str] | None:
+    """The vote of numbers such as 7 and 1.25, which is seen without reading each; None of others.
+
+    Three digits behind a point may be thousands.
+    """
+    if pd.to_numeric(text, errors="coerce").isna().any():
+        return None
+    if not text.str.contains(".", regex=False).any():
+        return Counter()
+    return Counter(".") if text.str.contains(r"\.(?:\d{1,2}|\d{4,})$").any() else None
 
 
 def _by_convention(text: pd.Series, differ: pd.Series, separated: str) -> Counter[str]:
