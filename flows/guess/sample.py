@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 LARGE = 2**27  # bytes: of a larger table some rows are looked at
-VALUES = 2**24  # that are looked at, at most
+VALUES = 2**22  # that are looked at, at most
 RUN = 2**10  # rows one after the other: those that belong together mostly are
 
 
