@@ -295,7 +295,7 @@ def _pattern(decimal: str) -> re.Pattern[str]:
     number = rf"(?P<whole>{whole})?(?:{re.escape(decimal)}(?P<part>\d*))?(?P<power>[eE][-+]?\d+)?"
     before = rf"(?P<sign>{SIGN})?{BLANK}?(?P<before>{CURRENCY})?{BLANK}?(?P<inner>{SIGN})?"
     error = rf"(?:{BLANK}?(?:\u00b1|\+/?[-\u2212]){BLANK}?\d+(?:[.,]\d+)?)?"  # of 12 \u00b1 3
-    after = rf"{error}{BLANK}?(?P<after>{UNIT})?"
+    after = rf"{error}{BLANK}?(?P<after>{UNIT})?(?:/-)?"  # 1,200/- are rupees without paise
     about = rf"(?:(?:~|\u2248|[Cc]a\.?){BLANK}?)?"
     bound = rf"{about}(?:(?P<bound>[{''.join(BOUNDS)}])=?{BLANK}?)?"
     return re.compile(rf"{bound}(?P<open>\()?{before}{number}{after}(?P<close>\))?")
