@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import select
-import signal
 import socket
-import subprocess
 import threading
 import time
 from contextlib import contextmanager
@@ -16,42 +11,7 @@ import httpx
 import pytest
 
 from tests.support.served import eventually, free_port
-
-
-class Terminal:
-    """A command on a pseudo-terminal, as a person starts it."""
-
-    def __init__(self, workspace, *command: str, **env: str) -> None:
-        self.screen, its = pty.openpty()
-        self.said = ""
-        self.process = subprocess.Popen(
-            command,
-            cwd=workspace.path,
-            env={**os.environ, **workspace.env, **env},
-            stdin=its,
-            stdout=its,
-            stderr=its,
-            start_new_session=True,
-        )
-        os.close(its)
-
-    def shows(self, text: str) -> bool:
-        """Whether a text is on the screen by now."""
-        while select.select([self.screen], [], [], 0.1)[0]:
-            try:
-                self.said += os.read(self.screen, 10_000).decode()
-            except OSError:  # the command has ended
-                break
-        return text in self.said
-
-    def end(self) -> None:
-        os.killpg(self.process.pid, signal.SIGTERM)
-        try:
-            self.process.wait(timeout=40)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-        os.close(self.screen)
+from tests.support.terminal import Terminal
 
 
 @contextmanager
