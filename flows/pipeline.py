@@ -26,7 +26,7 @@ from prefect.utilities.annotations import allow_failure, quote
 
 from flows.engine import copies, experiment, witness
 from flows.engine import step as engine
-from flows.engine.processes import only_run
+from flows.engine.processes import alone
 from flows.memory import lock, reasons
 from flows.memory.lock import Used
 from flows.memory.plan import AWAY, plan
@@ -207,7 +207,7 @@ def _run(
         copies.remove_left(project)
         if changes:
             return _run_experiment(project, pipeline, force, changes, steps)
-        with only_run(project, pipeline):
+        with alone(project, pipeline):
             for line in witness.settle(project):
                 log.warning("%s", line)
             return _run_steps(project, pipeline, force, steps, pipeline)

@@ -99,16 +99,19 @@ def take_turn(file: IO, other: str) -> None:
 
 
 @contextmanager
-def only_run(project: Project, pipeline: str) -> Iterator[None]:
-    """Around a flow run: wait until no other is at work on the pipeline in this folder.
+def alone(project: Project, pipeline: str, what: str = "run") -> Iterator[None]:
+    """Wait until no other process is at the same work on the pipeline in this folder.
+
+    Args:
+        what: a run of the flow, or the name of a step: one whose `dvc` was killed still goes on.
 
     Raises:
         Stopped: the wait was.
     """
-    file = project.data(pipeline) / ".resume" / "run.lock"
+    file = project.data(pipeline) / ".resume" / f"{what}.lock"
     file.parent.mkdir(parents=True, exist_ok=True)
     with open(file, "a+", encoding="utf-8") as held:  # its lock ends with the process
-        take_turn(held, f"another run (process {file.read_text()})")
+        take_turn(held, f"another {what} (process {file.read_text()})")
         held.truncate(0)
         held.write(str(os.getpid()))
         held.flush()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.engine.environment import pin
+from flows.engine.processes import alone
 from flows.memory.lock import Used, as_recorded, outputs
 from flows.project.folder import Project
 from flows.project.params import FILE
@@ -35,6 +36,14 @@ class ShortOfMemory(UserError):
 
 
 def run(project: Project, name: str, pipeline: str, force: bool = False) -> tuple[str, Used]:
+    """The same as `run_in_turn`, when no other process runs this step in this folder."""
+    with alone(project, pipeline, name):
+        return run_in_turn(project, name, pipeline, force)
+
+
+def run_in_turn(
+    project: Project, name: str, pipeline: str, force: bool = False
+) -> tuple[str, Used]:
     """Run a step and make sure that what it was made from did not change meanwhile.
 
     Args:
@@ -61,7 +70,7 @@ def run(project: Project, name: str, pipeline: str, force: bool = False) -> tupl
     before = _outputs(folder)
     pin(this.place, chosen)
     limit = at_most(getattr(chosen.run.timeouts, name, None), f"run.timeouts.{name}")
-    with _system_errors(this), _damage(project, this, pipeline), limit:
+    with _system_errors(this), _damage(project, this, folder), limit:
         said = None if force else _shared(project, this, pipeline, section)
         said = said or this.function(folder, section, *_run_keys(this, chosen))
 
@@ -150,7 +159,7 @@ def _now(file: Path) -> str | None:
 
 
 @contextmanager
-def _damage(project: Project, this: Step, pipeline: str) -> Iterator[None]:
+def _damage(project: Project, this: Step, folder: Folder) -> Iterator[None]:
     """A damaged input: see to it that the next run makes it again, or restores it."""
     try:
         yield
@@ -158,6 +167,10 @@ def _damage(project: Project, this: Step, pipeline: str) -> Iterator[None]:
         from flows.memory.outputs import drop  # here: DVC takes half a second to import
 
         name = damaged.path.relative_to(project.root).as_posix()
+        if outputs(project).get(name) != folder.recorded.get(damaged.path.name):
+            raise Outside(
+                f"{name} was made anew while {this.name} was running. Run again."
+            ) from None
         done = drop(project, damaged.path)
         raise Outside(f"{name} is damaged. {done} Run the same command again.") from None
 

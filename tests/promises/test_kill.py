@@ -20,6 +20,7 @@ from flows.engine.step import run
 from flows.memory.reproduce import RUN, reproduce
 from flows.project.folder import Project
 from tests.conftest import ROOT
+from tests.promises.test_untold import at_work
 from tests.support.served import eventually
 
 KILLS = int(os.environ.get("KILLS", "2"))  # for each driver
@@ -138,3 +139,30 @@ def test_a_flow_passes_over_what_a_kill_left_of_the_run_cache(workspace):
     shutil.copy(ROOT / "dvc.lock", workspace.path)  # of other runs, so that DVC looks for entries
     assert "done in" in workspace.flow("linear")
     assert workspace.bytes("linear") == whole
+
+
+def test_a_step_that_outlives_its_dvc_is_waited_for_and_spoils_nothing(workspace):
+    """As after `kill` of `dvc repro` alone, and the same command again with other parameters."""
+    workspace.set(linear__fit__epochs=10**6, linear__run__save_every=0.1)
+    repro = workspace.start("dvc", "repro", "fit@linear")
+    workspace.wait_for_training(repro)
+    step = at_work(workspace, "flows.stage")
+    step.suspend()
+    os.kill(repro.pid, signal.SIGKILL)
+    repro.wait()
+
+    workspace.set(linear__fit__epochs=4)
+    again = workspace.start("dvc", "repro", "fit@linear")
+    for line in again.stdout:
+        if f"another fit (process {step.pid}) is at work here" in line:
+            break
+    assert again.poll() is None
+    step.resume()
+    said = again.communicate(timeout=120)[0]
+    assert again.returncode == 0, said
+    recorded = workspace.bytes("linear")
+    workspace.flow("linear", "--force")
+    fit = ("data/linear/best.weights.h5", "data/linear/history.csv", "fit@linear")
+    assert {name: workspace.bytes("linear")[name] for name in fit} == {
+        name: recorded[name] for name in fit
+    }
