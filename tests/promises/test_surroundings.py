@@ -34,6 +34,8 @@ SET = {
     "TZ": "Asia/Kathmandu",
     "XLA_FLAGS": "--xla_cpu_enable_fast_math=true",
 }
+# Of these, what TensorFlow, Keras and the libraries below them read.
+COMPUTING = ("KERAS_", "KMP_", "OMP_", "ONEDNN_", "TF_", "XLA_")
 KERAS = {"floatx": "float64", "epsilon": 0.001, "image_data_format": "channels_first"}
 MATPLOTLIB = (
     "font.size: 17\naxes.facecolor: yellow\nsavefig.dpi: 50\nimage.interpolation: bilinear\n"
@@ -113,3 +115,19 @@ def test_the_repository_of_a_hook_that_starts_a_run_is_not_taken_for_its_copy():
     code = f"import flows, os; print([name for name in {list(hook)} if name in os.environ])"
     command = [sys.executable, "-c", code]
     assert subprocess.check_output(command, cwd=ROOT, env={**os.environ, **hook}) == b"[]\n"
+
+
+@pytest.mark.parametrize("name", [name for name in SET if name.startswith(COMPUTING)])
+def test_tensorflow_sees_no_variable_that_changes_how_it_computes(name):
+    """Each alone: together, one may hide what another does. It stops where Keras is imported."""
+    code = f"""
+import os, sys
+sys.modules["keras"] = None
+try:
+    import tasks.network.backend
+except ImportError:
+    print(os.environ.get({name!r}))
+"""
+    env = {**os.environ, name: SET[name]}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True)
+    assert done.stdout.decode().strip() in ("None", "tensorflow"), done.stderr
