@@ -63,6 +63,8 @@ def _copy(project: Project, copy: Project, names: list[str]) -> None:
     """Make files of the copy what they are in the project; what is not there is removed."""
     for name in names:
         here, there = project.root / name, copy.root / name
+        if there.is_dir() and not there.is_symlink():  # a submodule, to git a file; see `Bringing`
+            continue
         there.unlink(missing_ok=True)
         with suppress(OSError):  # a folder stays that is not empty
             os.removedirs(there.parent)

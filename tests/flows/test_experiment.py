@@ -176,6 +176,15 @@ def ignored_beside(root: Path) -> str:
     return "../ignored/images"
 
 
+def in_a_submodule(root: Path) -> str:
+    place = root / "in/theirs"
+    put_images(place / "images")
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "Images"]):
+        subprocess.run(["git", "-C", place, *command], check=True)
+    subprocess.run(["git", "-C", root, "add", "in/theirs"], check=True)
+    return "in/theirs/images"
+
+
 # Where 10 images are, as load.path has it.
 PLACES = {
     "ignored": lambda root: put_images(root / "data/own").relative_to(root),
@@ -184,6 +193,7 @@ PLACES = {
     "outside": outside,
     "absolute": lambda root: put_images(root / "in/absolute"),
     "links": links,
+    "in a submodule": in_a_submodule,
 }
 
 
