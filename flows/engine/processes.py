@@ -112,9 +112,9 @@ def alone(project: Project, pipeline: str, what: str = "run") -> Iterator[None]:
     file.parent.mkdir(parents=True, exist_ok=True)
     with open(file, "a+", encoding="utf-8") as held:  # its lock ends with the process
         take_turn(held, f"another {what} (process {file.read_text()})")
-        held.truncate(0)
-        held.write(str(os.getpid()))
-        held.flush()
+        with suppress(OSError):  # a full disk: then nobody is told the number
+            os.truncate(held.fileno(), 0)
+            os.write(held.fileno(), str(os.getpid()).encode())
         yield
 
 

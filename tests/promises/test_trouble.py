@@ -309,7 +309,7 @@ def test_memory_that_is_not_there_is_one_line_with_the_keys(
 def test_a_bug_in_a_step_that_dvc_started_brings_the_outputs_of_before_back(monkeypatch):
     back: list[str] = []
     monkeypatch.setattr(outputs, "put_back", lambda project, address: back.append(address))
-    monkeypatch.setattr(stage, "run", lambda *_: 1 / 0)
+    monkeypatch.setattr(stage, "run_in_turn", lambda *_: 1 / 0)
     monkeypatch.setattr(stage, "stop_on_signals", lambda: None)
     with pytest.raises(ZeroDivisionError):
         stage.main("load", "linear")
@@ -419,3 +419,33 @@ def test_a_step_whose_time_is_over_says_which_key_and_resumes(
     said = workspace.run(*DRIVERS[driver])
     assert "continuing in epoch 2" in said
     workspace.set(linear__fit__seed=0)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_disk_that_is_full_when_a_step_begins_costs_nothing_whichever_it_is(
+    workspace, whole, driver
+):
+    """Each step under one of the drivers, as a run takes a second."""
+    chosen = steps.STEPS[list(DRIVERS).index(driver) :: len(DRIVERS)]
+    folder = workspace.path / "data" / "linear"
+    kept = folder.rename(folder.with_name("kept"))
+    try:
+        with small_disk(folder, "size=2m"):
+            shutil.copytree(kept, folder, dirs_exist_ok=True)
+            for name in chosen:
+                recorded = YAML(typ="safe").load(workspace.path / "dvc.lock")["stages"]
+                for out in recorded[f"{name}@linear"]["outs"]:  # so that it has to run
+                    cached(workspace, Path(out["path"]).name).unlink(missing_ok=True)
+                    (workspace.path / out["path"]).unlink()
+                fill(folder)
+                said = workspace.run(*DRIVERS[driver], code=1 if driver == "flow" else 255)
+                assert f"{name}: No space left on device" in said
+                assert "Traceback" not in said
+
+                (folder / FILLER).unlink()
+                workspace.run(*DRIVERS[driver])
+                shutil.rmtree(folder / ".resume", ignore_errors=True)
+                assert workspace.bytes("linear") == whole, name
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        kept.rename(folder)
