@@ -59,6 +59,20 @@ def test_a_run_whose_process_is_killed_does_not_stay_running(served):
     served.workspace.set(linear__fit__epochs=300)
 
 
+def test_a_worker_whose_terminal_is_closed_ends_with_its_runs_and_no_training_is_lost(served):
+    served.workspace.set(linear__fit__epochs=NEVER, linear__run__save_every=0.1)
+    run = served.run("linear")
+    served.artifact(run, "linear-progress")
+    processes, worker = at_work(served), served.processes.pop()
+    os.killpg(worker.pid, signal.SIGHUP)
+    assert worker.wait(60)
+    eventually(lambda: not [process for process in processes if process.is_running()])
+    assert served.ended(run)["type"] == "CRASHED"
+    assert "resumes in epoch" in served.workspace.run("python", "-m", "flows", "plan", "linear")
+    served.workspace.set(linear__fit__epochs=300)
+    served.begin_work()
+
+
 def test_dvc_repro_shows_up_with_its_steps_if_a_server_is_named(served):
     served.workspace.set(linear__fit__epochs=301)
     served.workspace.dvc("repro", "visualize@linear", "evaluate@linear", PREFECT_API_URL=served.url)
