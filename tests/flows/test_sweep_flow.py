@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import signal
 import time
 
@@ -100,9 +102,13 @@ def test_a_pipeline_without_a_sweep_gets_one_that_is_proposed(workspace):
     file.write_text(before)
 
 
-def test_ctrl_c_stops_within_a_batch_and_the_same_command_goes_on(workspace):
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGHUP])
+def test_ctrl_c_or_a_closed_terminal_stops_within_a_batch_and_the_same_command_goes_on(
+    workspace, how
+):
     workspace.set(linear__fit__epochs=60_000, linear__run__save_every=0.2)
-    put_sweep(Project(workspace.path), trials=2, round=1, seed=3)
+    put_sweep(Project(workspace.path), trials=2, round=1, seed=100 + how)
+    shutil.rmtree(workspace.path / ".dvc/tmp/sweeps/linear", ignore_errors=True)
     process = workspace.start(*SWEEP)
     place = workspace.path / ".dvc/tmp/sweeps/linear"
     until = time.monotonic() + 200
@@ -110,7 +116,7 @@ def test_ctrl_c_stops_within_a_batch_and_the_same_command_goes_on(workspace):
         time.sleep(0.1)
     workers = psutil.Process(process.pid).children(recursive=True)
     started = time.monotonic()
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, how)
     said = process.communicate(timeout=120)[0]
     assert process.returncode == 130
     assert time.monotonic() - started < 30
