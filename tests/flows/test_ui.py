@@ -93,3 +93,11 @@ def test_several_writers_at_once_are_all_answered(terminals):
     assert not refused
     assert len(done) > len(writers)
     assert not ui.shows("locked")
+
+
+def test_both_end_with_their_terminals(terminals):
+    worker, ui, _, url = terminals
+    for each in (worker, ui):
+        each.hang_up()
+        assert each.process.returncode
+    assert not answers(url)

@@ -41,8 +41,11 @@ class Terminal:
         """Close it: the system tells all that runs there, and nobody reads what they say."""
         os.close(self.screen)
         os.killpg(self.process.pid, signal.SIGHUP)
+        self.process.wait(timeout=60)
 
     def end(self) -> None:
+        if self.process.poll() is not None:
+            return
         os.killpg(self.process.pid, signal.SIGTERM)
         try:
             self.process.wait(timeout=40)
