@@ -17,7 +17,7 @@ from dvc.config import Config
 
 from flows.project.folder import Project
 from tasks.core.folder import md5
-from tasks.core.step import log
+from tasks.core.step import UserError, log
 
 
 def settle(project: Project) -> None:
@@ -26,6 +26,9 @@ def settle(project: Project) -> None:
     The state holds pickles, and DVC loads them. By default it is below /var/tmp, where every user
     of this machine may write. DVC takes a relative path from the current directory; an absolute
     one cannot be in git.
+
+    Raises:
+        UserError: the state is another user's.
     """
     folder = project.root / ".dvc"
     if not folder.is_dir():
@@ -90,7 +93,13 @@ def is_kept(place: Path, digest: str, name: str) -> bool:
 
 def _make_private(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if folder.stat().st_mode & 0o077:  # DVC makes it for everybody, if it comes first
+    found = folder.stat()
+    if os.geteuid() not in (0, found.st_uid):
+        raise UserError(
+            "Another user works in this clone, and some of its files are private. Make a clone of "
+            "your own: `git clone`. Both may use one cache: `dvc cache dir PLACE`."
+        )
+    if found.st_mode & 0o077:  # DVC makes it for everybody, if it comes first
         folder.chmod(0o700)
 
 

@@ -78,6 +78,22 @@ def test_a_setting_with_a_wrong_value_is_named(workspace):
     assert said == "error PREFECT_SERVER_API_PORT=none is not a port. Set one up to 65535.\n"
 
 
+# It may read whatever there is: the packages may be in a folder of root's.
+BECOME_NOBODY = (
+    *("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"),
+    *("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"),
+)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_another_user_in_a_clone_is_told_to_make_one_of_their_own(workspace):
+    said = workspace.run(*BECOME_NOBODY, "python", "-m", "flows", "plan", "linear", code=1)
+    assert said == (
+        "error Another user works in this clone, and some of its files are private. Make a clone "
+        "of your own: `git clone`. Both may use one cache: `dvc cache dir PLACE`.\n"
+    )
+
+
 @pytest.mark.parametrize("home", ["/", None])
 def test_a_user_without_a_name_runs_or_is_told_what_is_missing(workspace, tmp_path, home):
     """As in a container that was started with a number as its user."""
@@ -93,11 +109,8 @@ def test_a_user_without_a_name_runs_or_is_told_what_is_missing(workspace, tmp_pa
     unset = ["HOME", "USER", "LOGNAME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "KERAS_HOME"]
     unset += ["DVC_SITE_CACHE_DIR", "PREFECT_HOME"]
     env = {name: value for name, value in os.environ.items() if name not in unset}
-    # It may read whatever there is: the packages may be in a folder of root's.
-    become = f"setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups"
-    become += " --inh-caps=+dac_read_search --ambient-caps=+dac_read_search"
     done = subprocess.run(
-        [*become.split(), *TRAIN],
+        [*BECOME_NOBODY, *TRAIN],
         cwd=copy,
         env=env | ({"HOME": home} if home else {}),
         capture_output=True,
