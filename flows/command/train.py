@@ -28,7 +28,7 @@ from flows.command.terminal import (
     stop_when_nobody_reads,
 )
 from flows.engine.environment import KERAS, pin
-from flows.engine.limits import check_memory
+from flows.engine.limits import check_limits
 from flows.engine.processes import waits
 from flows.memory.lock import edited, stages
 from flows.project import params
@@ -162,7 +162,7 @@ def _was_read(project: Project, pipeline: str) -> bool:
 
 def begin(project: Project, verbose: bool) -> Server:
     """Start a server in a process of its own, before Prefect is imported, and show the lines."""
-    check_memory()
+    check_limits()
     # Which `requests` silences, unless what another thread imports resets the filters meanwhile.
     warnings.filterwarnings("ignore", "SOCKS support in urllib3")
     settings.configure(project, verbose)

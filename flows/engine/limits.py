@@ -1,4 +1,4 @@
-"""The memory that this process may use: where it is too little, a run is refused before it begins.
+"""What this process may use: where it is too little for any run, that is said before it begins.
 
 Later, native code ends the process without a word, or Prefect's server does not answer for minutes.
 """
@@ -16,15 +16,21 @@ from tasks.core.step import UserError
 
 MEMORY = 512 * 2**20  # bytes, with which `linear` and a server of its own do not begin
 ADDRESSES = 3 * 2**30  # bytes of `ulimit -v`: the stacks of threads count in full, used or not
+FILES = 64  # open ones, of `ulimit -n`: a run has about 30, and so has its server
 GROUPS = Path("/sys/fs/cgroup")
 
 
-def check_memory() -> None:
+def check_limits() -> None:
     """Refuse to run where neither TensorFlow nor Prefect's server can.
 
     Raises:
-        UserError: the machine, its container, or `ulimit -v` allows too little.
+        UserError: the machine, its container, or `ulimit` allows too little.
     """
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files != resource.RLIM_INFINITY and files < FILES:
+        raise UserError(
+            f"`ulimit -n` allows {files} open files. Expected {FILES} at least: `ulimit -n 1024`."
+        )
     addresses, _ = resource.getrlimit(resource.RLIMIT_AS)
     if addresses != resource.RLIM_INFINITY and addresses < ADDRESSES:
         raise UserError(

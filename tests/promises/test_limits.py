@@ -45,13 +45,20 @@ def limited(megabytes: int) -> Iterator[Path]:
         group.rmdir()
 
 
-def test_too_few_addresses_are_named_and_nothing_begins(workspace):
-    said = workspace.run("sh", "-c", f"ulimit -v 1048576; {FLOW}", code=1)
-    assert said.splitlines() == [
-        "linear",
-        "error There is not enough memory: `ulimit -v` allows 1 GB. Expected no limit, or 3 GB: "
-        "`ulimit -v unlimited`.",
-    ]
+@pytest.mark.parametrize(
+    ("limit", "says"),
+    [
+        (
+            "-v 1048576",
+            "There is not enough memory: `ulimit -v` allows 1 GB. Expected no limit, or 3 GB: "
+            "`ulimit -v unlimited`.",
+        ),
+        ("-n 40", "`ulimit -n` allows 40 open files. Expected 64 at least: `ulimit -n 1024`."),
+    ],
+)
+def test_too_low_a_limit_is_named_and_nothing_begins(workspace, limit, says):
+    said = workspace.run("sh", "-c", f"ulimit {limit}; {FLOW}", code=1)
+    assert said.splitlines() == ["linear", f"error {says}"]
 
 
 def test_too_small_a_container_is_named_and_nothing_begins(workspace):
