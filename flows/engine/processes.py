@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -71,9 +72,14 @@ def hold(file: IO, wait: bool = False, without: bool = True) -> bool:
     except OSError as error:
         if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
             raise
-        log.warning("%s is on a drive without locks: start one run at a time", file.name)
+        _tell_of_no_locks(os.path.dirname(file.name))
         return without
     return True
+
+
+@cache
+def _tell_of_no_locks(folder: str) -> None:
+    log.warning("%s is on a drive without locks: start one run at a time", folder)
 
 
 def take_turn(file: IO, other: str) -> None:
