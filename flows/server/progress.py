@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import cast
@@ -16,6 +17,7 @@ from flows.server.report import key
 from tasks.core.step import watchers
 
 log = logging.getLogger("flows")
+SILENCE = 300  # seconds until a server is asked again that did not answer: that may take ten
 
 
 @contextmanager
@@ -41,8 +43,11 @@ class _Progress:
         self.key = key
         self.artifact: UUID | None = None
         self.away = False
+        self.silent_until = 0.0
 
     def tell(self, done: float, text: str) -> None:
+        if time.monotonic() < self.silent_until:
+            return
         # Prefect's client would try again for a minute, and the training wait for it.
         # In a flow of a user's own, a profile of Prefect's may name the server, or none is named.
         named = "PREFECT_API_URL" in os.environ
@@ -53,6 +58,7 @@ class _Progress:
                 "not shown"
             )
         if self.away:
+            self.silent_until = time.monotonic() + SILENCE
             return
 
         try:
