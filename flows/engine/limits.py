@@ -16,7 +16,7 @@ from tasks.core.step import UserError
 
 MEMORY = 512 * 2**20  # bytes, with which `linear` and a server of its own do not begin
 ADDRESSES = 3 * 2**30  # bytes of `ulimit -v`: the stacks of threads count in full, used or not
-FILES = 64  # open ones, of `ulimit -n`: a run has about 30, and so has its server
+FILES = 32  # open ones, of `ulimit -n`: a run has about 25, and so has its server
 GROUPS = Path("/sys/fs/cgroup")
 
 

@@ -53,7 +53,7 @@ def limited(megabytes: int) -> Iterator[Path]:
             "There is not enough memory: `ulimit -v` allows 1 GB. Expected no limit, or 3 GB: "
             "`ulimit -v unlimited`.",
         ),
-        ("-n 40", "`ulimit -n` allows 40 open files. Expected 64 at least: `ulimit -n 1024`."),
+        ("-n 24", "`ulimit -n` allows 24 open files. Expected 32 at least: `ulimit -n 1024`."),
     ],
 )
 def test_too_low_a_limit_is_named_and_nothing_begins(workspace, limit, says):
