@@ -7,7 +7,7 @@ this gate.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -65,11 +65,12 @@ def check(
         [classes_of(each) if names else each.reshape(-1) for each in y.values()]
     )
     in_words = names.__getitem__ if names else "{:g}".format
-    whole, clause = x, ""
+    whole: dict[str, Any] = {**x}
+    clause = ""
     if table and features is not None:
         found += leaks.entries(x["train"], y["train"], features, table.kinds, bool(names))
         if any(numbers.any() for numbers in table.others.values()):
-            whole = {split: np.column_stack([x[split], table.others[split]]) for split in x}
+            whole = {split: duplicates.Beside(x[split], table.others[split]) for split in x}
             count = duplicates.alike(x, y)
             clause = ALIKE.format(count) if count else ""
     tables = table is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ REPEATED = 10  # rows of a table to each different one: from here on, equal ones
 
 
 def entries(
-    x: Arrays,
+    x: Mapping[str, np.ndarray | Beside],
     labels: np.ndarray,
     in_words: Callable[[Any], str],
     places: Sequence[str] | np.ndarray,
@@ -71,7 +71,9 @@ def entries(
     return found, first[train:] < train
 
 
-def _across(rows: _Rows, x: Arrays, found: np.ndarray, first: np.ndarray, alike: str) -> dict:
+def _across(
+    rows: _Rows, x: Mapping[str, Sized], found: np.ndarray, first: np.ndarray, alike: str
+) -> dict:
     name = "duplicates across train and test"
     if not len(found):
         says = "no test row has the inputs of a training row"
@@ -81,6 +83,24 @@ def _across(rows: _Rows, x: Arrays, found: np.ndarray, first: np.ndarray, alike:
         f"optimistic, so evaluate also reports it without them. Remove them from one side{alike}."
     )
     return rows.entry(name, says, found, first)
+
+
+class Beside:
+    """Arrays with the same rows, as one with the values of all: put together block by block.
+
+    Args:
+        arrays: (rows, any number of values) each, or (rows,).
+    """
+
+    def __init__(self, *arrays: np.ndarray) -> None:
+        self.arrays = arrays
+        self.dtype = np.result_type(*arrays)
+
+    def __len__(self) -> int:
+        return len(self.arrays[0])
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        return np.column_stack([array[rows] for array in self.arrays])
 
 
 class _Rows(NamedTuple):
@@ -105,12 +125,8 @@ class _Rows(NamedTuple):
 
 def alike(x: Arrays, y: Arrays) -> int:
     """How many test rows have the inputs and the label of a training row."""
-    both = [
-        np.column_stack([x[split].astype(np.float64), y[split].reshape(len(y[split]), -1)])
-        for split in ("train", "test")
-    ]
-    first = first_of_equals(*both)
-    train = len(both[0])
+    first = first_of_equals(*(Beside(x[split], y[split]) for split in ("train", "test")))
+    train = len(x["train"])
     return int((first[train:] < train).sum())
 
 
@@ -119,7 +135,7 @@ def _equal(one: np.ndarray, other: np.ndarray) -> bool:
     return np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
 
 
-def first_of_equals(*parts: np.ndarray) -> np.ndarray:
+def first_of_equals(*parts: np.ndarray | Beside) -> np.ndarray:
     """The first row with equal values, for each row; its own number if it is the first.
 
     Rows are looked up by a hash; rows with the same hash are compared value by value.
@@ -127,7 +143,7 @@ def first_of_equals(*parts: np.ndarray) -> np.ndarray:
     Args:
         parts: rows of one shape; they are numbered across all parts.
     """
-    kind = np.result_type(*parts)
+    kind = np.result_type(*(part.dtype for part in parts))
     starts = np.cumsum([0, *map(len, parts)])
 
     def rows(begin: int, end: int) -> np.ndarray:
@@ -139,7 +155,7 @@ def first_of_equals(*parts: np.ndarray) -> np.ndarray:
 
     first, seen = np.arange(starts[-1]), dict[bytes, int]()
     for start, part in zip(starts, parts, strict=False):
-        for some in blocks(part):
+        for some in blocks(part[:1], len(part)):
             begin = start + some.start
             for row, values in enumerate(rows(begin, start + some.stop), begin):
                 before = seen.setdefault(blake2b(values, digest_size=16).digest(), row)

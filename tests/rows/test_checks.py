@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from tasks.core.step import UserError
 from tasks.load import load
 from tasks.rows import duplicates, near_duplicates
 from tasks.rows.checks import Table, check
-from tasks.rows.duplicates import first_of_equals
+from tasks.rows.duplicates import Beside, first_of_equals
 from tasks.sources import fashion_mnist
 from tests.conftest import ROOT
 
@@ -301,7 +302,23 @@ def test_blocks_do_not_matter(monkeypatch, block):
     x = np.random.default_rng(0).integers(0, 3, (50, 3))
     expected = [min(k for k in range(50) if (x[k] == x[row]).all()) for row in range(50)]
     assert first_of_equals(x[:33], x[33:]).tolist() == expected
+    beside = [Beside(part[:, :2], part[:, 2].astype(float)) for part in (x[:33], x[33:])]
+    assert first_of_equals(*beside).tolist() == expected
     assert len(set(expected)) < 40
+
+
+def test_rows_with_more_columns_than_the_features_are_compared_without_a_copy_of_all(monkeypatch):
+    monkeypatch.setattr(arrays_module, "BLOCK", 2**18)
+    x = {"train": np.random.default_rng(0).normal(size=(1000, 2000)), "test": np.zeros((9, 2000))}
+    x["test"][1:] = x["train"][:8]  # 0 is another; 1 has another label
+    y = {"train": np.ones(1000), "test": np.array([1, 0, *[1] * 7])}
+    tracemalloc.start()
+    try:
+        assert duplicates.alike(x, y) == 7
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < x["train"].nbytes / 4
 
 
 def test_one_hot_labels_are_classes():
