@@ -131,11 +131,11 @@ def parsed(content: bytes) -> Any:
     except RecursionError:
         raise UserError("The JSON is nested too deeply. Expected a list of rows.") from None
     except ValueError as error:  # UnicodeDecodeError is one, too
-        raise UserError(f"The body is no JSON: {error}.") from None
+        raise UserError(f"The body is not JSON: {error}.") from None
 
 
 def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no number there; null stands for a missing value")
+    raise ValueError(f"{name} is not a number there; null stands for a missing value")
 
 
 def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

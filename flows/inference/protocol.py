@@ -89,7 +89,7 @@ class Inference:
         if not isinstance(inputs, list):
             raise UserError("The request has no `inputs`. Expected a list of tensors.")
         if not isinstance(self.said.get("id", ""), str):
-            raise UserError("The `id` of the request is no text. Expected one, or none.")
+            raise UserError("The `id` of the request is not a text. Expected one, or none.")
         return inputs, memoryview(self.body)[int(told) :]
 
     def response(self, model: Model, output: np.ndarray) -> Response:
@@ -153,7 +153,7 @@ def _outputs(model: Model, output: np.ndarray) -> dict[str, dict[str, Any]]:
 def _head(tensor: Any) -> tuple[str, list[int], str]:
     """Name, shape and type of an input."""
     if not isinstance(tensor, dict):
-        raise UserError("An input is no object. Expected name, shape, datatype and data.")
+        raise UserError("An input is not an object. Expected name, shape, datatype and data.")
     name, shape, kind = (tensor.get(key) for key in ("name", "shape", "datatype"))
     sizes = shape if isinstance(shape, list) and len(shape) <= DIMENSIONS else [-1]
     if not all(type(size) is int and 0 <= size < 2**31 for size in sizes):
@@ -178,7 +178,7 @@ def _listed(name: str, data: Any, shape: list[int], kind: str) -> np.ndarray:
     except ValueError:
         raise UserError(f"{name}: the lists in `data` differ in length.") from None
     if array.size and not _fits(array, kind):
-        raise UserError(f"{name}: `data` is no list of values of the datatype {kind}.")
+        raise UserError(f"{name}: `data` is not a list of values of the datatype {kind}.")
     return _shaped(name, array, shape)
 
 

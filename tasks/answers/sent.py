@@ -91,7 +91,7 @@ class Reader:
         if self.encoding is None:
             return self.array(_numbers(rows, self.expected))
         if not all(isinstance(row, dict) for row in rows):
-            raise UserError(f"A row is no object. Expected {self.expected}.")
+            raise UserError(f"A row is not an object. Expected {self.expected}.")
         named = [self._named(row) for row in rows]
         others = unused(dict.fromkeys(name for row in rows for name in row), self.schema)
         part = csv.records(named, self.schema)._replace(unused=others)
@@ -111,7 +111,7 @@ class Reader:
         if x.shape[1:] != shape:
             raise UserError(f"A row has the shape {x.shape[1:]}. Expected {shape}.")
         if x.dtype.kind not in "biuf":
-            raise UserError(f"A value is no number. Expected {self.expected}.")
+            raise UserError(f"A value is not a number. Expected {self.expected}.")
         x = scale.as_trained(REQUEST, x, self.schema)
         part = New(x, [f"row {row}" for row in range(1, len(x) + 1)], None)
         return self._finished(Place.sent(b"", REQUEST), part)
@@ -168,5 +168,5 @@ def _numbers(rows: list[Any], expected: str) -> np.ndarray:
     except ValueError:  # rows of several lengths
         raise UserError(f"The rows differ in shape. Expected {expected}.") from None
     if found.dtype.kind not in "iuf":
-        raise UserError(f"A value is no number. Expected {expected}.")
+        raise UserError(f"A value is not a number. Expected {expected}.")
     return found.astype(np.float64)

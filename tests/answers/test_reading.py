@@ -316,7 +316,7 @@ def test_a_whole_number_of_more_than_64_bits_is_a_number(tmp_path):
     reader = Reader(schema, Folder(tmp_path / "out"))
     assert reader.values([[2**70, 1]], 1).x.tolist() == [[2.0**70, 1]]
     for row in ([2**70, None], [2**70, True], [2**70, "1"]):
-        with pytest.raises(UserError, match="A value is no number"):
+        with pytest.raises(UserError, match="A value is not a number"):
             reader.values([row], 1)
 
 

@@ -102,10 +102,10 @@ X = np.array([[1.0, 2.0]])
 WRONG = {
     "another shape": (wrong(X.reshape(1, 1, 2), "FP64"), "A row has the shape"),
     "another input": (wrong(X, "FP64", "other"), "The inputs are other. Expected input"),
-    "NaN": (wrong(X * np.nan, "FP64"), "is no number"),
+    "NaN": (wrong(X * np.nan, "FP64"), "is not a number"),
     "no rows": (wrong(X[:0], "FP64"), "one at least"),
     "10,001 rows": (wrong(np.repeat(X, 10_001, 0), "FP64"), "more than 10,000 rows"),
-    "text": (wrong(X.astype(str).astype(object), "BYTES"), "no number"),
+    "text": (wrong(X.astype(str).astype(object), "BYTES"), "not a number"),
     "gzip": (wrong(X, "FP64", request_compression_algorithm="gzip"), "is compressed"),
     "another output": (
         wrong(X, "FP64", outputs=[http.InferRequestedOutput("y")]), "There is no output"
@@ -135,16 +135,16 @@ NAMED = {"name": "input", "shape": [1, 2], "datatype": "FP64"}
 BODIES = {
     "no inputs": (b"{}", "has no `inputs`"),
     "a list": (b"[]", "has no `inputs`"),
-    "an input that is none": ({"inputs": [3]}, "An input is no object"),
+    "an input that is none": ({"inputs": [3]}, "An input is not an object"),
     "no datatype": ({"inputs": [{"name": "input", "shape": [1, 2]}]}, "datatype is None. Expected"),
     "half a character": (
-        b'{"id": "\\ud800", "inputs": []}', "is no JSON: 'utf-8' codec can't encode"
+        b'{"id": "\\ud800", "inputs": []}', "is not JSON: 'utf-8' codec can't encode"
     ),
     "one output again and again": (
         {"inputs": [NAMED | {"data": [1, 2]}], "outputs": [{"name": "predicted"}] * 9},
         "must name each output once: predicted",
     ),
-    "no data": ({"inputs": [NAMED]}, "is no list of values"),
+    "no data": ({"inputs": [NAMED]}, "is not a list of values"),
     "too few values": ({"inputs": [NAMED | {"data": [1]}]}, "has 1 values. Expected as many as"),
     "lists of several lengths": ({"inputs": [NAMED | {"data": [[1], [1, 2]]}]}, "differ in length"),
     "a shape below 0": ({"inputs": [NAMED | {"shape": [-1, 2], "data": []}]}, "Expected a list of"),
@@ -158,7 +158,7 @@ BODIES = {
         {"inputs": [NAMED | {"shape": [True, 2], "data": [1, 2]}]}, "Expected a list of at most"
     ),
     "truths for numbers": (
-        {"inputs": [NAMED | {"data": [True, False]}]}, "no list of values of the datatype FP64"
+        {"inputs": [NAMED | {"data": [True, False]}]}, "list of values of the datatype FP64"
     ),
     "numbers for truths": (
         {"inputs": [NAMED | {"datatype": "BOOL", "data": [1, 0]}]}, "values of the datatype BOOL"
@@ -169,7 +169,7 @@ BODIES = {
     "256 in a byte": (
         {"inputs": [NAMED | {"datatype": "UINT8", "data": [256, 2]}]}, "of the datatype UINT8"
     ),
-    "an id that is no text": (b'{"id": 1e400, "inputs": []}', "is no text"),
+    "an id that is no text": (b'{"id": 1e400, "inputs": []}', "is not a text"),
     "a name of a million letters": (
         {"inputs": [NAMED | {"name": "x" * 10**6, "data": [1, 2]}]}, "The inputs are xxx"
     ),
