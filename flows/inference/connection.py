@@ -31,7 +31,9 @@ class Connection(H11Protocol):
         ours = (each for each in self.connections if isinstance(each, Connection))
         idle = [each for each in ours if each.is_idle()]
         if idle:
-            min(idle, key=lambda each: (bool(each.cycle), each.heard)).transport.abort()
+            cut = min(idle, key=lambda each: (bool(each.cycle), each.heard))
+            cut.transport.abort()
+            self.connections.discard(cut)  # now: a request may come before the loop's next turn
 
     def is_idle(self) -> bool:
         """Whether it waits for a request, or for the rest of its head."""

@@ -13,6 +13,7 @@ import psutil
 
 from flows.engine.processes import born, hold, lives
 from flows.memory.patches import holds
+from tests.support.served import eventually
 
 
 def test_a_held_file_is_held_until_its_process_ends(tmp_path):
@@ -59,6 +60,7 @@ def test_a_clock_that_is_set_makes_no_living_process_a_dead_one(monkeypatch):
         monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: start + 3600)
         assert lives(process.pid, since)
         holder = {"pid": process.pid, "cmd": "/bin/dvc repro fit@a b"}
+        eventually(psutil.Process(process.pid).cmdline)  # for a moment of its start it has none
         assert holds(holder, written)
         assert not holds(holder | {"cmd": "/bin/dvc repro fit@b"}, written), "of another process"
         process.kill()

@@ -306,8 +306,9 @@ def test_memory_that_is_not_there_is_one_line_with_the_keys(
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_a_bug_in_a_step_that_dvc_started_brings_the_outputs_of_before_back(monkeypatch):
+def test_a_bug_in_a_step_that_dvc_started_brings_the_outputs_of_before_back(monkeypatch, tmp_path):
     back: list[str] = []
+    monkeypatch.setattr(stage.Project, "here", lambda: Project(tmp_path))
     monkeypatch.setattr(outputs, "put_back", lambda project, address: back.append(address))
     monkeypatch.setattr(stage, "run_in_turn", lambda *_: 1 / 0)
     monkeypatch.setattr(stage, "stop_on_signals", lambda: None)
