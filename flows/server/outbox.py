@@ -51,10 +51,13 @@ def tell(project: Project, pipeline: str, step: str, state: str, message: str = 
     file = project.root / ".dvc" / "tmp" / f"repro-{dvc.pid}-{born(dvc):.0f}.jsonl"
     files = [file] if file.exists() else [*left(project), file]
     line = json.dumps({"pipeline": pipeline, "name": step, "state": state, "message": message})
-    with open(file, "a", encoding="utf-8") as lines:
-        lines.write(line + "\n")
-    for each in files:
-        _have_it_read(project, each)
+    try:
+        with open(file, "a", encoding="utf-8") as lines:
+            lines.write(line + "\n")
+        for each in files:
+            _have_it_read(project, each)
+    except OSError as error:  # a full disk, a folder that may not be written: the step matters more
+        print(f"  The server is not told that {step} is {state}: {error}", file=sys.stderr)
 
 
 def left(project: Project) -> list[Path]:

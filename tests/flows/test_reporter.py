@@ -9,6 +9,8 @@ import psutil
 import pytest
 
 from flows.engine.processes import born
+from flows.project.folder import Project
+from flows.server import outbox
 from flows.server.reporter import steps
 
 
@@ -39,3 +41,11 @@ def test_a_line_that_a_full_disk_has_cut_keeps_no_other_away(tmp_path, dvc):
     dvc.wait()
     with open(file) as lines:
         assert [said["name"] for said in steps(file, lines)] == ["load", "evaluate"]
+
+
+def test_a_step_goes_on_where_its_line_cannot_be_written(tmp_path, dvc, monkeypatch, capsys):
+    """As on a full disk, or in a folder that may not be written: here there is none."""
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    monkeypatch.setattr(outbox, "repro_process", lambda: dvc)
+    outbox.tell(Project(tmp_path), "linear", "fit", "Running")
+    assert "The server is not told that fit is Running: [Errno 2]" in capsys.readouterr().err

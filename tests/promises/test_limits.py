@@ -75,10 +75,10 @@ def test_a_step_that_the_system_ends_for_its_memory_costs_nothing(workspace):
     workspace.set(linear__fit__epochs=4)
     with limited(200) as group:
         said = workspace.run("sh", "-c", f"echo $$ > {group}; exec dvc repro fit@linear", code=255)
-    assert "exited with -9" in said
     workspace.set(linear__fit__epochs=3)
     workspace.run(*DRIVERS["dvc"])
     assert workspace.bytes("linear") == workspace.whole
+    assert "exited with -9" in said or "exited with 137" in said  # by the shell that DVC starts
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
