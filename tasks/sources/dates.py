@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from unicodedata import combining, normalize
 
+import numpy as np
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -14,6 +16,7 @@ ISO = r"\d{4}-\d\d-\d\d"  # how such dates begin
 DIGITS = re.compile("(%[YmdHMS])+")  # a format of dates that are whole numbers
 MONTH = "%m.%Y"
 CUT = re.compile(r"(\d\d?)\.(\d|\d{3})")  # such a month where a program wrote it as a number
+AGES = 2**63 // 10**9  # seconds before 1970 and after it: the year -2024 is no date here
 CENTURY = range(1930, 2030)  # of years with two digits, as spreadsheets read them
 
 # Of each month the words of English, German, French, Spanish, Italian, Portuguese and Dutch, and
@@ -51,23 +54,25 @@ def seconds(column: pd.Series, form: str) -> pd.Series:
     """
     import pandas as pd  # here: it takes a second to import
 
-    words = column.isin(("now", "today"))  # which pandas takes for dates
-    if words.any():
-        column = column.mask(words)
     if DIGITS.fullmatch(form):  # programs write 20241231.0 if a value of the column is missing
         column = column.map(lambda text: text.removesuffix(".0"), na_action="ignore")
-    dates = _read(_as_python(column, form), _python(form))
-    if dates.hasnans and re.search("%[YyG]", form):  # beside it ISO 8601 cannot be misread
-        other = column[dates.isna() & column.notna()]
-        iso = other[other.astype(str).str.match(ISO)]
-        dates = dates.fillna(_read(iso, ""))
+    found = _seconds(_as_python(column, form), _python(form))
+    if re.search("%[YyG]", form) and np.isnan(found).any():  # beside it ISO 8601 cannot be misread
+        iso = np.isnan(found) & column.astype(str).str.match(ISO).to_numpy(bool)
+        found[iso] = _seconds(column[iso], "")
+    return pd.Series(found, column.index, name=column.name)
+
+
+def _seconds(column: pd.Series, form: str) -> np.ndarray:
+    import pandas as pd  # here: it takes a second to import
+
+    text = pd.Index(column)
+    dates = pd.to_datetime(text, format=form or "ISO8601", errors="coerce", utc=True)
     if "%y" in form:  # of which Python makes 1969 to 2068
-        dates = dates.mask(dates.dt.year >= CENTURY.stop, dates - pd.DateOffset(years=100))
-    try:
-        found = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
-    except pd.errors.OutOfBoundsDatetime:  # such as the year -2024, which are no dates here
-        return seconds(column.where(dates.dt.year.between(1678, 2261)), form)
-    return found.astype("float64")
+        dates = dates.where(dates.year < CENTURY.stop, dates - pd.DateOffset(years=100))
+    found = (dates.to_numpy("datetime64[us]") - np.datetime64(0, "us")) / np.timedelta64(1, "s")
+    found[text.isin(("now", "today"))] = np.nan  # which pandas takes for dates
+    return np.where(np.abs(found) < AGES, found, np.nan)
 
 
 def written(moment: Any, form: str) -> str:
@@ -85,12 +90,6 @@ def may_be(text: str, form: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _read(column: pd.Series, form: str) -> pd.Series:
-    import pandas as pd  # here: it takes a second to import
-
-    return pd.to_datetime(column, format=form or "ISO8601", errors="coerce", utc=True)
 
 
 def _as_python(column: pd.Series, form: str) -> pd.Series:

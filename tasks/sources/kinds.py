@@ -102,8 +102,9 @@ def parsed(column: pd.Series, kind: str) -> tuple[pd.Series, str]:
         decimal, unit = _written(kind)
         return numbers.parsed(column, decimal, unit, bounds=True), numbers.expected(unit)
     if kind == "boolean":
-        found = column.astype("object").map(lambda value: BOOLEANS.get(str(value).strip().lower()))
-        return found.astype(np.float64), "true or false, yes or no, 1 or 0"
+        found = [BOOLEANS.get(str(value).strip().lower(), np.nan) for value in column]
+        read = pd.Series(found, column.index, np.float64, name=column.name)
+        return read, "true or false, yes or no, 1 or 0"
 
     form = kind.removesuffix(TIME).removeprefix("date").strip()
     if kind.endswith(TIME) and not pd.api.types.is_datetime64_any_dtype(column):

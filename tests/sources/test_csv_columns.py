@@ -106,6 +106,11 @@ def test_years_of_two_digits_are_1930_to_2029_whatever_the_day(tmp_path):
     np.testing.assert_array_equal(found, column(tmp_path, "date %m/%d/%Y", *four))
 
 
+def test_a_year_of_four_digits_is_itself_where_others_have_two(tmp_path):
+    found = column(tmp_path, "date %m/%d/%y", "07/14/21", "2035-07-14")
+    assert found.tolist() == column(tmp_path, "date", "2021-07-14", "2035-07-14").tolist()
+
+
 def test_words_are_read_as_they_are_written(tmp_path):
     assert column(tmp_path, "words", "01", "1", " Ulm ", "é").tolist() == ["01", "1", "Ulm", "é"]
     np.testing.assert_array_equal(column(tmp_path, "words", "a", "NA", ""), [0, np.nan, np.nan])
