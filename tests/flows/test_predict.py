@@ -20,6 +20,8 @@ from tasks.core.step import UserError
 from tasks.sources.base import New
 from tests.support.memory import added
 from tests.support.own import put_npz
+from tests.support.served import eventually
+from tests.support.terminal import Terminal
 
 PREDICT = ("python", "-m", "flows", "predict", "linear")
 
@@ -154,6 +156,15 @@ def test_memory_does_not_grow_with_the_rows(workspace):
 
     taken(20_000)  # TensorFlow's memory is not that of the rows
     assert taken(400_000) < 20 * 2**20  # all answers together are twice that
+
+
+def test_a_terminal_shows_how_far_it_is(workspace):
+    (workspace.path / "far.csv").write_text("\n".join(map(str, range(300_000))))
+    terminal = Terminal(workspace, *PREDICT, "far.csv", "--to", "far-answers.csv")
+    eventually(lambda: terminal.shows("all answers: far-answers.csv"), 120)
+    rows, shares = zip(*re.findall(r"([\d,]+) rows, (\d+)%", terminal.said), strict=True)
+    assert len(set(rows)) > 2
+    assert 0 < int(shares[0]) < int(shares[-1]) <= 100
 
 
 def test_without_a_file_the_first_answers_are_shown(workspace):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from prefect.client.schemas.actions import ArtifactCreate
 from prefect.states import Completed
@@ -15,7 +17,10 @@ from flows.server import answered, champion, sweeps
 from flows.server.markdown import listed
 from flows.server.report import Run, _compared, _origin, _warnings, key, verdict
 from flows.server.runs import titled
+from tasks.answers.summary import Part, Summary
+from tasks.core.folder import Folder
 from tasks.core.step import UserError
+from tasks.sources.base import New
 from tests.support.project import new_project
 from tests.support.promoted import commit, git
 
@@ -103,3 +108,15 @@ def test_a_result_stays_one_when_the_server_has_gone(page, monkeypatch):
 def test_a_run_whose_records_were_deleted_says_so(tmp_path):
     with pytest.raises(UserError, match=r"^dvc\.lock was deleted or replaced during the run\."):
         _rows(new_project(tmp_path / "project"), "linear")
+
+
+def test_answers_to_images_are_shown_with_them(tmp_path):
+    """Beside how often each was given; of a table's rows that alone."""
+    told = pd.DataFrame({"from": ["a.png", "b.png"], "predicted": "shoe", "confidence": 0.9})
+    images = np.zeros((2, 8, 8), np.uint8)
+    for x, titles in ((images, ["Answers", "The first images"]), (images[:, 0], ["Answers"])):
+        summary = Summary()
+        summary.add(Part(told, New(x, ["a.png", "b.png"], None)))
+        shown = list(answered._pictures(Folder(tmp_path / "data/shoes"), summary))
+        heads = [each.partition(";base64,")[0] for each in shown]
+        assert heads == [f"![{title}](data:image/png" for title in titles]
