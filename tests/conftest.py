@@ -79,12 +79,15 @@ def _home(tmp_path_factory):
         "DVC_SITE_CACHE_DIR": str(home / "dvc"),
         "DO_NOT_TRACK": "1",
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "SHELL": "/bin/sh",
+        "TERM": "xterm-256color",  # rich draws no bar on a dumb one
         **dict.fromkeys(WHO, "tests"),
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in values.items():
             patch.setenv(name, value)
-        patch.delenv("PREFECT_API_URL", raising=False)
+        for name in ("PREFECT_API_URL", "NO_COLOR", "FORCE_COLOR", "COLUMNS"):
+            patch.delenv(name, raising=False)
         # Else every process of every workspace would compile the project again.
         patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         yield home

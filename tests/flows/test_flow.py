@@ -8,6 +8,7 @@ import os
 import platform
 import pty
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -286,6 +287,7 @@ def test_a_closed_terminal_stops_as_ctrl_c_does_unless_nohup_ignores_it(
     os.close(terminal)
     said = b""
     while (b"compile" if ignored else b"loss") not in said:  # the bar of a training has its loss
+        assert select.select([master], [], [], 240)[0], said.decode()
         said += os.read(master, 10_000)
     os.close(master)
     assert process.wait(240) == (0 if ignored else 130)

@@ -55,7 +55,7 @@ def in_terminal(workspace, *command: str) -> str:
     """What a command writes into a terminal of 80 columns, without its colors."""
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 40, WIDE, 0, 0))
-    env = {**os.environ, **workspace.env, "TERM": "xterm-256color"}
+    env = {**os.environ, **workspace.env}
     process = subprocess.Popen(
         command, cwd=workspace.path, env=env, stdin=subprocess.DEVNULL, stdout=its, stderr=its
     )
