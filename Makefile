@@ -14,6 +14,9 @@ help: ## print this
 PIP = .venv/bin/python -m pip install --disable-pip-version-check --require-hashes
 
 .venv/installed: requirements.lock
+	@$(PYTHON) -c 'import sys; this = "%d.%d" % sys.version_info[:2]; \
+	  this in ("3.11", "3.12", "3.13") or sys.exit("This is Python " + this + ". Expected 3.11, 3.12 or 3.13, \
+	for which there is TensorFlow: make $(MAKECMDGOALS) PYTHON=python3.13")'
 	@echo "Installing into .venv: about 3 GB, once; it takes some minutes"
 	$(PYTHON) -m venv .venv
 	$(PIP) -r requirements.lock -c requirements.lock

@@ -34,6 +34,25 @@ def test_a_pipelines_file_can_be_started_from_another_folder(root, tmp_path, lin
     assert {"load", "fit", "evaluate"} <= set(steps)
 
 
+@pytest.mark.parametrize(
+    ("version", "begins"), [("3, 10", False), ("3, 14", False), ("3, 13", True)]
+)
+def test_a_python_for_which_there_is_no_tensorflow_is_refused_before_the_installation(
+    root, tmp_path, version, begins
+):
+    """Such as the newest one: pip says in pages that no version fits."""
+    python = tmp_path / "python"
+    pretend = f'import sys; sys.version_info = ({version}); exec("".join(sys.argv[2:3]))'
+    python.write_text(f"#!/bin/sh\nexec {sys.executable} -c '{pretend}' \"$@\"\n")
+    python.chmod(0o755)
+
+    done = started("make", "install", f"PYTHON={python}", cwd=root)
+    assert ("Installing into .venv" in done.stdout) == begins
+    says = f"This is Python {version.replace(', ', '.')}. Expected 3.11, 3.12 or 3.13"
+    assert done.stderr.startswith(says) != begins
+    assert begins or "make install PYTHON=python3.13" in done.stderr
+
+
 def test_the_program_asked_by_its_path_says_where_to_start_it(root, tmp_path):
     done = started(sys.executable, root / "flows", cwd=tmp_path)
     assert done.returncode == 1
