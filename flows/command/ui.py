@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from importlib.util import find_spec
+from pathlib import Path
 
 from flows.command.help import command_line
 from flows.command.terminal import plain_errors
@@ -18,11 +20,23 @@ from tasks.core.step import UserError
 def main(arguments: list[str]) -> int:
     command_line("ui", __doc__).parse_args(arguments)
     configure(Project.here(), verbose=True)
+    _keep_pages_here()
     # A shell's background jobs ignore it; Prefect ends by it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with plain_errors() as end:
         serve()
     return end.code
+
+
+def _keep_pages_here() -> None:
+    """Prefect copies its pages before it serves them: to here if its own folder is somebody else's.
+
+    As where several users, or a container and its user, share an environment.
+    """
+    (installed,) = find_spec("prefect").submodule_search_locations  # type: ignore[union-attr,misc]
+    if not os.access(Path(installed, "server"), os.W_OK):
+        pages = Path(os.environ["PREFECT_HOME"], "pages")
+        os.environ.setdefault("PREFECT_SERVER_UI_STATIC_DIRECTORY", str(pages))
 
 
 def serve() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -10,8 +11,11 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
+from flows.command.ui import _keep_pages_here
 from tests.support.served import eventually, free_port
 from tests.support.terminal import Terminal
+
+PAGES = "PREFECT_SERVER_UI_STATIC_DIRECTORY"
 
 
 @contextmanager
@@ -52,6 +56,19 @@ def test_a_taken_port_is_named_and_another_one_serves_without_a_question(termina
     page = url.removesuffix("/api")
     said = f"Port {port} is taken. Prefect's UI will be at {page}. Ctrl-C ends it."
     assert ui.said.splitlines() == [said]
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_prefects_pages_are_in_the_project_where_the_installation_is_not_ours(
+    monkeypatch, tmp_path, ours
+):
+    """Prefect copies them before it serves them; as another user it was tried by hand."""
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    monkeypatch.setenv(PAGES, "")
+    monkeypatch.delenv(PAGES)
+    monkeypatch.setattr(os, "access", lambda path, mode: ours or not path.is_dir())
+    _keep_pages_here()
+    assert os.environ.get(PAGES) == (None if ours else str(tmp_path / "pages"))
 
 
 def test_the_worker_says_that_it_waits_and_then_offers_the_pipelines_in_one_line(terminals):
