@@ -46,7 +46,7 @@ PACKAGES = (
     *("sklearn.linear_model", "h5py", "threadpoolctl", "ruamel.yaml", "rich.table", "psutil"),
     *("dvc.cli.parser", "dvc.repo.index", "dvc.repo.open_repo", "dvc.repo.reproduce", "dvc.scm"),
     *("dvc.repo.status", "dvc.data_cloud", "dvc.utils.strictyaml", "dvc_data.index", "networkx"),
-    *("fastapi", "griffe", "httpx", "jsonschema", "opentelemetry.trace", "pendulum"),
+    *("fastapi", "griffe", "httpx", "jsonschema", "opentelemetry.trace"),
     *("prometheus_client", "pydantic.main", "pydantic_settings", "websockets.asyncio.client"),
 )
 # Prefect reads its settings when a process imports it: see `Prefect`.
