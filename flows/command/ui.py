@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from importlib.util import find_spec
+import sysconfig
 from pathlib import Path
 
 from flows.command.help import command_line
@@ -33,8 +33,7 @@ def _keep_pages_here() -> None:
 
     As where several users, or a container and its user, share an environment.
     """
-    (installed,) = find_spec("prefect").submodule_search_locations  # type: ignore[union-attr,misc]
-    if not os.access(Path(installed, "server"), os.W_OK):
+    if not os.access(sysconfig.get_path("purelib"), os.W_OK):
         pages = Path(os.environ["PREFECT_HOME"], "pages")
         os.environ.setdefault("PREFECT_SERVER_UI_STATIC_DIRECTORY", str(pages))
 
