@@ -7,6 +7,7 @@ import pty
 import select
 import signal
 import subprocess
+from contextlib import suppress
 
 from tests.support import warm
 
@@ -40,7 +41,8 @@ class Terminal:
     def hang_up(self) -> None:
         """Close it: the system tells all that runs there, and nobody reads what they say."""
         os.close(self.screen)
-        os.killpg(self.process.pid, signal.SIGHUP)
+        with suppress(ProcessLookupError):  # the kernel has told them
+            os.killpg(self.process.pid, signal.SIGHUP)
         self.process.wait(timeout=60)
 
     def end(self) -> None:
