@@ -18,7 +18,7 @@ from flows.guess.section import Proposal
 from flows.guess.tabular import Table
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
-from tasks.sources import csv, dialect, images, totals
+from tasks.sources import csv, dialect, image_folders, totals
 from tasks.sources.base import Place
 from tasks.sources.text import ENDING, EXPECTED
 from tasks.sources.unreadable import understood
@@ -114,7 +114,7 @@ def _files(root: Path, path: Path) -> list[Path]:
         other = place.suffix.lower() in OTHER_ENDINGS and _is_table(place)
         return [path] if other or place.suffix.lower() in ENDINGS else []
     files = tabular.files(root, path, ENDING)
-    are_labels = files and images.are_listed(Place(place, path.as_posix()))
+    are_labels = files and image_folders.are_listed(Place(place, path.as_posix()))
     return [] if are_labels else files
 
 

@@ -18,6 +18,8 @@ from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.sources import images
 from tasks.sources.base import Place, some
+from tasks.sources.image_files import COLORS, DEEP, Unreadable, of_16_bits, opened
+from tasks.sources.image_folders import EXPECTED, folders, has_images, list_of, splits_of
 
 LOOKED_FOR = "a folder with a sub-folder of PNG, JPEG, WebP, BMP or TIFF files for each class"
 LARGEST = 64  # height and width of images that are not made smaller
@@ -50,9 +52,9 @@ def look(folder: Folder, path: Path, chosen: dict[str, str]) -> Proposal | None:
     place = Place(folder.root / path, path.as_posix())
     if not place.path.is_dir():
         return None
-    splits = images.splits_of(place)
-    table = images.list_of(splits["train"], place)
-    if not table and not any(map(images.has_images, images.folders(splits["train"]))):
+    splits = splits_of(place)
+    table = list_of(splits["train"], place)
+    if not table and not any(map(has_images, folders(splits["train"]))):
         _check_near_miss(place)
         return None
 
@@ -91,7 +93,7 @@ def _proposed(
     rows = len(arrays["y_train"]) + len(arrays["y_test"])
     about = f"{rows:,} images of {len(names)} classes"
     scaling = "standard" if load["color"] == "gray16" else "pixels"
-    shape = (*load["size"], *images.COLORS[load["color"]][0])
+    shape = (*load["size"], *COLORS[load["color"]][0])
     found = proposal(load, about, arrays, scaling, IMAGES, notes)
     epochs = found.wanted["fit"]["epochs"]
     found.notes.append(effort.note(shape, trained_on(arrays), epochs))
@@ -100,9 +102,9 @@ def _proposed(
 
 def _check_near_miss(place: Place) -> None:
     """Refuse images that are not where they are looked for, and say where they should be."""
-    if images.has_images(place):
+    if has_images(place):
         raise UserError(
-            f"{place} has images and no sub-folder with images. Expected {images.EXPECTED}: move "
+            f"{place} has images and no sub-folder with images. Expected {EXPECTED}: move "
             "those of each class into one, or put a table `filename,label` beside them."
         )
     deeper = next(_with_images(place), None)
@@ -111,24 +113,24 @@ def _check_near_miss(place: Place) -> None:
         above = place.to(deeper.path.parent)
         raise UserError(
             f"{place} has no images, but {above} has a folder {deeper.name} with some. Expected "
-            f"{images.EXPECTED}: give the path {above}, if its folders are the classes, or move "
+            f"{EXPECTED}: give the path {above}, if its folders are the classes, or move "
             "the images up."
         )
     others = Counter(
-        file.suffix.lower() for each in images.folders(place) for file in each.path.glob("*.*")
+        file.suffix.lower() for each in folders(place) for file in each.path.glob("*.*")
     )
     common = others.most_common(1)[0][0] if others else ""
     if common in UNREAD:
         raise UserError(
-            f"{place} has folders of files that end in {common}. Expected {images.EXPECTED}: "
+            f"{place} has folders of files that end in {common}. Expected {EXPECTED}: "
             "convert them, such as to PNG."
         )
 
 
 def _with_images(place: Place) -> Iterator[Place]:
     """The folders inside that have images, at any depth."""
-    for each in images.folders(place):
-        if images.has_images(each):
+    for each in folders(place):
+        if has_images(each):
             yield each
         else:
             yield from _with_images(each)
@@ -136,16 +138,16 @@ def _with_images(place: Place) -> Iterator[Place]:
 
 def _check_splits(place: Place) -> None:
     """Refuse splits that have another name than those that are known."""
-    inside = [{each.name for each in images.folders(above)} for above in images.folders(place)]
+    inside = [{each.name for each in folders(above)} for above in folders(place)]
     if len(inside) < 2 or any(names != inside[0] for names in inside):
         return
-    names = some([above.name for above in images.folders(place)])
+    names = some([above.name for above in folders(place)])
     ways = f"if {names} are the splits, name them train, val and test"
     if {"train", "test"} <= {name.lower() for name in inside[0]}:
         ways = f"put the folders {names} into train and test, not these into them"
     raise UserError(
         f"{place} has folders {names}, and each has {some(sorted(inside[0]))}. Expected "
-        f"{images.EXPECTED}: {ways}."
+        f"{EXPECTED}: {ways}."
     )
 
 
@@ -191,12 +193,12 @@ def _seen(place: Place, files: list[str]) -> Seen:
             break
         count += 1
         try:
-            image = images.opened(place / name)
-        except images.Unreadable as why:
+            image = opened(place / name)
+        except Unreadable as why:
             broken[name] = str(why)
             continue
-        if image.mode.startswith(images.DEEP):
-            images.of_16_bits(place / name, image, "gray16")
+        if image.mode.startswith(DEEP):
+            of_16_bits(place / name, image, "gray16")
             deep = True
         if count <= len(first):
             sizes.append((image.height, image.width))
@@ -205,7 +207,7 @@ def _seen(place: Place, files: list[str]) -> Seen:
 
 
 def _has_colors(image) -> bool:
-    if image.mode.startswith(images.DEEP):
+    if image.mode.startswith(DEEP):
         return False
     pixels = np.asarray(image.convert("RGB"), np.int16)
     return bool(np.ptp(pixels, axis=2).max() >= GRAY)
