@@ -11,7 +11,7 @@ from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.sources import dialect, numbers, scale
 from tasks.sources.base import New, Place
-from tasks.sources.table import ROWS
+from tasks.sources.new_rows import ROWS
 from tasks.sources.unreadable import understood
 
 

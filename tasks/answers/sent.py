@@ -14,7 +14,7 @@ from tasks.rows.encoding import Encoding
 from tasks.rows.scaling import Scaling
 from tasks.sources import csv, images, scale
 from tasks.sources.base import New, Place
-from tasks.sources.table import plain, unused
+from tasks.sources.new_rows import plain, unused
 
 REQUEST = "the request"  # what messages call it
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from tasks.core.folder import Folder
-from tasks.sources import table
+from tasks.sources import new_rows, table
 from tasks.sources.base import SOURCE, Dataset, New, Place
 
 
@@ -49,18 +49,18 @@ def records(rows: list[dict[str, Any]], schema: dict[str, Any]) -> New:
     """
     from tasks.sources import cells  # here, as pandas takes a second to import
 
-    return cells.rows(rows, table.kinds_of(schema), as_csv=schema["load"]["source"] == "csv")
+    return cells.rows(rows, new_rows.kinds_of(schema), as_csv=schema["load"]["source"] == "csv")
 
 
 def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:
-    """Rows to predict; see `table.new`. The training rows may be from a Parquet file."""
+    """Rows to predict; see `new_rows.new`. The training rows may be from a Parquet file."""
     from tasks.sources import text  # here: pandas takes a second to import
 
     usual = {"separator": ",", "header": True, "decimal": "."}
-    load = table.as_trained(schema, place, Params.model_fields, **usual) | {"source": "csv"}
+    load = new_rows.as_trained(schema, place, Params.model_fields, **usual) | {"source": "csv"}
     params = Params(**load)
     features = {column["name"] for column in schema["columns"]}
     text.check_separator(place, params, features)
     others = {params.target, *([params.group] if params.group else [])}
     text.check_width(place, params, {*features, *params.ignore, *others})
-    return table.new(place, schema, params, text)
+    return new_rows.new(place, schema, params, text)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from tasks.core.folder import Folder
-from tasks.sources import table
+from tasks.sources import new_rows, table
 from tasks.sources.base import SOURCE, Dataset, New, Place
 
 ENDINGS = (".parquet", ".pq")
@@ -24,8 +24,8 @@ def find(params: Params, folder: Folder) -> Dataset:
 
 
 def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:
-    """Rows to predict; see `table.new`. The training rows may be from a CSV file."""
+    """Rows to predict; see `new_rows.new`. The training rows may be from a CSV file."""
     from tasks.sources import arrow  # here: pandas takes a second to import
 
-    load = table.as_trained(schema, place, Params.model_fields) | {"source": "parquet"}
-    return table.new(place, schema, Params(**load), arrow)
+    load = new_rows.as_trained(schema, place, Params.model_fields) | {"source": "parquet"}
+    return new_rows.new(place, schema, Params(**load), arrow)

@@ -12,7 +12,8 @@ from tasks.core.arrays import BLOCK
 from tasks.core.step import UserError
 from tasks.sources import dialect
 from tasks.sources.base import Place
-from tasks.sources.table import check_columns, plain
+from tasks.sources.new_rows import plain
+from tasks.sources.table import check_columns
 from tasks.sources.unreadable import understood
 
 Params = Any  # of csv.py, which imports this file

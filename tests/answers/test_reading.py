@@ -67,7 +67,7 @@ def again(tmp_path: Path, path: Path, schema: dict) -> tuple[np.ndarray, list[st
 
 
 def test_the_rows_of_a_table_read_anew_are_those_of_the_test_to_the_bit(tmp_path, monkeypatch):
-    monkeypatch.setattr("tasks.sources.table.ROWS", 7)  # several parts
+    monkeypatch.setattr("tasks.sources.new_rows.ROWS", 7)  # several parts
     file = put_csv(tmp_path / "in.csv", *people())
     params = of_csv(file, columns=KINDS, missing="median")
     _, arrays, schema = made(tmp_path, params, "standard")
@@ -369,7 +369,7 @@ def test_a_schema_of_an_earlier_version_is_named(tmp_path):
     "rows", [7, 8, 100]
 )  # in a part: the last row is alone in its part, or not
 def test_a_last_line_that_sums_up_is_no_new_row(tmp_path, monkeypatch, rows):
-    monkeypatch.setattr("tasks.sources.table.ROWS", rows)
+    monkeypatch.setattr("tasks.sources.new_rows.ROWS", rows)
     lines = people()
     params = of_csv(put_csv(tmp_path / "in.csv", *lines), columns=KINDS, missing="median")
     *_, schema = made(tmp_path, params, "standard")

@@ -157,12 +157,12 @@ from pathlib import Path
 from tasks.core import arrays
 from tasks.core.folder import Folder
 from tasks.load import load
-from tasks.sources import table
+from tasks.sources import frames
 from tests.sources.test_large_table import params
 from tests.support.memory import added
 
 place = Path(sys.argv[1])
-arrays.LARGE, arrays.BLOCK, table.BLOCK = 10**6, 2**20, 2**20
+arrays.LARGE, arrays.BLOCK, frames.BLOCK = 10**6, 2**20, 2**20
 chosen = {"ignore": [], "columns": {}}
 load(Folder(place), params(place / "few.csv", ".csv", **chosen))
 print(added(lambda: load(Folder(place), params(place / "many.csv", ".csv", **chosen))))

@@ -77,7 +77,7 @@ def test_a_table_is_the_same_from_either_file(tmp_path, task):
 
 @pytest.mark.parametrize("asked", ["parquet", "csv"])
 def test_rows_read_anew_are_those_of_the_test_to_the_bit(tmp_path, monkeypatch, asked):
-    monkeypatch.setattr("tasks.sources.table.ROWS", 7)  # several parts
+    monkeypatch.setattr("tasks.sources.new_rows.ROWS", 7)  # several parts
     rows = people().drop_columns(["short"])
     file = put(tmp_path / "in.parquet", rows)
     loaded(tmp_path / "out", of_parquet(file, columns=KINDS, missing="median"))
