@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from tasks.sources.table import Params, Reader
 
 
-def whole(place: Place, params: Params, reader: Reader, folder: Path) -> tuple[Any, np.ndarray]:
+def whole(
+    place: Place, params: Params, reader: Reader, folder: Path
+) -> tuple[pd.DataFrame, np.ndarray]:
     """All rows of a file, or of the parts in a folder; and where a user finds each.
 
     Features that are numbers throughout become float64, on disk if there are many.
@@ -28,7 +30,7 @@ def whole(place: Place, params: Params, reader: Reader, folder: Path) -> tuple[A
         file.existing(reader.EXPECTED, folder=False)
     room = _room(files, params, reader, folder)
 
-    tables: list[Any] = []
+    tables: list[pd.DataFrame] = []
     count, streamed = 0, set(room)
     for file in files:
         here = {name: array[count:] for name, array in room.items()}
@@ -66,7 +68,7 @@ def _room(
 
 def _streamed(
     file: Place, params: Params, reader: Reader, room: dict[str, np.ndarray]
-) -> tuple[Any, set[str]]:
+) -> tuple[pd.DataFrame, set[str]]:
     """A file as a data frame as if it were read at once, and the columns that `room` holds.
 
     Pandas finds a column's type in the rows that it sees. Where some rows would give another one
@@ -79,7 +81,7 @@ def _streamed(
         room: arrays to fill with the columns that are numbers.
     """
     types: dict[str, set[str]] = {}
-    pieces: dict[str, list[Any]] = {}
+    pieces: dict[str, list[pd.Series]] = {}
     count = 0
     rows = max(1, BLOCK // (8 * max(1, len(reader.names(file, params)))))
     for part in reader.parts(file, params, rows):
@@ -96,20 +98,20 @@ def _streamed(
     mixed = [name for name in types if len(types[name]) > 1]
     again = next(reader.parts(file, params, None, mixed)) if mixed else {}
     numbers = {*types} - {*mixed, *pieces}
-    whole = {name: pd.concat(found) for name, found in pieces.items() if name not in mixed}
-    whole |= {name: again[name] for name in mixed}
-    whole |= {name: room[name][:count] for name in numbers}
-    columns = {name: whole[name] for name in types}
+    joined = {name: pd.concat(found) for name, found in pieces.items() if name not in mixed}
+    joined |= {name: again[name] for name in mixed}
+    joined |= {name: room[name][:count] for name in numbers}
+    columns = {name: joined[name] for name in types}
     return pd.DataFrame(columns, pd.RangeIndex(count), copy=False), numbers
 
 
-def _type(column: Any) -> str:
+def _type(column: pd.Series) -> str:
     """What makes a column of some rows, joined with others, what it is if read at once."""
     is_exact = column.dtype.kind in "iu" and column.between(-EXACT, EXACT).all()
     return "number" if column.dtype.kind == "f" or is_exact else str(column.dtype)
 
 
-def _places(files: list[Place], tables: list[Any], folder: Path) -> np.ndarray:
+def _places(files: list[Place], tables: list[pd.DataFrame], folder: Path) -> np.ndarray:
     """Where a user finds each row, such as `in.csv 17`."""
     longest = max(
         len(f"{file.name} {len(table)}") for file, table in zip(files, tables, strict=True)
@@ -125,7 +127,9 @@ def _places(files: list[Place], tables: list[Any], folder: Path) -> np.ndarray:
     return found
 
 
-def _as_first(first: Place, expected: Any, file: Place, table: Any) -> Any:
+def _as_first(
+    first: Place, expected: pd.DataFrame, file: Place, table: pd.DataFrame
+) -> pd.DataFrame:
     """A part with its columns in the order of the first one."""
     odd = sorted({*expected} ^ {*table})
     if odd:

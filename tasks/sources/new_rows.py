@@ -69,44 +69,65 @@ def _new_rows(
     place: Place, called: str, schema: dict[str, Any], params: Params, reader: Reader
 ) -> Iterator[New]:
     # Here, as pandas takes a second to import.
-    from tasks.sources import columns, kinds, missing
+    from tasks.sources import kinds, missing
 
-    of_kind = kinds_of(schema)
     place.existing("a table with the columns of the training rows", folder=False)
+    of_kind = kinds_of(schema)
     there = reader.names(place, params)
     called_here = _called_here(list(of_kind), place, there)
-    target = _same(params.target, there)
-    labelled = target is not None
-    classes = labelled and params.task == "classes"
     trained = {here: name for name, here in called_here.items()}
     others = unused(there, schema)
-    params = params.model_copy(
-        update={
-            "target": target,
-            "task": "classes" if classes else "regression",
-            "group": None,
-            "ignore": [
-                name or f"Unnamed: {number}"
-                for number, name in enumerate(there)
-                if name not in trained
-            ],
-            "columns": {
-                called_here[name]: kind for name, kind in params.columns.items() if name in of_kind
-            },
-        }
-    )
+    params = _as_named_here(params, there, called_here)
+
     parts = (part.rename(columns=trained) for part in reader.parts(place, params, ROWS))
     for part in _without_totals(place, parts, schema):
         part = missing.without_marks(part, params)
         x, words = kinds.arrays({"new": place}, {"new": part}, of_kind, trained=True)
-        y = part[target] if labelled else None
-        if labelled and not classes:
-            unit = schema["load"].get("target_unit", "")
-            y = columns.numbers(place, y, "or take the column out", params.mark, unit)
-        labels = None if y is None else y.to_numpy()
+        labels = _labels(place, part, params, schema)
         places = [f"{called} {row + 1}" for row in part.index]
         check_some_value(x["new"], places)
         yield New(x["new"], places, labels, words, others)
+
+
+def _as_named_here(params: Params, there: list[str], called_here: dict[str, str]) -> Params:
+    """The section `load` for a file that may name columns otherwise, and may have no target.
+
+    Args:
+        params: the section with the names of the training rows.
+        there: the names in the file.
+        called_here: what the file calls each feature.
+    """
+    features = {*called_here.values()}
+    others = [
+        name or f"Unnamed: {place}" for place, name in enumerate(there) if name not in features
+    ]
+    target = _same(params.target, there)
+    classes = target is not None and params.task == "classes"
+    named = {
+        called_here[name]: kind for name, kind in params.columns.items() if name in called_here
+    }
+    return params.model_copy(
+        update={
+            "target": target,
+            "task": "classes" if classes else "regression",
+            "group": None,
+            "ignore": others,
+            "columns": named,
+        }
+    )
+
+
+def _labels(place: Place, part: Any, params: Params, schema: dict[str, Any]) -> Any:
+    """The target of some rows, as text or numbers; None if the file has no such column."""
+    from tasks.sources import columns  # here, as pandas takes a second to import
+
+    if params.target is None:
+        return None
+    y = part[params.target]
+    if params.task == "regression":
+        unit = schema["load"].get("target_unit", "")
+        y = columns.numbers(place, y, "or take the column out", params.mark, unit)
+    return y.to_numpy()
 
 
 def _without_totals(place: Place, parts: Iterator[Any], schema: dict[str, Any]) -> Iterator[Any]:
