@@ -18,8 +18,9 @@ from flows.guess.section import Proposal
 from flows.guess.tabular import Table
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
-from tasks.sources import csv, dialect, image_folders, totals
+from tasks.sources import csv, dialect, image_folders, text_frames, totals
 from tasks.sources.base import Place
+from tasks.sources.header import has_names
 from tasks.sources.text import ENDING, EXPECTED
 from tasks.sources.unreadable import understood
 
@@ -55,7 +56,7 @@ def sniff(root: Path, files: list[Path], chosen: dict[str, str]) -> Table:
     with understood(files[0], first, EXPECTED):
         separator = chosen.get("separator") or layout.separator(first)
         rows = dialect.records(first, separator, dialect.SEEN)
-        header = not rows or dialect.has_names(rows)
+        header = not rows or has_names(rows)
         names = {file: set(dialect.names(root / file, separator, header)) for file in files}
 
     absent = tabular.absent(files, names, chosen)
@@ -169,9 +170,9 @@ def _are_whole(column: pd.Series) -> bool:
 
 def _parts(root: Path, file: Path, separator: str, header: bool) -> Iterator[pd.DataFrame]:
     with understood(file, root / file, EXPECTED):
-        yield from dialect.frame(root / file, separator, header, dtype=str, chunksize=CHUNK)
+        yield from text_frames.frame(root / file, separator, header, dtype=str, chunksize=CHUNK)
 
 
 def _rows(root: Path, file: Path, separator: str, header: bool, **how: Any) -> pd.DataFrame:
     with understood(file, root / file, EXPECTED):
-        return dialect.frame(root / file, separator, header, **how)
+        return text_frames.frame(root / file, separator, header, **how)

@@ -9,7 +9,7 @@ import numpy as np
 
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
-from tasks.sources import dialect, numbers, scale
+from tasks.sources import dialect, numbers, scale, text_frames
 from tasks.sources.base import New, Place
 from tasks.sources.new_rows import ROWS
 from tasks.sources.unreadable import understood
@@ -33,7 +33,7 @@ def new(place: Place, schema: dict[str, Any], folder: Folder) -> Iterator[New]:
     with understood(file, file.path, expected):
         first = next(iter(dialect.records(file.path, ",", 1)), [])
         named = not any(map(numbers.is_plain, first))  # else it is a row, and what is none is told
-        for part in dialect.frame(file.path, ",", named, chunksize=ROWS):
+        for part in text_frames.frame(file.path, ",", named, chunksize=ROWS):
             if part.shape[1] != features:
                 values = f"{part.shape[1]} value{'s' * (part.shape[1] > 1)}"
                 raise UserError(

@@ -10,7 +10,7 @@ from pandas.io.parsers.readers import STR_NA_VALUES
 
 from tasks.core.arrays import BLOCK
 from tasks.core.step import UserError
-from tasks.sources import dialect
+from tasks.sources import dialect, text_frames
 from tasks.sources.base import Place
 from tasks.sources.new_rows import plain
 from tasks.sources.table import check_columns
@@ -111,7 +111,7 @@ def _read(
 ) -> Iterator[pd.DataFrame]:
     """The rows as pandas takes them, and words as they are written, the missing ones too."""
     named = [name or f"{NAMELESS}{place}" for place, name in enumerate(there)]
-    found = dialect.frame(
+    found = text_frames.frame(
         file.path,
         params.separator,
         params.header,

@@ -9,7 +9,7 @@ import pytest
 
 from flows.guess import layout
 from tasks.core.step import UserError
-from tasks.sources import dialect, text
+from tasks.sources import dialect, header, text, text_frames
 from tasks.sources.base import Place
 from tasks.sources.unreadable import TooShort
 from tests.support.own import ROWS, loaded, of_csv, put_csv, table
@@ -143,7 +143,7 @@ NAMES = {
 @pytest.mark.parametrize("kind", NAMES)
 def test_names_are_told_by_the_rows_below_them(kind):
     first, below, expected = NAMES[kind]
-    assert dialect.has_names([first, *below]) == expected
+    assert header.has_names([first, *below]) == expected
 
 
 TITLES = {
@@ -158,7 +158,7 @@ TITLES = {
 def test_titles_above_the_names_are_passed_over(tmp_path, kind):
     file = put_csv(tmp_path / "in.csv", *TITLES[kind])
     separator = layout.separator(file)
-    found = dialect.frame(file, separator, True)
+    found = text_frames.frame(file, separator, True)
     assert (found.columns[0], found.columns[-1]) == ("a", "y")
     assert found.to_numpy()[:, [0, -1]].tolist() == [[1, 0], [3, 1]]
 
@@ -173,7 +173,7 @@ FROM_R = {
 @pytest.mark.parametrize("kind", FROM_R)
 def test_the_rows_names_that_r_writes_are_a_column(tmp_path, kind):
     file = put_csv(tmp_path / "in.csv", *FROM_R[kind])
-    found = dialect.frame(file, layout.separator(file), True)
+    found = text_frames.frame(file, layout.separator(file), True)
     assert found.columns[0] == dialect.names(file, layout.separator(file), True)[0] == "row_names"
     assert found["row_names"].tolist() == ["Mazda RX4", "Datsun 710"]
     assert found["gear"].tolist() == [6, 4]
@@ -251,9 +251,9 @@ def test_a_spreadsheet_may_leave_off_separators_and_a_broken_download_may_not(
     (tmp_path / "in.csv").write_text("\n".join(lines) + last)
     if not whole:
         with pytest.raises(TooShort, match=r"values.*Complete the row, perhaps by a new d"):
-            dialect.frame(tmp_path / "in.csv", ",", True)
+            text_frames.frame(tmp_path / "in.csv", ",", True)
         return
-    found = dialect.frame(tmp_path / "in.csv", ",", True)
+    found = text_frames.frame(tmp_path / "in.csv", ",", True)
     assert found["b"].tolist()[:40] == list(range(40))
     assert found["d"].notna().sum() == 3
     assert "in.csv: 37 of 4" in caplog.text
@@ -271,7 +271,7 @@ WHOLE = {
 def test_rows_with_all_separators_are_whole_whatever_is_missing(tmp_path, kind):
     file = put_csv(tmp_path / "in.csv", *WHOLE[kind])
     assert (
-        len(dialect.frame(file, ",", True))
+        len(text_frames.frame(file, ",", True))
         == len([line for line in WHOLE[kind] if "," in line]) - 1
     )
 
