@@ -1,4 +1,4 @@
-"""The rows of a table, whatever its files are."""
+"""The rows of a table, whatever its files are, and what its columns are for."""
 
 from __future__ import annotations
 
@@ -49,6 +49,19 @@ class Table:
     def names(self) -> list[str]:
         """The columns that have a name."""
         return [name for name in self.rows if not name.startswith(NAMELESS)]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What each column of a table is for: keys of `load`."""
+
+    target: str
+    task: str
+    why: str  # it is that task
+    ignore: dict[str, str]  # with the reason for each
+    kinds: dict[str, str]  # of the features that are no numbers
+    missing: str
+    group: str | None = None
 
 
 def files(root: Path, path: Path, ending: str) -> list[Path]:

@@ -15,6 +15,8 @@ from flows import guess
 from flows.command.new import new, told
 from flows.guess import columns, csv, doubts, section
 from flows.guess import table as guessed
+from flows.guess.notes import nearly_numbers
+from flows.guess.tabular import Table
 from flows.project.steps import STEPS, meaning, step
 from tasks import fit, normalize, sources
 from tasks.core.arrays import read_arrays
@@ -235,7 +237,7 @@ def test_each_format_is_called_like_the_source_that_reads_it():
     assert all(module.LOOKED_FOR for module in guess.FORMATS.values())
 
 
-def sniffed(root: Path, *lines: str) -> guessed.Table:
+def sniffed(root: Path, *lines: str) -> Table:
     put_csv(root / "in.csv", *lines)
     return csv.sniff(root, [Path("in.csv")], {})
 
@@ -415,7 +417,7 @@ def test_few_values_and_a_row_each_say_nothing_of_whose_rows_they_are(rows):
 
 def test_values_that_mostly_begin_as_numbers_are_nearly_numbers():
     rows = pd.DataFrame({"a": ["1", "2", "n/a"], "b": ["x", "1", "y"], "c": ["1", "2", "3"]})
-    assert guessed.nearly_numbers(rows) == ["a has 'n/a' in row 3"]
+    assert nearly_numbers(rows) == ["a has 'n/a' in row 3"]
 
 
 @pytest.mark.parametrize(
