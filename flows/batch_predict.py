@@ -12,7 +12,7 @@ from flows.predict import answers
 from flows.project.folder import Project
 from flows.server import answered, runs
 from tasks.core.step import UserError
-from tasks.sources.base import Place
+from tasks.sources.place import Place
 
 log = logging.getLogger("flows")
 

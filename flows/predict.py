@@ -23,7 +23,8 @@ from flows.project.folder import Project
 from tasks.core.folder import Damaged, Folder
 from tasks.core.step import UserError, log
 from tasks.sources import dates
-from tasks.sources.base import New, Place, some
+from tasks.sources.base import New, some
+from tasks.sources.place import Place
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,7 +14,8 @@ from tasks.core.arrays import write_arrays
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.sources import SOURCES
-from tasks.sources.base import BuiltIn, Own, Place, identities, named
+from tasks.sources.base import BuiltIn, Own, named
+from tasks.sources.place import Place, identities
 
 # One of the sources' own sections: `source` says which, and each has its own keys.
 Params = Annotated[  # type: ignore[valid-type] # made of the table

@@ -22,7 +22,7 @@ from flows.predict import answers, place_of
 from flows.project.folder import Project
 from tasks.core.digits import digits
 from tasks.core.step import readable
-from tasks.sources.base import Place
+from tasks.sources.place import Place
 
 if TYPE_CHECKING:
     import pandas as pd

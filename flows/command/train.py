@@ -40,7 +40,7 @@ from flows.server.process import Server
 from tasks.core.code import code
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
-from tasks.sources.base import Place
+from tasks.sources.place import Place
 
 log = logging.getLogger("flows")
 EXAMPLE = """\

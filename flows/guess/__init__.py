@@ -9,8 +9,9 @@ from flows.guess.section import Proposal
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.sources import idx as idx_files
-from tasks.sources.base import Place, identities, some
+from tasks.sources.base import some
 from tasks.sources.parquet import ENDINGS
+from tasks.sources.place import Place, identities
 
 # What to do about files that are in none of the formats, by their endings.
 OTHERWISE = {

@@ -19,8 +19,8 @@ from flows.guess.tabular import Table
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.sources import csv, dialect, image_folders, text_frames, totals
-from tasks.sources.base import Place
 from tasks.sources.header import has_names
+from tasks.sources.place import Place
 from tasks.sources.text import ENDING, EXPECTED
 from tasks.sources.unreadable import understood
 

@@ -17,9 +17,10 @@ from flows.guess.values import IMAGES, SEED, SHARE, proposal, trained_on
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.sources import images
-from tasks.sources.base import Place, some
+from tasks.sources.base import some
 from tasks.sources.image_files import COLORS, DEEP, Unreadable, of_16_bits, opened
 from tasks.sources.image_folders import EXPECTED, folders, has_images, list_of, splits_of
+from tasks.sources.place import Place
 
 LOOKED_FOR = "a folder with a sub-folder of PNG, JPEG, WebP, BMP or TIFF files for each class"
 LARGEST = 64  # height and width of images that are not made smaller

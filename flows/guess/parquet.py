@@ -14,7 +14,7 @@ from flows.guess.sample import joined, some_of
 from flows.guess.section import Proposal
 from tasks.core.folder import Folder
 from tasks.sources import arrow, parquet, totals
-from tasks.sources.base import Place
+from tasks.sources.place import Place
 
 LOOKED_FOR = "a .parquet file"
 

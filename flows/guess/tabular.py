@@ -11,8 +11,9 @@ import pandas as pd
 
 from flows.guess.columns import FEW, NAMELESS, are_codes, date_format
 from tasks.sources import numbers
-from tasks.sources.base import EXACT, SPLITS, Place
+from tasks.sources.base import EXACT, SPLITS
 from tasks.sources.in_parts import in_parts
+from tasks.sources.place import Place
 
 
 @dataclass(frozen=True)

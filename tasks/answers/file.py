@@ -13,8 +13,8 @@ import pandas as pd
 import pyarrow as pa
 
 from tasks.core.step import UserError
-from tasks.sources.base import Place
 from tasks.sources.in_parts import in_parts
+from tasks.sources.place import Place
 
 BEGIN = b"from,"  # the name of the first column
 

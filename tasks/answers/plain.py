@@ -10,8 +10,9 @@ import numpy as np
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.sources import dialect, numbers, scale, text_frames
-from tasks.sources.base import New, Place
+from tasks.sources.base import New
 from tasks.sources.new_rows import ROWS
+from tasks.sources.place import Place
 from tasks.sources.unreadable import understood
 
 

@@ -14,8 +14,9 @@ from tasks.core.step import UserError, log
 from tasks.rows.encoding import Encoding, Missing
 from tasks.rows.scaling import Scaling
 from tasks.sources import csv, idx, images, npz, parquet
-from tasks.sources.base import New, Place, some
+from tasks.sources.base import New, some
 from tasks.sources.in_parts import in_parts
+from tasks.sources.place import Place
 
 BATCHES = 64  # in a block of rows that are scaled at once
 

@@ -13,8 +13,9 @@ from tasks.core.step import UserError
 from tasks.rows.encoding import Encoding
 from tasks.rows.scaling import Scaling
 from tasks.sources import csv, images, scale
-from tasks.sources.base import New, Place
+from tasks.sources.base import New
 from tasks.sources.new_rows import plain, unused
+from tasks.sources.place import Place
 
 REQUEST = "the request"  # what messages call it
 

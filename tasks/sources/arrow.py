@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.core.step import UserError
-from tasks.sources.base import Place
+from tasks.sources.place import Place
 from tasks.sources.table import check_columns
 
 Params = Any  # of parquet.py

@@ -12,8 +12,9 @@ from pandas.io.parsers.readers import STR_NA_VALUES
 
 from tasks.core.step import UserError
 from tasks.sources import kinds
-from tasks.sources.base import New, Place, check_some_value, some
+from tasks.sources.base import New, check_some_value, some
 from tasks.sources.missing import MARKS, may_have_marks
+from tasks.sources.place import Place
 
 Cell = float | str | bool | None
 PLACE = Place.sent(b"", "the request")  # what messages call it

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from tasks.core.step import UserError
-from tasks.sources.base import EXACT, Place, some
+from tasks.sources.base import EXACT, some
 from tasks.sources.labels import Labels, numbered, targets
 from tasks.sources.numbers import MARKS, expected, parsed, unit
+from tasks.sources.place import Place
 
 Params = Any  # of table.py, which imports this file
 

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from tasks.core.folder import Folder
 from tasks.sources import new_rows, table
-from tasks.sources.base import SOURCE, Dataset, New, Place
+from tasks.sources.base import SOURCE, Dataset, New
+from tasks.sources.place import Place
 
 
 class Params(table.Params):

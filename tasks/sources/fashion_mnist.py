@@ -22,7 +22,8 @@ from pydantic import Field
 
 from tasks.core.folder import Folder
 from tasks.core.step import TryAgain, UserError, log
-from tasks.sources.base import SOURCE, BuiltIn, Dataset, Place
+from tasks.sources.base import SOURCE, BuiltIn, Dataset
+from tasks.sources.place import Place
 
 CLASS_NAMES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",

@@ -11,8 +11,9 @@ import pandas as pd
 from tasks.core.arrays import BLOCK, blocks, empty
 from tasks.core.step import UserError, must_stop, stop
 from tasks.sources import missing, totals
-from tasks.sources.base import EXACT, Place, some
+from tasks.sources.base import EXACT, some
 from tasks.sources.in_parts import in_parts
+from tasks.sources.place import Place
 
 if TYPE_CHECKING:
     from tasks.sources.table import Params, Reader

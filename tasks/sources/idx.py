@@ -16,17 +16,9 @@ from pydantic import Field
 
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
-from tasks.sources.base import (
-    SOURCE,
-    Dataset,
-    Labelled,
-    New,
-    Place,
-    arranged,
-    check_given,
-    numbered_rows,
-)
+from tasks.sources.base import SOURCE, Dataset, Labelled, New, arranged, check_given, numbered_rows
 from tasks.sources.labels import numbered
+from tasks.sources.place import Place
 
 NAME = re.compile(
     r"(?P<prefix>.*?)((?P<split>train|t10k|test)[-_.])?(?P<kind>images|labels)"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tasks.core.step import UserError
-from tasks.sources.base import InMemory, Place
+from tasks.sources.place import InMemory, Place
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".tif", ".tiff")
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")  # of what is sent: Pillow knows worse

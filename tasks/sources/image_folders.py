@@ -7,8 +7,9 @@ from pathlib import Path
 
 from tasks.core.step import UserError, log
 from tasks.sources import image_list
-from tasks.sources.base import SPLITS, Place, some
+from tasks.sources.base import SPLITS, some
 from tasks.sources.image_files import ENDINGS, is_image
+from tasks.sources.place import Place
 
 EXPECTED = (
     "a folder with a sub-folder of PNG, JPEG, WebP, BMP or TIFF files for each class, or such "

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tasks.core.step import UserError
-from tasks.sources.base import Place, some
+from tasks.sources.base import some
+from tasks.sources.place import Place
 
 ENDINGS = (".csv", ".tsv", ".txt")
 SEPARATORS = (",", ";", "\t", " ")

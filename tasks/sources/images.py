@@ -12,10 +12,11 @@ from pydantic import Field
 from tasks.core.arrays import empty
 from tasks.core.folder import Folder
 from tasks.core.step import UserError, log, must_stop, stop
-from tasks.sources.base import SOURCE, Dataset, New, Own, Place, arranged, check_given, some
+from tasks.sources.base import SOURCE, Dataset, New, Own, arranged, check_given, some
 from tasks.sources.image_files import COLORS, ENDINGS, Unreadable, is_image, read, resized
 from tasks.sources.image_folders import EXPECTED, NO_DATA, classes_of, splits_of
 from tasks.sources.labels import numbered
+from tasks.sources.place import Place
 
 LISTED = 50  # files in a message
 FILES = 2**10  # at a time, of a folder of any size

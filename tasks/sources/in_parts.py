@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tasks.sources.base import Place
+from tasks.sources.place import Place
 
 # What differs between the names of the parts: numbers, and what Spark draws.
 NUMBER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9]+")

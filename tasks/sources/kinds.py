@@ -11,7 +11,8 @@ import pandas as pd
 from tasks.core.arrays import empty
 from tasks.core.step import UserError
 from tasks.sources import dates, numbers
-from tasks.sources.base import TIME, Place
+from tasks.sources.base import TIME
+from tasks.sources.place import Place
 
 BOOLEANS = {
     word: value

@@ -9,7 +9,7 @@ import numpy as np
 
 from tasks.core.arrays import empty
 from tasks.core.step import UserError, log
-from tasks.sources.base import Place
+from tasks.sources.place import Place
 
 Params = Any  # of table.py, which imports this file
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tasks.core.step import UserError
-from tasks.sources.base import TIME, New, Place, check_some_value, some
+from tasks.sources.base import TIME, New, check_some_value, some
 from tasks.sources.in_parts import in_parts
+from tasks.sources.place import Place
 from tasks.sources.table import Params, Reader
 
 ROWS = 2**14  # at a time, of new rows

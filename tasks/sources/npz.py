@@ -18,12 +18,12 @@ from tasks.sources.base import (
     Dataset,
     Labelled,
     New,
-    Place,
     arranged,
     check_given,
     numbered_rows,
 )
 from tasks.sources.labels import Labels, distinct, numbered, targets
+from tasks.sources.place import Place
 
 EXPECTED = "an .npz file with x_train and y_train, and perhaps x_val and y_val, x_test and y_test"
 SHAPES = "(rows, features), (rows, height, width) or (rows, height, width, 3)"

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from tasks.core.folder import Folder
 from tasks.sources import new_rows, table
-from tasks.sources.base import SOURCE, Dataset, New, Place
+from tasks.sources.base import SOURCE, Dataset, New
+from tasks.sources.place import Place
 
 ENDINGS = (".parquet", ".pq")
 

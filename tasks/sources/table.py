@@ -19,8 +19,9 @@ from pydantic import Field
 from tasks.core.arrays import taken
 from tasks.core.folder import Folder
 from tasks.core.step import UserError, log
-from tasks.sources.base import SPLITS, Dataset, Labelled, Place, arranged, check_given, some
+from tasks.sources.base import SPLITS, Dataset, Labelled, arranged, check_given, some
 from tasks.sources.in_parts import in_parts
+from tasks.sources.place import Place
 
 Reader = Any  # a module, see above
 

@@ -11,8 +11,8 @@ from pandas.io.parsers.readers import STR_NA_VALUES
 from tasks.core.arrays import BLOCK
 from tasks.core.step import UserError
 from tasks.sources import dialect, text_frames
-from tasks.sources.base import Place
 from tasks.sources.new_rows import plain
+from tasks.sources.place import Place
 from tasks.sources.table import check_columns
 from tasks.sources.unreadable import understood
 

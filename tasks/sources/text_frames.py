@@ -13,8 +13,8 @@ from typing import Any
 import pandas as pd
 
 from tasks.core.step import log
-from tasks.sources.base import InMemory
 from tasks.sources.dialect import ROW_NAMES, again, body_of, names, quotes_in, rows_of
+from tasks.sources.place import InMemory
 from tasks.sources.unreadable import TooShort
 
 # Rows without the separators behind their last value: so many, and such a share, are no mistake.

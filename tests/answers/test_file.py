@@ -11,7 +11,7 @@ import pytest
 
 from tasks.answers.file import AnswersFile
 from tasks.core.step import UserError
-from tasks.sources.base import Place
+from tasks.sources.place import Place
 
 TOLD = pd.DataFrame({"from": ["row 1"], "predicted": [1.5]})
 WRITTEN = "from,predicted\nrow 1,1.5\n"

@@ -14,7 +14,7 @@ from tasks.answers.sent import Reader
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.sources import csv
-from tasks.sources.base import Place
+from tasks.sources.place import Place
 from tests.support.own import (
     loaded,
     normalized,

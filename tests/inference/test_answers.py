@@ -72,7 +72,7 @@ def test_an_image_of_any_size_and_color_is_read_as_predict_reads_it(
 ):
     from tasks.answers import reading
     from tasks.core.folder import Folder
-    from tasks.sources.base import Place
+    from tasks.sources.place import Place
 
     model = models("pictures")
     file = tmp_path / {"CMYK": "new.tiff", "L": "new.jpg"}.get(mode, "new.png")

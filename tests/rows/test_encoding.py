@@ -13,7 +13,7 @@ from tasks.core.step import UserError
 from tasks.rows.encoding import BINS, BUCKETS, IN_A_BIN, MOST, Encoding, quantiles
 from tasks.rows.scaling import Scaling
 from tasks.sources import kinds
-from tasks.sources.base import Place
+from tasks.sources.place import Place
 from tests.support.own import loaded, normalized, of_csv, put_csv
 
 ROWS = 60

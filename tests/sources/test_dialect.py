@@ -10,7 +10,7 @@ import pytest
 from flows.guess import layout
 from tasks.core.step import UserError
 from tasks.sources import dialect, header, text, text_frames
-from tasks.sources.base import Place
+from tasks.sources.place import Place
 from tasks.sources.unreadable import TooShort
 from tests.support.own import ROWS, loaded, of_csv, put_csv, table
 

@@ -15,7 +15,7 @@ from flows.command.new import new
 from tasks.answers.reading import read
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
-from tasks.sources.base import Place
+from tasks.sources.place import Place
 from tests.support.own import loaded, normalized, of_csv, of_parquet
 from tests.support.project import new_project
 from tests.support.wrong import refused
