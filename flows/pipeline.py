@@ -314,48 +314,71 @@ def bring_up_to_date(name: str, pipeline: str, how: How) -> State:
     if missing:
         return Failed(name=runs.NOT_RUN, message=f"it needs {missing[0]}")
 
-    project, address, started, said = how.project, f"{name}@{pipeline}", time.monotonic(), ""
-    before = lock.stages(project).get(address, {})
-
-    def function() -> Used:
-        nonlocal said
-        with progress.shown(how.shown or pipeline) if step(name).trains else nullcontext():
-            said, used = engine.run(project, name, pipeline, how.force)
-        return used
-
-    def tell(word: str, what: str) -> str:
-        log.info("%-12s %-9s %6.1f s  %s", name, word, time.monotonic() - started, what)
-        return what
-
-    def because() -> str:
-        """What has changed by now: a plan does not know what the steps before this one write."""
-        if not before:  # it ran for the first time
-            return ""
-        after = lock.stages(project).get(address, {})
-        found = "; ".join(reasons.between(before, after, address)) or how.because
-        return "" if found == AWAY else f" ({found})"  # the same, in a clone
-
+    turn = Turn(name, pipeline, how)
     try:
         with at_work(name):
-            outcome = reproduce(project, address, function, how.force)
-        witness.forget(project, address)
+            outcome = reproduce(how.project, turn.address, turn.run, how.force)
+        witness.forget(how.project, turn.address)
     except TimedOut as late:
-        return Failed(name="TimedOut", message=tell("failed", f"{late}; {RESUMES}"))
+        return Failed(name="TimedOut", message=turn.tell("failed", f"{late}; {RESUMES}"))
     except Stopped as stopped:
-        return Cancelled(message=tell("stopped", str(stopped)))
+        return Cancelled(message=turn.tell("stopped", str(stopped)))
     except UserError as error:
         if isinstance(error, TryAgain) and task_run.run_count <= RETRIES:
-            tell("waits", "and tries again in a moment")
+            turn.tell("waits", "and tries again in a moment")
             raise
-        return Failed(message=tell("failed", str(error)))
+        return Failed(message=turn.tell("failed", str(error)))
     except Exception:
         log.exception("%s: this is a bug in keras-flows, not in your input", name)
         raise
+    return turn.done(outcome)
 
-    if outcome == UNCHANGED:
-        message = tell("cached", NOTHING_CHANGED)
-    elif outcome == RESTORED:
-        message = tell("restored", f"from DVC's cache{because()}")
-    else:
-        message = tell("ran", f"{said}{because()}")
-    return Completed(name="Completed" if outcome == RUN else "Cached", message=message)
+
+class Turn:
+    """A step whose turn it is: what it is made from before and after, and what is said of it.
+
+    Args:
+        name: of the step.
+        pipeline: its name in `params.yaml`.
+        how: see `How`.
+    """
+
+    def __init__(self, name: str, pipeline: str, how: How) -> None:
+        self.name, self.pipeline, self.how = name, pipeline, how
+        self.address = f"{name}@{pipeline}"
+        self.started, self.said = time.monotonic(), ""
+        self.before = lock.stages(how.project).get(self.address, {})
+
+    def run(self) -> Used:
+        """Run the step; what it was made from."""
+        shown = self.how.shown or self.pipeline
+        with progress.shown(shown) if step(self.name).trains else nullcontext():
+            self.said, used = engine.run(self.how.project, self.name, self.pipeline, self.how.force)
+        return used
+
+    def tell(self, word: str, what: str) -> str:
+        """Say how the step ends, in a line of the terminal and of the UI."""
+        log.info("%-12s %-9s %6.1f s  %s", self.name, word, time.monotonic() - self.started, what)
+        return what
+
+    def done(self, outcome: str) -> State:
+        """The state of a step that is up to date.
+
+        Args:
+            outcome: what `reproduce` returned.
+        """
+        if outcome == UNCHANGED:
+            message = self.tell("cached", NOTHING_CHANGED)
+        elif outcome == RESTORED:
+            message = self.tell("restored", f"from DVC's cache{self._because()}")
+        else:
+            message = self.tell("ran", f"{self.said}{self._because()}")
+        return Completed(name="Completed" if outcome == RUN else "Cached", message=message)
+
+    def _because(self) -> str:
+        """What has changed by now: a plan does not know what the steps before this one write."""
+        if not self.before:  # it ran for the first time
+            return ""
+        after = lock.stages(self.how.project).get(self.address, {})
+        found = "; ".join(reasons.between(self.before, after, self.address)) or self.how.because
+        return "" if found == AWAY else f" ({found})"  # the same, in a clone

@@ -152,14 +152,7 @@ def answers(
     """
     chosen = project.read(pipeline)
     folder = folder_of(project, pipeline)
-    check_trained(project, pipeline)
-    if exported and not is_exported(project, pipeline):
-        raise UserError(
-            f"{pipeline} has no exported model that is up to date. Run "
-            f"`python -m flows export {pipeline}`."
-        )
-    if changed := edited(project, pipeline):
-        log.warning("the model that answers was trained before %s", "; ".join(changed))
+    _check_model(project, pipeline, exported)
     _check_data(place)
     if place.path.resolve() == (project.root / chosen.load.path).resolve():
         log.warning(
@@ -172,23 +165,30 @@ def answers(
     from tasks.answers.summary import Part
     from tasks.drift.watch import Watch
 
-    try:
+    with _damage_dropped(project, pipeline):
         schema = folder.read_json("schema.json")
         rows = reading.read(place, schema, folder, scale=not exported)
         first = next(rows)  # what is wrong with the data is said at once
         ask = _exported(folder, chosen) if exported else _trained(folder, chosen)
         watch = watch or Watch()
         watch.begin(folder, schema, scales=exported)
-    except Damaged as damaged:
-        from flows.memory.outputs import drop  # here: DVC takes half a second to import
-
-        drop(project, damaged.path)
-        raise UserError(f"{damaged} Run `python -m flows train {pipeline}`.") from None
 
     for x, part, output in _asked(ask, chain([first], rows)):
         watch.add(x, output)
         yield Part(telling.told(output, part, schema), part)
     watch.end()
+
+
+def _check_model(project: Project, pipeline: str, exported: bool) -> None:
+    """Refuse a model that cannot answer, and warn of one that is not that of params.yaml."""
+    check_trained(project, pipeline)
+    if exported and not is_exported(project, pipeline):
+        raise UserError(
+            f"{pipeline} has no exported model that is up to date. Run "
+            f"`python -m flows export {pipeline}`."
+        )
+    if changed := edited(project, pipeline):
+        log.warning("the model that answers was trained before %s", "; ".join(changed))
 
 
 def _check_data(place: Place) -> None:
@@ -198,6 +198,18 @@ def _check_data(place: Place) -> None:
         raise UserError(f"{place} can be read only once. Save the rows in a file.")
     if place.path.is_file() and not place.path.stat().st_size:
         raise UserError(f"{place} is empty. Expected new rows.")
+
+
+@contextmanager
+def _damage_dropped(project: Project, pipeline: str) -> Iterator[None]:
+    """Take away a damaged file of the model, so that the next run makes it anew."""
+    try:
+        yield
+    except Damaged as damaged:
+        from flows.memory.outputs import drop  # here: DVC takes half a second to import
+
+        drop(project, damaged.path)
+        raise UserError(f"{damaged} Run `python -m flows train {pipeline}`.") from None
 
 
 def _trained(folder: Folder, chosen: Any) -> Ask:

@@ -63,26 +63,31 @@ def sweep(
         with SideBySide(trials, _hands(trials, workers, held, on)) as side:
             table = rounds.run(project, chosen, submit(side))
 
-        # With another family the table would be another one: then the record is of the old one.
-        content, same = chosen.content, FAMILY not in chosen.space
-        if apply and same:
-            table.apply(project)
-            content = params.content(project.params_file)
-
-        def write() -> Used:
-            rounds.write(project, table)
-            sections = content["pipelines"][pipeline]
-            return Used({**sections, "sweeps": content["sweeps"]}, {})
-
-        if by_dvc:
-            write()
-        else:
-            reproduce(project, f"{SWEEP}@{pipeline}", write)
-        if apply and not same:
-            table.apply(project)
+        _write(project, table, apply, by_dvc)
         table.experiments = keep(trials, table)
         trials.tidy(table.rows.values())
     return table
+
+
+def _write(project: Project, table: Table, apply: bool, by_dvc: bool) -> None:
+    """Write the table and the picture, recorded as made from params.yaml; perhaps edit that."""
+    # With another family the table would be another one: then the record is of the old one.
+    content, same = table.sweep.content, FAMILY not in table.sweep.space
+    if apply and same:
+        table.apply(project)
+        content = params.content(project.params_file)
+
+    def write() -> Used:
+        rounds.write(project, table)
+        sections = content["pipelines"][table.sweep.name]
+        return Used({**sections, "sweeps": content["sweeps"]}, {})
+
+    if by_dvc:
+        write()
+    else:
+        reproduce(project, f"{SWEEP}@{table.sweep.name}", write)
+    if apply and not same:
+        table.apply(project)
 
 
 def _hands(trials: Trials, workers: int, held: IO, on: str | None) -> Sequence[Hand]:

@@ -30,7 +30,8 @@ def create(service: Service) -> FastAPI:
     _errors(app)
     _people(app, service)
     _programs(app, service)
-    _protocol(app, service)
+    _health(app)
+    _models(app, service)
     return app
 
 
@@ -74,8 +75,8 @@ def _openapi(app: FastAPI, service: Service) -> dict[str, Any]:
     return said
 
 
-def _protocol(app: FastAPI, service: Service) -> None:
-    """The routes of the Open Inference Protocol."""
+def _health(app: FastAPI) -> None:
+    """The routes of the Open Inference Protocol that say something of the server."""
 
     @app.get("/v2")
     async def server() -> dict[str, Any]:
@@ -91,6 +92,10 @@ def _protocol(app: FastAPI, service: Service) -> None:
     async def ready() -> dict[str, bool]:
         """Whether it can answer."""
         return {"ready": True}
+
+
+def _models(app: FastAPI, service: Service) -> None:
+    """The routes of the Open Inference Protocol that say something of the model, or ask it."""
 
     def check(name: str, version: str | None) -> None:
         model = service.model
