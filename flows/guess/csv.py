@@ -63,18 +63,7 @@ def sniff(root: Path, files: list[Path], chosen: dict[str, str]) -> Table:
     files = files[:-1] if absent else files
     sample = _rows(root, files[0], separator, header, dtype=str, nrows=SAMPLE)
     decimal = chosen.get("decimal") or layout.decimal(files[0], sample, separator)
-    kind = str if decimal == "," else None  # pandas takes 1.234 for a number near 1
-    codes = [name for name in sample if _have_one_width(sample[name])]
-    large = sum((root / file).stat().st_size for file in files) > LARGE
-    samples = []
-    for file in files:
-        if large:
-            each = _some(_parts(root, file, separator, header), kind, 1 / len(files))
-        else:
-            each = _all(partial(_rows, root, file, separator, header), kind, codes)
-        totals.check(file, each.rows)
-        samples.append(each)
-    seen = joined(samples)
+    seen = _seen(root, files, separator, header, decimal, sample)
     found = Table(
         files[0],
         seen.rows,
@@ -85,9 +74,41 @@ def sniff(root: Path, files: list[Path], chosen: dict[str, str]) -> Table:
         "" if header else separator.join(rows[0]),
         total=seen.total,
     )
+
     if not found.names:
         raise UserError(f"{found.file}: no column has a name. Expected {EXPECTED}.")
     return found
+
+
+def _seen(
+    root: Path,
+    files: list[Path],
+    separator: str,
+    header: bool,
+    decimal: str,
+    sample: pd.DataFrame,
+) -> Sample:
+    """The rows of all files; some of each, if they are large.
+
+    Args:
+        root: where their paths start.
+        files: of one table.
+        separator, header, decimal: see `Params` in tasks/sources/csv.py.
+        sample: the first rows, as text.
+    """
+    kind = str if decimal == "," else None  # pandas takes 1.234 for a number near 1
+    codes = [name for name in sample if _have_one_width(sample[name])]
+    large = sum((root / file).stat().st_size for file in files) > LARGE
+
+    samples = []
+    for file in files:
+        if large:
+            each = _some(_parts(root, file, separator, header), kind, 1 / len(files))
+        else:
+            each = _all(partial(_rows, root, file, separator, header), kind, codes)
+        totals.check(file, each.rows)
+        samples.append(each)
+    return joined(samples)
 
 
 def _notes(found: Table) -> list[str]:

@@ -97,23 +97,13 @@ def proposal(
         notes: guesses that a person should check.
         most: epochs.
     """
-    fit = values["fit"]
-    updates = math.ceil(trained_on(arrays) / fit["batch_size"])
-    epochs = min(most, math.ceil(UPDATES / updates))
-
-    reasons, limit = {}, {}
+    fit, reasons = _training(values["fit"], trained_on(arrays), most)
+    limit = {}
     if load.get("task") == "regression":  # of classes, accuracy alone says little
         limit = {"min_r2": 0}
-        reasons["evaluate.min_r2"] = (
-            "to pass, be better than always answering the mean; 1 is perfect, so ask for more"
-        )
-    if epochs > fit["epochs"]:  # few rows are few updates an epoch
-        fit = {**fit, "epochs": epochs}
-        reasons["fit.epochs"] = f"{epochs * updates:,} updates in all, {updates:,} an epoch"
-    if fit.get("monitor") == "loss":
-        reasons["fit.monitor"] = (
-            "keeps one of the last epochs; set val_loss if that rises well before them"
-        )
+        why = "to pass, be better than always answering the mean; 1 is perfect, so ask for more"
+        reasons = {"evaluate.min_r2": why, **reasons}
+
     wanted = {
         "normalize": {
             "scale": scaling,
@@ -127,6 +117,22 @@ def proposal(
         "run": {},
     }
     return Proposal(about, load, wanted, reasons, notes)
+
+
+def _training(fit: dict[str, Any], rows: float, most: int) -> tuple[dict[str, Any], dict[str, str]]:
+    """The section `fit`, with enough epochs for few rows; and the reasons for its values."""
+    updates = math.ceil(rows / fit["batch_size"])
+    epochs = min(most, math.ceil(UPDATES / updates))
+
+    reasons = {}
+    if epochs > fit["epochs"]:  # few rows are few updates an epoch
+        fit = {**fit, "epochs": epochs}
+        reasons["fit.epochs"] = f"{epochs * updates:,} updates in all, {updates:,} an epoch"
+    if fit.get("monitor") == "loss":
+        reasons["fit.monitor"] = (
+            "keeps one of the last epochs; set val_loss if that rises well before them"
+        )
+    return fit, reasons
 
 
 def trained_on(arrays: dict[str, np.ndarray]) -> float:

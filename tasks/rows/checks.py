@@ -59,30 +59,45 @@ def check(
         found += _classes(y, held, names)
     found.append(_constant(x["train"], features))
 
+    if table:
+        assert features is not None  # a table has names
+        found += leaks.entries(x["train"], y["train"], features, table.kinds, bool(names))
     if places is None:
         places = [f"{split} {row}" for split in x for row in range(len(x[split]))]
-    labels = np.concatenate(
-        [classes_of(each) if names else each.reshape(-1) for each in y.values()]
-    )
-    in_words = names.__getitem__ if names else "{:g}".format
-    whole: dict[str, Any] = {**x}
-    clause = ""
-    if table and features is not None:
-        found += leaks.entries(x["train"], y["train"], features, table.kinds, bool(names))
-        if any(numbers.any() for numbers in table.others.values()):
-            whole = {split: duplicates.Beside(x[split], table.others[split]) for split in x}
-            count = duplicates.alike(x, y)
-            clause = ALIKE.format(count) if count else ""
-    tables = table is not None
-    entries, leaked = duplicates.entries(
-        whole, labels, in_words, places, bool(names), tables, clause
-    )
-    found += entries
+    equal, leaked = _equal_rows(x, y, names, places, table)
+    found += equal
 
     for each in found:
         if each["result"] == "warning":
             log.warning("%s: %s", each["check"], each["says"])
     return found, leaked
+
+
+def _equal_rows(
+    x: Arrays,
+    y: Arrays,
+    names: Sequence[str],
+    places: Sequence[str] | np.ndarray,
+    table: Table | None,
+) -> tuple[list[dict], np.ndarray]:
+    """The checks for equal rows; rows of a table are compared in all its columns.
+
+    Returns:
+        The entries, and a mask of the test rows whose inputs equal those of a training row.
+    """
+    whole: dict[str, Any] = {**x}
+    clause = ""
+    if table and any(numbers.any() for numbers in table.others.values()):
+        whole = {split: duplicates.Beside(x[split], table.others[split]) for split in x}
+        count = duplicates.alike(x, y)
+        clause = ALIKE.format(count) if count else ""
+
+    labels = np.concatenate(
+        [classes_of(each) if names else each.reshape(-1) for each in y.values()]
+    )
+    in_words = names.__getitem__ if names else "{:g}".format
+    is_table = table is not None
+    return duplicates.entries(whole, labels, in_words, places, bool(names), is_table, clause)
 
 
 def finite(

@@ -12,6 +12,7 @@ from tasks.core.arrays import blocks
 from tasks.rows.entry import Arrays, entry
 
 LISTED = 1000  # rows; the count beside them is of all
+EARLIER = "rows have the inputs of an earlier one"
 REPEATED = 10  # rows of a table to each different one: from here on, equal ones are no copies
 
 
@@ -45,30 +46,33 @@ def entries(
         says = f"{distinct:,} different ones in {train:,} training rows: equal ones are no copies"
         return [entry("duplicates", says, count=0)], np.zeros(len(x["test"]), bool)
 
-    first_test = train + first_of_equals(x["test"])  # the first one among the test rows alone
     again = np.flatnonzero(first != np.arange(len(first)))
-    in_train = again[again < train]
-    in_test = train + np.flatnonzero(first_test != np.arange(train, len(first)))
-    across = again[(again >= train) & (first[again] < train)]
-
     rows = _Rows(labels, in_words, places)
-    earlier = "rows have the inputs of an earlier one"
     found = [
-        rows.entry("duplicates in train", f"of {train:,} {earlier}", in_train, first),
-        rows.entry(
-            "duplicates in test",
-            f"of {len(x['test']):,} {earlier}",
-            in_test,
-            np.concatenate([first[:train], first_test]),
-        ),
-        _across(rows, x, across, first, alike),
+        rows.entry("duplicates in train", f"of {train:,} {EARLIER}", again[again < train], first),
+        _in_test(rows, x["test"], first[:train]),
+        _across(rows, x, again[(again >= train) & (first[again] < train)], first, alike),
     ]
     if classes:
         different = labels[again] != labels[first[again]]
-        says = f"{earlier} and another label: they cannot all be right"
+        says = f"{EARLIER} and another label: they cannot all be right"
         name = "different labels of the same inputs"
         found.append(rows.entry(name, says, again[different], first))
     return found, first[train:] < train
+
+
+def _in_test(rows: _Rows, test: np.ndarray | Beside, first: np.ndarray) -> dict:
+    """The check for equal rows among the test rows alone.
+
+    Args:
+        rows: all of them.
+        test: inputs of the test rows.
+        first: for each training row, the first that equals it.
+    """
+    begin = len(first)
+    first = np.concatenate([first, begin + first_of_equals(test)])
+    found = begin + np.flatnonzero(first[begin:] != np.arange(begin, len(first)))
+    return rows.entry("duplicates in test", f"of {len(test):,} {EARLIER}", found, first)
 
 
 def _across(
