@@ -46,16 +46,16 @@ def ready(path, labels: str) -> Folder:
 @pytest.fixture(scope="module")
 def figures():
     """The figures of all pictures that were saved, by folder and name."""
-    from tasks.pictures import calibration, classes, curve, regression, tables
+    from tasks.pictures import calibration, classes, learning_curve, regression, tables
 
-    drawn, save = {}, curve.save
+    drawn, save = {}, learning_curve.save
 
     def keep(folder, name, figure, **how):
         drawn[str(folder), name] = figure
         save(folder, name, figure, **how)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (calibration, classes, curve, regression, tables):
+        for module in (calibration, classes, learning_curve, regression, tables):
             patch.setattr(module, "save", keep)
         yield drawn
 
@@ -616,9 +616,8 @@ def test_a_name_with_dollar_signs_is_no_formula(tmp_path):
 
 def test_an_answer_that_is_not_a_number_is_named(tmp_path):
     folder = answering(tmp_path, "regression", VALUES, [1, np.inf, 2, np.inf])
-    with pytest.raises(
-        UserError, match=r"answer to test row 1 is not a finite .* for 2 of 4 test rows\. Look"
-    ):
+    says = r"^test row 1: the model's answer is not finite, like 1 more\. Look for .*learning_rate"
+    with pytest.raises(UserError, match=says):
         evaluate(folder, SCORE)
 
 

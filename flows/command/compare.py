@@ -125,7 +125,7 @@ def _draw(results: dict[str, Result], path: Path) -> None:
         raise UserError(f"--picture {path}: expected a .png file in a folder that exists.")
     import pandas as pd  # here: they take a second to import
 
-    from tasks.pictures import curves
+    from tasks.pictures import comparison
 
     tables = {
         name: pd.read_csv(io.StringIO(result.history))
@@ -133,7 +133,7 @@ def _draw(results: dict[str, Result], path: Path) -> None:
         if FIRST in result.metrics
     }
     best = dict(list(tables.items())[:DRAWN])
-    curves.draw(Folder(path.absolute().parent), path.name, best)
+    comparison.draw(Folder(path.absolute().parent), path.name, best)
     say(Text(f"\nlearning curves: {path}"))
 
 

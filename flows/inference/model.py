@@ -19,7 +19,7 @@ from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.exports import litert, onnx
 from tasks.exports.base import Model as Exported
-from tasks.rows.probabilities import probabilities
+from tasks.rows.outputs import probabilities
 
 FORMATS = (litert, onnx)  # that need no TensorFlow
 SCORES = ("test_accuracy", "test_mae", "test_mse")  # that are shown, if there are any

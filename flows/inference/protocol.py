@@ -21,7 +21,7 @@ from flows.inference.model import Model
 from tasks.answers.choices import best
 from tasks.answers.sent import Reader, Rows
 from tasks.core.step import UserError
-from tasks.rows.probabilities import probabilities
+from tasks.rows.outputs import probabilities
 
 LENGTH = "Inference-Header-Content-Length"  # bytes of the JSON in front of the tensors
 WHOLE = re.compile("[0-9]{1,18}")

@@ -13,8 +13,8 @@ import numpy as np
 from flows.inference.batch import Batches
 from flows.inference.counts import Counts
 from flows.inference.model import Model
-from tasks.answers.choices import check_finite
 from tasks.answers.sent import Reader, Rows
+from tasks.rows.outputs import check_finite
 
 READERS = 2  # threads that read large bodies, so that small ones need not wait for them
 LARGE = 2**16  # bytes
@@ -88,7 +88,7 @@ class Service:
         finally:
             self.waiting -= 1
             self.counts.waiting.set(self.waiting)
-        check_finite(output, rows.places)
+        check_finite(output, rows.places.__getitem__)
         self.counts.rows.inc(len(rows.x))
         return model, rows, output
 

@@ -36,14 +36,7 @@ def read(
     Raises:
         UserError: the data cannot be read, or are no rows for this model.
     """
-    if "load" not in schema:
-        raise UserError(
-            f"{folder.shown('schema.json')} does not say how rows are read: it was made by an "
-            "earlier version. Train again."
-        )
-    source = _source(place, schema)
-    if source is not images and place.path.is_dir() and not _in_parts(source, place):
-        raise UserError(f"{place} is a folder. Expected {_file_for(source)}.")
+    source = _checked_source(place, schema, folder)
     encoding = Encoding.from_json(schema) if "columns" in schema else None
     scaling = Scaling.from_json(schema["scaling"])
 
@@ -59,16 +52,30 @@ def read(
             unknown.update(strange)
         unused |= dict.fromkeys(part.unused)
         rows += len(x)
+
         # Of rows that an exported model scales, only numbers with a point can become infinite.
         seen = scaled(scaling, x, place, part) if scale or x.dtype.kind == "f" else x
         yield (seen if scale else x), part
 
     if unused:
-        log.warning("%s: the training rows had no %s, so it is not used", place, some([*unused]))
+        log.warning("%s: left out %s, which the training rows do not have", place, some([*unused]))
     for name, count in unknown.items():
         log.warning(
             "%s: a word that few or no training rows have, in %d of %d rows", name, count, rows
         )
+
+
+def _checked_source(place: Place, schema: dict[str, Any], folder: Folder) -> Any:
+    """The module that reads such data, if the schema says how and they are in a form for it."""
+    if "load" not in schema:
+        raise UserError(
+            f"{folder.shown('schema.json')} does not say how rows are read: it was made by an "
+            "earlier version. Train again."
+        )
+    source = _source(place, schema)
+    if source is not images and place.path.is_dir() and not _in_parts(source, place):
+        raise UserError(f"{place} is a folder. Expected {_file_for(source)}.")
+    return source
 
 
 def _in_parts(source: Any, place: Place) -> bool:
@@ -91,9 +98,9 @@ def _in_blocks(parts: Iterator[New]) -> Iterator[New]:
     for part in parts:
         size = BATCHES * batch_of(part.x) if len(part.x) else 1
         for begin in range(0, max(1, len(part.x)), size):
-            some = slice(begin, begin + size)
-            labels = None if part.labels is None else part.labels[some]
-            yield part._replace(x=part.x[some], places=part.places[some], labels=labels)
+            block = slice(begin, begin + size)
+            labels = None if part.labels is None else part.labels[block]
+            yield part._replace(x=part.x[block], places=part.places[block], labels=labels)
 
 
 def encoded(encoding: Encoding, part: New) -> tuple[np.ndarray, dict[str, int]]:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tasks.answers.choices import PLACES, best, check_finite
-from tasks.rows.probabilities import probabilities
+from tasks.answers.choices import PLACES, best
+from tasks.rows.outputs import check_finite, probabilities
 from tasks.sources.base import New
 
 WHOLE = re.compile("-?[0-9]+")
@@ -26,9 +26,9 @@ def told(output: np.ndarray, rows: New, schema: dict[str, Any]) -> pd.DataFrame:
         schema: the content of `schema.json`.
 
     Raises:
-        UserError: an answer is no finite number.
+        UserError: an answer is not finite.
     """
-    check_finite(output, rows.places)
+    check_finite(output, rows.places.__getitem__)
     found: dict[str, Any] = {"from": rows.places}
     if schema["labels"] == "regression":
         found["predicted"] = output.reshape(-1)

@@ -22,7 +22,7 @@ from tasks.core.folder import Folder
 from tasks.exports import FORMATS
 from tasks.exports.base import Model
 from tasks.rows.encoding import Encoding
-from tasks.rows.probabilities import probabilities
+from tasks.rows.outputs import probabilities
 
 LIMIT = 1e-5  # of a confidence; for a regression, relative to the largest prediction
 

@@ -8,7 +8,7 @@ from tasks.core.arrays import blocks, read_arrays
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.rows.encoding import Encoding
-from tasks.rows.probabilities import probabilities
+from tasks.rows.outputs import probabilities
 from tasks.rows.scaling import Scaling
 from tasks.scores import asking
 

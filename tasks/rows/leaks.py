@@ -46,14 +46,21 @@ def entries(
         others = {*counting, *telling}
         sums, product = formulas.of_target(x, target, names, kinds, others)
 
-    of = "of the labels right" if classes else "of the variance"
+    what = "tell{} nearly every label" if classes else "explain{} nearly all of the variance"
+    by_number = "{} with the row's number"
     return [
-        _entry("row numbers as features", counting, "rises or falls with the row's number", ""),
+        _entry(
+            "row numbers as features",
+            counting,
+            by_number.format("rises or falls"),
+            by_number.format("rise or fall"),
+        ),
         _entry(
             "features that give the target away",
             telling,
-            f"alone tells nearly all {of}",
-            ", unless it is known before the target is",
+            f"alone {what.format('s')}",
+            f"each {what.format('')}",
+            maybe_known=True,
         ),
         _formula_entry("features that add up to the target", sums),
         _formula_entry("features that multiply to the target", product),
@@ -65,13 +72,26 @@ def suspected(checks: list[dict]) -> list[str]:
     return list(dict.fromkeys(name for each in checks for name in each.get("columns", ())))
 
 
-def _entry(check: str, found: dict[str, str], does: str, unless: str) -> dict:
+def _entry(
+    check: str, found: dict[str, str], one: str, more: str, maybe_known: bool = False
+) -> dict:
+    """An entry about features.
+
+    Args:
+        check: its name.
+        found: what is said of each feature, by its name.
+        one, more: what one of them does, and what more of them do.
+        maybe_known: whether they may be known before the target is.
+    """
     says = "none"
     if found:
-        named = first_names(list(found.values()))
+        does, them, they_are = (
+            (one, "it", "it is") if len(found) == 1 else (more, "them", "they are")
+        )
+        unless = f", unless {they_are} known before the target is" if maybe_known else ""
         says = (
-            f"{named} {does}: new rows will have nothing like it{unless}. "
-            "Put it into load.ignore and compare the score"
+            f"{first_names(list(found.values()))} {does}: new rows will have nothing like "
+            f"{them}{unless}. Put {them} into load.ignore and compare the score"
         )
     return entry(check, says, bool(found), count=len(found), columns=list(found))
 

@@ -25,7 +25,7 @@ from tasks.core.folder import Folder
 from tasks.pictures import calibration, tables
 from tasks.pictures import classes as pictures
 from tasks.pictures.style import label, labels
-from tasks.rows.probabilities import probabilities
+from tasks.rows.outputs import probabilities
 from tasks.scores.base import COLUMNS, Bins, Interval, Score, Tested, Verdict, in_bins
 from tasks.scores.criterion import ACCURACY
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from tasks.core.arrays import read_arrays
 from tasks.core.folder import Folder
-from tasks.core.step import UserError
 from tasks.network.backend import keras
 from tasks.network.feed import Stoppable, in_batches
-from tasks.pictures import curve
+from tasks.pictures import learning_curve as picture
+from tasks.rows.outputs import check_finite
 from tasks.scores import asking
 from tasks.scores.asking import asker as asker
 from tasks.scores.base import Tested, Verdict
@@ -43,13 +42,7 @@ def _asked(folder: Folder, schema: dict) -> Tested:
     how = {"verbose": 0, "callbacks": [Stoppable()]}
     measured = model.evaluate(in_batches(x, y), return_dict=True, **how)
     output = model.predict(in_batches(x, y), **how)
-    strange = np.flatnonzero(~np.isfinite(output).all(axis=1))
-    if len(strange):
-        raise UserError(
-            f"The model's answer to test row {strange[0]} is not a finite number. This is so for "
-            f"{len(strange):,} of {len(x):,} test rows. Look for values in that row that are far "
-            "from all others, or lower compile.learning_rate."
-        )
+    check_finite(output, "test row {}".format, ", or lower compile.learning_rate")
     return Tested(model, schema, x, y, output, measured, leaked, places)
 
 
@@ -64,7 +57,7 @@ def learning_curve(folder: Folder) -> dict[str, float]:
         best = history[history["checkpoint"] == 1].iloc[-1]
 
     epoch = int(best["epoch"])
-    curve.draw(folder, history, epoch)
+    picture.draw(folder, history, epoch)
     validation = [name for name in history if name.startswith("val_")]
     return {"best_epoch": epoch} | {name: float(best[name]) for name in validation}
 

@@ -135,7 +135,7 @@ def _as_first(
     odd = sorted({*expected} ^ {*table})
     if odd:
         raise UserError(
-            f"{file}: {some(odd)} is in one of {first.name} and {file.name} alone. Expected the "
-            "same columns in every part of a table."
+            f"{file}: only one of {first.name} and {file.name} has {some(odd)}. Expected the same "
+            "columns in every part of a table."
         )
     return table[list(expected)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,38 @@ def test_the_schema_names_the_columns_that_are_warned_of(tmp_path):
 @pytest.mark.parametrize("step", [1, -3])
 def test_whole_numbers_that_rise_or_fall_with_the_row_are_warned_of(step):
     assert warned(1000 + step * np.arange(ROWS)) == ["row numbers as features"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "y", "says"),
+    [
+        ([np.arange(ROWS)], CLASSES, ["c0 rises or falls with the row's number: .* Put it into"]),
+        (
+            [np.arange(ROWS), -np.arange(ROWS)],
+            CLASSES,
+            ["c0, c1 rise or fall with the row's number: .* nothing like them. Put them into"],
+        ),
+        ([CLASSES], CLASSES, [r"c0 \(1\.000\) alone tells nearly every label: .* it is known"]),
+        (
+            [CLASSES, 3 * CLASSES],
+            CLASSES,
+            [r"c0 \(1\.000\), c1 \(1\.000\) each tell nearly every label: .* they are known"],
+        ),
+        (
+            [TARGETS, 2 * TARGETS],
+            TARGETS,
+            [r"c0 .*, c1 .* each explain nearly all of the variance: .* Put them into"],
+        ),
+    ],
+    ids=["a number", "numbers", "a label", "labels", "targets"],
+)
+def test_one_feature_and_several_have_a_sentence_each(columns, y, says):
+    x = np.column_stack([*columns, NOISE]).astype(float)
+    names = [f"c{k}" for k in range(x.shape[1])]
+    found = entries(x, y, names, ["number"] * len(names), classes=y is CLASSES)
+    warnings = [each["says"] for each in found if each["result"] == "warning"]
+    assert len(warnings) == len(says)
+    assert all(map(re.match, says, warnings))
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_other_folders_have_no_parts(tmp_path, names):
 def test_a_part_with_other_columns_is_named(tmp_path):
     place = put_parts(tmp_path / "in")
     put_csv(place / "part-3.csv", "a,c,color,y", "1,2,red,0")
-    says = r"in/part-3\.csv: b, c is in one of part-0\.csv and part-3\.csv alone\. Expected"
+    says = r"in/part-3\.csv: only one of part-0\.csv and part-3\.csv has b, c\. Expected"
     with pytest.raises(UserError, match=says):
         loaded(tmp_path / "out", of_csv(place, **HOW))
 
