@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.common import ROOT, clone, scratch, timed
 from benchmarks.tables import TABLES
 from flows.guess import space
-from flows.project import edit
+from flows.project import edit, textfile
 from flows.project.folder import Project
 
 RUN = "from flows.engine.sweep import *; sweep(Project.here(), {name!r}, {workers})"
@@ -37,11 +37,11 @@ SPACE = {
 
 def put(project: Project, name: str, **how: object) -> None:
     """Write a sweep into params.yaml."""
-    text = edit.text_of(project.params_file)
+    text = textfile.text_of(project.params_file)
     if name in (edit.content(text).get("sweeps") or {}):
         text = edit.without(text, name, "sweeps")
     lines = [f"  {name}:", *(f"    {key}: {json.dumps(value)}" for key, value in how.items())]
-    edit.write(project.params_file, edit.with_sweep(text, name, lines, dict(how)))
+    textfile.write(project.params_file, edit.with_sweep(text, name, lines, dict(how)))
 
 
 def swept(place: Path, name: str, workers: int = 1) -> float:

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from flows.command.help import command_line
 from flows.command.terminal import plain_errors, say
-from flows.project import edit
+from flows.project import edit, textfile
 from flows.project.folder import Project
 from tasks.release.card import Params
 
@@ -41,7 +41,7 @@ def card(project: Project, pipeline: str) -> None:
         release.check_exported(project, pipeline)
         if project.release(pipeline).card is None:
             empty = dict.fromkeys(Params.model_fields, "")
-            edit.change(
+            textfile.change(
                 project.params_file,
                 lambda text: edit.with_release(text, pipeline, "card", empty),
             )

@@ -12,7 +12,7 @@ from flows.command.help import command_line
 from flows.command.terminal import GRAY, plain_errors, say
 from flows.engine import experiment
 from flows.engine.experiment import Result
-from flows.project import edit, git
+from flows.project import git, textfile
 from flows.project.changes import between, text_with
 from flows.project.folder import Project
 from flows.project.params import differences
@@ -72,7 +72,7 @@ def apply(project: Project, pipeline: str, name: str) -> None:
     if not changes:
         say(Text(f"params.yaml has the parameters of {name} already."))
         return
-    edit.change(project.params_file, lambda text: text_with(text, pipeline, changes))
+    textfile.change(project.params_file, lambda text: text_with(text, pipeline, changes))
     for line in _changes(here, found[name]):
         say(Text(line))
     say(

@@ -14,7 +14,7 @@ from flows.command.help import command_line
 from flows.command.terminal import plain_errors, say
 from flows.engine.step import folder_of
 from flows.predict import check_trained
-from flows.project import artifacts, edit
+from flows.project import artifacts, edit, textfile
 from flows.project.folder import Project
 from tasks.core.step import UserError
 from tasks.release import export as stage
@@ -100,12 +100,12 @@ def _entry(project: Project, pipeline: str, format: str | None) -> Iterator[None
         texts.extend([text, other])
         return other
 
-    edit.change(project.params_file, after)
+    textfile.change(project.params_file, after)
     try:
         yield
     except BaseException:
         # If somebody else has edited it since, it stays.
-        edit.change(project.params_file, lambda text: texts[0] if text == texts[1] else text)
+        textfile.change(project.params_file, lambda text: texts[0] if text == texts[1] else text)
         raise
 
 

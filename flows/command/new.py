@@ -15,7 +15,7 @@ from flows.command.help import command_line
 from flows.command.terminal import plain_errors, say
 from flows.guess import guess
 from flows.guess.section import Proposal, Question
-from flows.project import edit
+from flows.project import edit, textfile
 from flows.project.folder import Project
 from flows.project.mistakes import near
 from tasks.core.folder import Folder
@@ -102,7 +102,7 @@ def new(project: Project, name: str, data: str, **chosen: str) -> Proposal:
     """
     typed = Path(os.path.expanduser(data))
     place = Path(os.path.abspath(typed))  # not resolve: a link stays one
-    check_name(name, edit.text_of(project.params_file))
+    check_name(name, textfile.text_of(project.params_file))
     check_place(project, name, place)
 
     stays = typed.is_absolute() and not place.is_relative_to(project.root)
@@ -116,7 +116,7 @@ def new(project: Project, name: str, data: str, **chosen: str) -> Proposal:
         lines, values = found.lines(name, defaults, anchors), found.values(defaults)
         return edit.with_section(text, name, lines, values)
 
-    edit.change(project.params_file, longer)
+    textfile.change(project.params_file, longer)
     return found
 
 

@@ -7,7 +7,7 @@ import shlex
 from flows.command.help import command_line
 from flows.command.terminal import plain_errors
 from flows.memory import champions
-from flows.project import artifacts, edit
+from flows.project import artifacts, edit, textfile
 from flows.project.folder import Project
 from tasks.core.step import UserError
 
@@ -49,7 +49,7 @@ def remove(project: Project, name: str) -> list[str]:
                 text = edit.without(text, name, part)
         return edit.without(text, name)
 
-    edit.change(project.params_file, shorter)
+    textfile.change(project.params_file, shorter)
     return [edit.FILE] + ["dvc.yaml"] * artifacts.remove(project, name)
 
 

@@ -23,7 +23,7 @@ from flows.command.train import begin, check_data, fail, leave, wait_for
 from flows.engine.processes import waits
 from flows.engine.rounds import Table
 from flows.engine.side_by_side import MOST
-from flows.project import edit, sweeps
+from flows.project import edit, sweeps, textfile
 from flows.project.folder import Project
 from flows.project.sweeps import Range, Sweep
 from tasks.core.digits import digits
@@ -85,7 +85,7 @@ def read_or_propose(project: Project, pipeline: str, plan: bool) -> Sweep | None
         there = pipeline in (edit.content(text).get("sweeps") or {})  # another sweep was faster
         return text if there else edit.with_sweep(text, pipeline, lines, values)
 
-    longer(edit.text_of(project.params_file))  # what is in the way is said first
+    longer(textfile.text_of(project.params_file))  # what is in the way is said first
     done = "would be" if plan else "is"
     say(Text(f"params.yaml has no sweep of {pipeline}. This one {done} written there:", "bold"))
     console = rich.get_console()
@@ -94,7 +94,7 @@ def read_or_propose(project: Project, pipeline: str, plan: bool) -> Sweep | None
             console.print(Text(part), soft_wrap=True)
     if plan:
         return None
-    edit.change(project.params_file, longer)
+    textfile.change(project.params_file, longer)
     say(Text())
     return sweeps.read(project, pipeline)
 

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from flows.engine.copies import Bringing, clone
 from flows.memory.local import share
 from flows.memory.lock import digest, edited, outputs
-from flows.project import edit, git, params
+from flows.project import git, params, textfile
 from flows.project.changes import Changes, text_with
 from flows.project.folder import Project
 from tasks.core.step import UserError
@@ -43,7 +43,9 @@ def workspace(project: Project, name: str, pipeline: str, changes: Changes) -> I
         git.run(copy, "read-tree", "--reset", "-u", staged)
         _copy(project, copy, _listed(project, "ls-files"))  # git may be told not to see an edit
         share(project, copy)
-        edit.write(copy.params_file, text_with(edit.text_of(copy.params_file), pipeline, changes))
+        textfile.write(
+            copy.params_file, text_with(textfile.text_of(copy.params_file), pipeline, changes)
+        )
         copy.read(pipeline)  # refuses values that do not go together
 
         path = YAML(typ="safe").load(copy.params_file)["pipelines"][pipeline]["load"]["path"]

@@ -21,7 +21,7 @@ from ruamel.yaml import YAML
 from flows.engine.copies import author, top_of_git
 from flows.engine.rounds import Table
 from flows.engine.trial import Trial, Trials
-from flows.project import edit, git
+from flows.project import git, textfile
 from flows.project.changes import text_with
 from flows.project.folder import Project
 from flows.project.sweeps import changes
@@ -74,7 +74,7 @@ class _Commits:
         self.prefix = git.run(self.project, "rev-parse", "--show-prefix")
         who = author(self.project).items()
         self.author = [word for key, name in who for word in ("-c", f"{key}={name}")]
-        self.params = edit.text_of(self.project.params_file)
+        self.params = textfile.text_of(self.project.params_file)
         self.lock = YAML(typ="safe")
         self.lock.default_flow_style = False
         self.lock.sort_base_mapping_type_on_output = False  # type: ignore[assignment] # untyped

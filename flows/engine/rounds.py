@@ -11,7 +11,7 @@ from typing import Any
 
 from flows.engine.processes import take_turn
 from flows.engine.trial import DONE, Result, Trial, folder
-from flows.project import edit
+from flows.project import textfile
 from flows.project.changes import text_with
 from flows.project.folder import Project
 from flows.project.params import NONE, differences
@@ -61,7 +61,7 @@ class Table:
         """Write the parameters of the best trial into params.yaml."""
         assert self.best is not None  # a sweep without one has failed
         values = changes(self.best[0].all_values)
-        edit.change(project.params_file, lambda text: text_with(text, self.sweep.name, values))
+        textfile.change(project.params_file, lambda text: text_with(text, self.sweep.name, values))
 
     def is_worse_than(self, value: float) -> bool:
         """Whether the best trial is."""

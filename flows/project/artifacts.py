@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from flows.project import edit
+from flows.project import textfile
 from flows.project.folder import Project
 
 # The head of the part, and its entries.
@@ -49,5 +49,5 @@ def _change(project: Project, changed: Callable[[str], str], pipeline: str, ther
     if not file.is_file():
         return False
     before = file.read_bytes()
-    edit.change(file, other)
+    textfile.change(file, other)
     return file.read_bytes() != before

@@ -12,7 +12,7 @@ from flows.engine import rounds
 from flows.engine.side_by_side import Lines
 from flows.engine.trial import Result
 from flows.guess import space
-from flows.project import edit, sweeps
+from flows.project import edit, sweeps, textfile
 from tasks.core.step import UserError
 from tests.support.project import PARAMS, new_project
 from tests.support.swept import put_sweep
@@ -208,7 +208,7 @@ def test_a_proposal_can_be_read_and_taken_out_again_and_no_other_byte_changes(tm
     values = space.propose(project.read(name))
     longer = edit.with_sweep(PARAMS, name, space.lines(name, values), values)
     assert not [line for line in longer.splitlines() if "#" in line and len(line) > 100]
-    edit.write(project.params_file, longer)
+    textfile.write(project.params_file, longer)
     found = sweeps.read(project, name)
     assert json.loads(found.params.model_dump_json()) == values
 

@@ -13,8 +13,9 @@ from flows.batch_predict import run_predict
 from flows.command import worker
 from flows.command.worker import api, tell
 from flows.pipeline import run_pipeline
-from flows.project.edit import text_of, without, write
+from flows.project.edit import without
 from flows.project.folder import Project
+from flows.project.textfile import text_of, write
 from flows.promote import promote_model
 from flows.server import lost
 from flows.server.deployments import register

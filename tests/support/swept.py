@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from flows.project import edit
+from flows.project import edit, textfile
 from flows.project.folder import Project
 
 SPACE = {
@@ -28,12 +28,12 @@ SWEEP: dict[str, Any] = {
 def put_sweep(project: Project, name: str = "linear", **how: Any) -> Project:
     """Write a sweep into params.yaml, in place of the one that is there."""
     values = {**SWEEP, **how}
-    text = edit.text_of(project.params_file)
+    text = textfile.text_of(project.params_file)
     if name in (edit.content(text).get("sweeps") or {}):
         text = edit.without(text, name, "sweeps")
     # JSON is YAML, and no key of it needs a line of its own.
     lines = [f"  {name}:", *(f"    {key}: {json.dumps(value)}" for key, value in values.items())]
-    edit.write(project.params_file, edit.with_sweep(text, name, lines, values))
+    textfile.write(project.params_file, edit.with_sweep(text, name, lines, values))
     return project
 
 
