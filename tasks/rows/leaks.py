@@ -40,7 +40,7 @@ def entries(
         if (share := _told(values[told], y[told], classes)) >= GIVEN_AWAY
     }
 
-    sums, product = {}, {}
+    sums, product = formulas.Formulas(), formulas.Formulas()
     if enough and not classes:
         target = y.reshape(-1).astype(np.float64)
         others = {*counting, *telling}

@@ -17,7 +17,7 @@ from tasks.core.folder import Folder
 from tasks.core.step import Stopped, UserError, stopping
 from tasks.load import load
 from tasks.normalize import Params, normalize
-from tasks.sources import csv, parquet, table, text
+from tasks.sources import csv, frames, parquet, text
 from tests.conftest import ROOT
 
 ROWS = 60
@@ -103,7 +103,7 @@ def test_some_rows_at_a_time_the_bytes_are_the_same(tmp_path, monkeypatch, endin
     at_once = content(tmp_path / "at once", data)
 
     rows = 10
-    monkeypatch.setattr(table, "BLOCK", rows * 8 * len(frame().columns))
+    monkeypatch.setattr(frames, "BLOCK", rows * 8 * len(frame().columns))
     monkeypatch.setattr(arrays, "LARGE", 0)
     in_blocks = content(tmp_path / "in blocks", data)
     assert {"raw.npz", "normalized.npz"} < in_blocks.keys() == at_once.keys()
@@ -115,14 +115,14 @@ def test_a_value_far_down_is_named_by_its_row(tmp_path, monkeypatch):
     rows["number"] = rows["number"].astype(object)
     rows.loc[47, "number"] = "far"
     rows.to_csv(tmp_path / "in.csv", index=False)
-    monkeypatch.setattr(table, "BLOCK", 1000)
+    monkeypatch.setattr(frames, "BLOCK", 1000)
     with pytest.raises(UserError, match=r"number has 'far' in row 48\b"):
         load(Folder(tmp_path), params(tmp_path / "in.csv", ".csv", ignore=[]))
 
 
 def test_reading_can_be_stopped_between_two_blocks(tmp_path, monkeypatch):
     frame().to_csv(tmp_path / "in.csv", index=False)
-    monkeypatch.setattr(table, "BLOCK", 10 * 8 * len(frame().columns))
+    monkeypatch.setattr(frames, "BLOCK", 10 * 8 * len(frame().columns))
     read = text.parts
 
     def parts(*arguments):
@@ -143,7 +143,7 @@ def test_reading_can_be_stopped_between_two_blocks(tmp_path, monkeypatch):
 def test_none_among_words_is_refused_wherever_the_words_are(tmp_path, monkeypatch, order):
     rows = pd.DataFrame({"x": range(40), "y": np.repeat(order, 10)})
     rows.to_csv(tmp_path / "in.csv", index=False)
-    monkeypatch.setattr(table, "BLOCK", 2 * 8 * 10)
+    monkeypatch.setattr(frames, "BLOCK", 2 * 8 * 10)
     chosen = {"ignore": [], "columns": {}, "task": "classes"}
     first = 1 + 10 * order.index("None")
     with pytest.raises(UserError, match=rf"y has `None` in row {first}: is that a word"):
