@@ -98,11 +98,21 @@ def work(project: Project, pool: str | None = None, on: str | None = None, port:
     threading.Thread(target=_offer_again, args=(project, read, offer), daemon=True).start()
     if on is not None:
         threading.Thread(target=_run_trials, args=(project, on, port), daemon=True).start()
-    os.environ[ROOT] = str(project.root)
+    _set_for_runs(project, ROOT)
+    prefect("worker", "start", "--pool", pool or POOL, "--type", "process")
+
+
+def _set_for_runs(project: Project, root: str) -> None:
+    """Set the variables that the worker's runs inherit.
+
+    Args:
+        project: whose runs they are.
+        root: the name of the variable that says where the project is.
+    """
+    os.environ[root] = str(project.root)
     # The `python` of a run is this one, also where its environment is not activated.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     os.environ["PREFECT_WORKER_QUERY_SECONDS"] = "3"
-    prefect("worker", "start", "--pool", pool or POOL, "--type", "process")
 
 
 def tell(before: list[str], after: list[str]) -> None:
