@@ -28,18 +28,8 @@ BIN = Path(sys.executable).parent
 SLOWEST_FIRST = (
     *("sweep_kill", "sweep", "sweep_flow", "machines", "sweep_trouble"),
     *("deployments", "kill", "deployed_runs", "flow", "one_memory", "trouble", "browser", "soak"),
-    *(
-        "export",
-        "untold",
-        "share",
-        "remotes",
-        "records",
-        "other_data",
-        "tidy",
-        "experiments",
-        "fashion",
-    ),
-    *("formats", "terminal"),
+    *("export", "untold", "share", "remotes", "records", "other_data", "tidy", "experiments"),
+    *("fashion", "formats", "terminal"),
     *("user_settings", "large", "surroundings", "predict", "worker", "ui", "places", "team"),
     *("server", "page", "bad_input"),
 )
@@ -58,6 +48,12 @@ TINY = {
     "fashion-cnn.build.filters": [2],
     "fashion-cnn.build.hidden": [],
     "fashion-cnn.fit.epochs": 1,
+}
+
+# The commands that run all steps of `linear`, one for each driver.
+DRIVERS = {
+    "flow": ("python", "-m", "flows", "train", "linear"),
+    "dvc": ("dvc", "repro", "visualize@linear", "evaluate@linear"),
 }
 
 
@@ -228,7 +224,7 @@ def trained(tmp_path_factory) -> Path:
             copied(path)
             workspace = Workspace(path)
             workspace.run("git", "init", "-q")
-            workspace.dvc("repro", "visualize@linear", "evaluate@linear")
+            workspace.run(*DRIVERS["dvc"])
     return path
 
 

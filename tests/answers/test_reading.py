@@ -16,12 +16,14 @@ from tasks.core.step import UserError
 from tasks.sources import csv
 from tasks.sources.place import Place
 from tests.support.own import (
+    KINDS,
     loaded,
-    normalized,
+    made,
     of_csv,
     of_idx,
     of_images,
     of_npz,
+    people,
     put_csv,
     put_idx,
     put_image,
@@ -30,30 +32,7 @@ from tests.support.own import (
     rows,
 )
 
-KINDS = {"sex": "words", "born": "date %d.%m.%Y", "smoker": "boolean"}
-
-
 ONE = [f"{row % 7},{row % 2}" for row in range(40)]
-
-
-def people(count: int = 60) -> list[str]:
-    """A table with holes, words, dates and booleans."""
-    random = np.random.default_rng(0)
-    found = ["age,sex,born,smoker,y"]
-    for row in range(count):
-        age = "" if row % 7 == 0 else f"{random.normal(40, 9):.2f}"
-        sex = "" if row % 11 == 0 else ("male", "female")[row % 2]
-        born = f"{1 + row % 28:02}.{1 + row % 12:02}.{1950 + row}"
-        found.append(f"{age},{sex},{born},{('yes', 'no')[row % 3 == 0]},{row % 2}")
-    return found
-
-
-def made(tmp_path: Path, params, scale: str) -> tuple[dict, dict, dict]:
-    """What `load` and `normalize` write: raw arrays, normalized arrays, the schema."""
-    raw = loaded(tmp_path / "out", params)
-    schema = normalized(tmp_path / "out", scale=scale, validation=0.2)
-    with np.load(tmp_path / "out/normalized.npz") as file:
-        return raw, dict(file), schema
 
 
 def again(tmp_path: Path, path: Path, schema: dict) -> tuple[np.ndarray, list[str], list | None]:

@@ -12,8 +12,7 @@ from tasks.answers.sent import Reader
 from tasks.core.folder import Folder
 from tasks.core.step import UserError
 from tasks.rows.scaling import Scaling
-from tests.answers.test_reading import KINDS, made, people
-from tests.support.own import of_csv, of_images, put_csv, put_images
+from tests.support.own import KINDS, made, of_csv, of_images, people, put_csv, put_images
 
 MANY = 1000
 

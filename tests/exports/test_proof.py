@@ -8,8 +8,7 @@ import pytest
 from tasks.core.folder import Folder
 from tasks.exports.proof import Answers, compared, rows
 from tasks.rows.scaling import Scaling
-from tests.answers.test_reading import KINDS, made, people
-from tests.support.own import of_csv, put_csv
+from tests.support.own import KINDS, made, of_csv, people, put_csv
 
 LABELS = np.array(["cat", "dog", "dog"])
 SURE = Answers(LABELS, np.array([0.9, 0.8, 0.7]))

@@ -33,7 +33,7 @@ from flows.project.folder import Project
 from flows.server import runs
 from tasks.sources.fashion_mnist import DEBIAN_FOLDER
 from tests.support.project import new_project
-from tests.support.served import FINAL, eventually
+from tests.support.served import eventually, last_run
 
 TRAIN = ["python", "-m", "flows", "train", "linear"]
 WORDS = ("waited", "done in")
@@ -47,21 +47,6 @@ def workspace(workspaces, prefect_server):
     made.set(linear__run__save_every=0.1)
     made.first = made.flow("linear")  # what it said
     return made
-
-
-def last_run(url: str, by_dvc: bool = False) -> tuple[dict, dict[str, dict]]:
-    """The state of the newest run of a flow, or of `dvc repro`, and those of its steps."""
-    newest = {"limit": 5, "sort": "START_TIME_DESC"}
-    found = httpx.post(f"{url}/flow_runs/filter", json=newest).json()
-    # What `dvc repro` has done is told behind it.
-    run = next(each for each in found if ("dvc repro" in each["tags"]) == by_dvc)
-    asked = {"flow_runs": {"id": {"any_": [run["id"]]}}}
-    for _ in range(20):  # the client sends the tasks' last states behind the flow's
-        time.sleep(1)
-        steps = httpx.post(f"{url}/task_runs/filter", json=asked).json()
-        if all(step["state"]["type"] in FINAL for step in steps):
-            break
-    return run["state"], {step["name"]: step["state"] for step in steps}
 
 
 def test_every_step_is_a_task_whose_state_tells_what_happened(workspace, prefect_server):

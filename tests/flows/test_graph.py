@@ -101,6 +101,14 @@ def test_no_step_imports_another_and_none_imports_a_flow():
         assert not [o for o in STEPS if o != name and f"tasks/{o}.py" in files]
 
 
+def test_no_test_imports_another():
+    """What several of them need is in tests/support."""
+    for path in (ROOT / "tests").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            module = (isinstance(node, ast.ImportFrom) and node.module) or ""
+            assert not (module.startswith("tests.") and ".test_" in module), f"{path}: {module}"
+
+
 def test_tasks_are_the_eight_steps_and_their_rooms():
     files = {path.stem for path in (ROOT / "tasks").glob("*.py")} - {"__init__"}
     assert files == set(STEPS)

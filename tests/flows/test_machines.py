@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import psutil
 import pytest
@@ -18,33 +18,10 @@ from flows.project import sweeps
 from flows.project.folder import Project
 from tasks.core.step import UserError
 from tests.conftest import ROOT, Workspace, eventually, free_port
+from tests.support.cluster import dask
 from tests.support.swept import put_sweep, trained
 
 RUN = "from flows.engine.sweep import *; sweep(Project.here(), 'linear', on='{}')"
-
-
-MODULES = {
-    "scheduler": ("flows.engine.dask_scheduler",),
-    "bare": ("distributed.cli.dask_scheduler", "--no-dashboard"),
-    "worker": ("flows.engine.dask_worker",),
-}
-
-
-@contextmanager
-def dask(kind: str, workspace: Workspace, *options: str):
-    """A scheduler or a worker of Dask, as a person starts it in a clone."""
-    command = [sys.executable, "-m", *MODULES[kind], *options]
-    log = open(workspace.path.parent / f"{kind}.log", "a")  # noqa: SIM115 # as long as it runs
-    process = subprocess.Popen(command, cwd=workspace.path, stdout=log, stderr=log)
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        log.close()
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from flows.engine.sweep import sweep
 from flows.project.folder import Project
 from tasks.core.folder import Folder
 from tasks.core.step import Stopped, UserError
-from tests.promises.test_trouble import small_disk
+from tests.support.disk import small_disk
 from tests.support.swept import put_sweep, trained
 
 RUN = (

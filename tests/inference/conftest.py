@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import made_once
 from tests.support.answering import Answering, made
 
 
 @pytest.fixture(scope="session")
 def exports(tmp_path_factory) -> Path:
     """A folder with the projects `now` and `later`, not to be changed."""
-    place = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        place = place.parent
-    path, done = place / "exports", place / "exports.done"
-    with open(place / "exports.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists():
+    with made_once(tmp_path_factory, "exports") as (path, done):
+        if not done:
             made(path)
-            done.touch()
     return path
 
 

@@ -7,13 +7,9 @@ from contextlib import suppress
 import psutil
 import pytest
 
+from tests.conftest import DRIVERS
 from tests.support.served import eventually
 from tests.support.terminal import Terminal
-
-DRIVERS = {
-    "flow": ("python", "-m", "flows", "train", "linear"),
-    "dvc": ("dvc", "repro", "visualize@linear", "evaluate@linear"),
-}
 
 
 def at_work(place) -> list[int]:

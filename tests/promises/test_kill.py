@@ -19,19 +19,15 @@ from voluptuous import Invalid
 from flows.engine.step import run
 from flows.memory.reproduce import RUN, reproduce
 from flows.project.folder import Project
-from tests.conftest import ROOT
-from tests.promises.test_untold import at_work
+from tests.conftest import DRIVERS, ROOT
+from tests.support.processes import at_work
 from tests.support.served import eventually
 
 KILLS = int(os.environ.get("KILLS", "2"))  # for each driver
 LONGEST = 25.0  # seconds: about what a run takes here, from nothing to its end
-COMMANDS = {
-    "flow": ["python", "-m", "flows", "train", "linear"],
-    "dvc": ["dvc", "repro", "visualize@linear", "evaluate@linear"],
-}
 
 
-@pytest.mark.parametrize("driver", COMMANDS)
+@pytest.mark.parametrize("driver", DRIVERS)
 def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(
     driver, workspaces, prefect_server
 ):
@@ -41,7 +37,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(
     workspace.run("git", "commit", "-qam", "Save often")
     others = unfinished(prefect_server)
     started = time.monotonic()
-    workspace.run(*COMMANDS[driver])
+    workspace.run(*DRIVERS[driver])
     longest = min(LONGEST, time.monotonic() - started)
     whole = workspace.bytes("linear")
 
@@ -50,7 +46,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(
     forget(workspace)
     before = workspace.bytes("linear")
     while kills < KILLS:
-        process = workspace.start(*COMMANDS[driver])
+        process = workspace.start(*DRIVERS[driver])
         try:
             said = process.communicate(timeout=draw.uniform(0.3, longest))[0]
             assert process.returncode == 0, said
@@ -70,7 +66,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(
             }
             assert now.items() <= whole.items() | before.items()
         resumed += "continuing in epoch" in said
-    said = workspace.run(*COMMANDS[driver])
+    said = workspace.run(*DRIVERS[driver])
     resumed += "continuing in epoch" in said
     assert workspace.bytes("linear") == whole
     assert "up to date" in workspace.dvc("status", "visualize@linear", "evaluate@linear")

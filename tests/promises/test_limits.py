@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.promises.test_trouble import DRIVERS
+from tests.conftest import DRIVERS
 from tests.support.served import eventually
 
 FLOW = " ".join(DRIVERS["flow"])

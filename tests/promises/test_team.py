@@ -15,7 +15,7 @@ import pytest
 
 from flows.project.folder import Project
 from tests.conftest import Workspace
-from tests.flows.test_machines import dask
+from tests.support.cluster import dask
 from tests.support.served import NEVER, Served, eventually, free_port
 from tests.support.swept import put_sweep, trained
 

@@ -8,9 +8,7 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,41 +27,14 @@ from flows.project import steps
 from flows.project.folder import Project
 from tasks import build, fit, normalize
 from tasks.core.step import UserError
-from tests.flows.test_flow import last_run
-
-DRIVERS = {
-    "flow": ["python", "-m", "flows", "train", "linear"],
-    "dvc": ["dvc", "repro", "visualize@linear", "evaluate@linear"],
-}
+from tests.conftest import DRIVERS
+from tests.support.disk import FILLER, fill, small_disk
+from tests.support.served import last_run
 
 
 @pytest.fixture(scope="module")
 def workspace(workspaces, prefect_server):
     return workspaces("trouble", PREFECT_API_URL=prefect_server)
-
-
-@contextmanager
-def small_disk(place: Path, options: str):
-    """A file system of its own at `place`, which starts empty."""
-    place.mkdir(parents=True, exist_ok=True)
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], capture_output=True, text=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"this user may not mount a small disk: {mounted.stderr.strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", place], check=True)
-
-
-FILLER = "all-there-is"
-
-
-def fill(folder: Path, free: int = 0) -> None:
-    """Leave so many bytes of a disk free."""
-    with open(folder / FILLER, "wb") as file:
-        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(folder).free - free)
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
@@ -130,7 +101,7 @@ from flows.engine.step import run
 from flows.project.folder import Project
 from flows.project.steps import STEPS
 from tasks.core.step import UserError
-from tests.promises.test_trouble import FILLER, fill
+from tests.support.disk import FILLER, fill
 
 project = Project(Path(sys.argv[1]))
 folder = project.data("linear")

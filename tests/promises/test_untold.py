@@ -8,30 +8,14 @@ import signal
 import sqlite3
 
 import httpx
-import psutil
 import pytest
 
 from flows.project.folder import Project
+from tests.support.processes import at_work
 from tests.support.served import eventually
 from tests.support.swept import put_sweep
 
 LONG = {"linear__fit__epochs": 3000, "linear__fit__batch_size": 3, "linear__run__save_every": 0.1}
-
-
-def at_work(workspace, module: str) -> psutil.Process:
-    """The process of a module that was started in a workspace."""
-
-    def found() -> list[psutil.Process]:
-        return [
-            process
-            for process in psutil.process_iter(["cmdline", "cwd", "status"])
-            if module in (process.info["cmdline"] or ())
-            and process.info["cwd"] == str(workspace.path)
-            and process.info["status"] != psutil.STATUS_ZOMBIE
-        ]
-
-    eventually(found)
-    return found()[0]
 
 
 def test_a_run_whose_server_was_killed_is_closed_as_it_ended(workspaces):

@@ -35,6 +35,7 @@ CSV = {  # the section `load` of a table
     **SHARE,
     **NAMELESS,
 }
+KINDS = {"sex": "words", "born": "date %d.%m.%Y", "smoker": "boolean"}  # of the columns of `people`
 
 
 def packed(array: np.ndarray) -> bytes:
@@ -151,3 +152,23 @@ def normalized(path: Path, **how) -> dict[str, Any]:
     params = Params(**{"scale": "none", "validation": "none", "seed": 0, **how})
     normalize(Folder(path), params)
     return json.loads((path / "schema.json").read_text())
+
+
+def people(count: int = 60) -> list[str]:
+    """A table with holes, words, dates and booleans."""
+    random = np.random.default_rng(0)
+    found = ["age,sex,born,smoker,y"]
+    for row in range(count):
+        age = "" if row % 7 == 0 else f"{random.normal(40, 9):.2f}"
+        sex = "" if row % 11 == 0 else ("male", "female")[row % 2]
+        born = f"{1 + row % 28:02}.{1 + row % 12:02}.{1950 + row}"
+        found.append(f"{age},{sex},{born},{('yes', 'no')[row % 3 == 0]},{row % 2}")
+    return found
+
+
+def made(tmp_path: Path, params, scale: str) -> tuple[dict, dict, dict]:
+    """What `load` and `normalize` write: raw arrays, normalized arrays, the schema."""
+    raw = loaded(tmp_path / "out", params)
+    schema = normalized(tmp_path / "out", scale=scale, validation=0.2)
+    with np.load(tmp_path / "out/normalized.npz") as file:
+        return raw, dict(file), schema

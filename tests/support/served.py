@@ -212,3 +212,18 @@ def eventually(true: Callable[[], Any], seconds: float = 60) -> None:
     while not true():
         assert time.monotonic() < until, f"not within {seconds} s"
         time.sleep(0.1)
+
+
+def last_run(url: str, by_dvc: bool = False) -> tuple[dict, dict[str, dict]]:
+    """The state of the newest run of a flow, or of `dvc repro`, and those of its steps."""
+    newest = {"limit": 5, "sort": "START_TIME_DESC"}
+    found = httpx.post(f"{url}/flow_runs/filter", json=newest).json()
+    # What `dvc repro` has done is told behind it.
+    run = next(each for each in found if ("dvc repro" in each["tags"]) == by_dvc)
+    asked = {"flow_runs": {"id": {"any_": [run["id"]]}}}
+    for _ in range(20):  # the client sends the tasks' last states behind the flow's
+        time.sleep(1)
+        steps = httpx.post(f"{url}/task_runs/filter", json=asked).json()
+        if all(step["state"]["type"] in FINAL for step in steps):
+            break
+    return run["state"], {step["name"]: step["state"] for step in steps}
