@@ -10,6 +10,9 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -56,6 +59,7 @@ def main() -> None:
         }
         patient = {**home, "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "300"}
         flow, stages = [sys.executable, "flows/fashion.py"], ["dvc", "repro"]
+        empty_flow = [sys.executable, str(place / "empty.py")]
         timed(flow, ours, **home)
         timed(stages, ours)
         timed(stages, empty)
@@ -69,35 +73,38 @@ def main() -> None:
             take("`dvc repro`", stages, ours)
             take(f"`dvc repro` of {STAGES} empty stages", stages, empty)
             take("`python flows/fashion.py`", flow, ours, **home)
-            take(
-                "an empty Prefect flow", [sys.executable, str(place / "empty.py")], place, **patient
-            )
+            take("an empty Prefect flow", empty_flow, place, **patient)
 
-        command = [sys.executable, "-m", "flows", "ui"]
-        server = subprocess.Popen(
-            command, cwd=ours, env={**os.environ, **home}, stdout=subprocess.PIPE
-        )
-        try:
-            url = server.stdout.readline().decode().split()[5].rstrip(".") + "/api"
-            for _ in range(600):
-                try:
-                    urlopen(f"{url}/health")
-                    break
-                except URLError:
-                    time.sleep(0.1)
+        with server(ours, home) as url:
             there = {**home, "PREFECT_API_URL": url}
             for _ in range(count):
                 take("`python flows/fashion.py`, server running", flow, ours, **there)
-                take(
-                    "an empty Prefect flow, server running",
-                    [sys.executable, str(place / "empty.py")],
-                    place,
-                    **there,
-                )
-        finally:
-            server.terminate()
-            server.wait()
+                take("an empty Prefect flow, server running", empty_flow, place, **there)
+    show(rows, count)
 
+
+@contextmanager
+def server(project: Path, home: dict[str, str]) -> Iterator[str]:
+    """Prefect's server, as `make ui` starts it; its address, when it answers."""
+    command = [sys.executable, "-m", "flows", "ui"]
+    env = {**os.environ, **home}
+    process = subprocess.Popen(command, cwd=project, env=env, stdout=subprocess.PIPE)
+    try:
+        url = process.stdout.readline().decode().split()[5].rstrip(".") + "/api"
+        for _ in range(600):
+            try:
+                urlopen(f"{url}/health")
+                break
+            except URLError:
+                time.sleep(0.1)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def show(rows: dict[str, list[float]], count: int) -> None:
+    """Print the medians; of two rows that follow each other, the second is the empty one."""
     print(f"Medians of {count}, whole processes\n\n| | seconds | to the empty one |\n|---|---|---|")
     names = list(rows)
     for name, base in zip(names[::2], names[1::2], strict=True):

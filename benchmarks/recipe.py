@@ -67,9 +67,7 @@ print(model.count_params(), (both.argmax(axis=1) == y).mean())
 class Result(NamedTuple):
     run: Run
     accuracy: float  # of the test rows
-    flipped: (
-        float | None
-    )  # the same, where a model trained with flipped images is asked twice, also with those
+    flipped: float | None  # the same, of a model that is asked about the flipped images, too
     parameters: int | None
 
 
@@ -116,6 +114,11 @@ def main() -> None:
                 )
 
     print(f"\nMedians of {options.rounds}; {os.cpu_count()} cores\n")
+    show_costs(results)
+    show_accuracies(results)
+
+
+def show_costs(results: dict[str, list[Result]]) -> None:
     print("| | seconds | to plain | of the processor | to plain | largest process | parameters |")
     print("|---|---|---|---|---|---|---|")
     middle = {
@@ -135,6 +138,9 @@ def main() -> None:
             f"| {max(each.run.mib for each in found):.0f} MiB | "
             f"{found[0].parameters or ''} |"
         )
+
+
+def show_accuracies(results: dict[str, list[Result]]) -> None:
     print("\n| | test accuracy, by seed | mean | asked twice, also flipped |\n|---|---|---|---|")
     for name, found in results.items():
         each = ", ".join(f"{result.accuracy:.4f}" for result in found)
