@@ -23,9 +23,10 @@ from flows.engine.side_by_side import MOST, SideBySide, values
 from flows.engine.step import stop_on_signals
 from flows.engine.sweep import sweep
 from flows.engine.trial import DONE, Result, Trial
-from flows.pipeline import RESUMES, as_task
+from flows.pipeline import as_task
 from flows.project.folder import Project
 from flows.server import progress, runs, sweeps
+from flows.turn import RESUMES
 from tasks.core.digits import digits
 from tasks.core.step import Stopped, UserError, log
 

@@ -110,11 +110,12 @@ def train(
         warm_up(plan(project, pipeline, force), chosen)
 
         from flows import pipeline as flow
+        from flows import turn
         from flows.server import report, runs
 
     wait_for(server)
     runs.server_is_away = leave
-    flow.at_work = working.on  # type: ignore[assignment] # of another name
+    turn.at_work = working.on  # type: ignore[assignment] # of another name
     with runs.signed():
         given = flow.Changes.model_validate(changes)
         state = flow.run_pipeline(pipeline, force, given, return_state=True)

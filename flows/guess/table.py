@@ -83,6 +83,7 @@ def roles(table: Table, chosen: dict[str, str]) -> Columns:
     target = _target(table, chosen)
     y = table.rows[target]
     others = table.rows.drop(columns=target)
+
     kinds = {name: look_at.kind(others[name]) for name in others}
     kinds |= dict.fromkeys(set(kinds) & set(table.read_as), "number")  # not 20,240,131
     reasons = {name: look_at.left_out(others[name], kinds[name], table.decimal) for name in others}
@@ -91,13 +92,16 @@ def roles(table: Table, chosen: dict[str, str]) -> Columns:
     kinds.pop(group, None)
     reasons.pop(group, None)
     ignore = {name: why for name, why in reasons.items() if why}
+
     if "task" in chosen:
         task, why = chosen["task"], "as --task says"
     else:
         _check_target(table, y)
         task, why = task_of.of(y)
-    special = {name: kind for name, kind in kinds.items() if kind != "number"}
-    special = {name: kind for name, kind in special.items() if name not in ignore}
+
+    special = {
+        name: kind for name, kind in kinds.items() if kind != "number" and name not in ignore
+    }
     features = others.drop(columns=list(ignore))[y.notna()]  # `load` drops the other rows
     holes = "median" if features.isna().any(axis=None) else "refuse"
     return Columns(target, task, why, ignore, special, holes, group)

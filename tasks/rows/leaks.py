@@ -15,6 +15,11 @@ GIVEN_AWAY = 0.99  # of the classes right, or of the variance explained, by one 
 ONE_CLASS = 0.95  # of the rows: then one class is right so often that no feature stands out
 TOLD = 200_000  # rows from which it is learned what a feature tells
 
+# What a feature does, and what more of them do.
+ROW_NUMBER = "rises or falls with the row's number", "rise or fall with the row's number"
+LABELS = "alone tells nearly every label", "each tell nearly every label"
+VARIANCE = "alone explains nearly all of the variance", "each explain nearly all of the variance"
+
 
 def entries(
     x: np.ndarray, y: np.ndarray, names: Sequence[str], kinds: Sequence[str], classes: bool
@@ -46,22 +51,10 @@ def entries(
         others = {*counting, *telling}
         sums, product = formulas.of_target(x, target, names, kinds, others)
 
-    what = "tell{} nearly every label" if classes else "explain{} nearly all of the variance"
-    by_number = "{} with the row's number"
+    tells = LABELS if classes else VARIANCE
     return [
-        _entry(
-            "row numbers as features",
-            counting,
-            by_number.format("rises or falls"),
-            by_number.format("rise or fall"),
-        ),
-        _entry(
-            "features that give the target away",
-            telling,
-            f"alone {what.format('s')}",
-            f"each {what.format('')}",
-            maybe_known=True,
-        ),
+        _entry("row numbers as features", counting, ROW_NUMBER),
+        _entry("features that give the target away", telling, tells, maybe_known=True),
         _formula_entry("features that add up to the target", sums),
         _formula_entry("features that multiply to the target", product),
     ]
@@ -73,24 +66,23 @@ def suspected(checks: list[dict]) -> list[str]:
 
 
 def _entry(
-    check: str, found: dict[str, str], one: str, more: str, maybe_known: bool = False
+    check: str, found: dict[str, str], does: tuple[str, str], maybe_known: bool = False
 ) -> dict:
     """An entry about features.
 
     Args:
         check: its name.
         found: what is said of each feature, by its name.
-        one, more: what one of them does, and what more of them do.
+        does: what one of them does, and what more of them do.
         maybe_known: whether they may be known before the target is.
     """
     says = "none"
     if found:
-        does, them, they_are = (
-            (one, "it", "it is") if len(found) == 1 else (more, "them", "they are")
-        )
+        more = len(found) > 1
+        them, they_are = ("them", "they are") if more else ("it", "it is")
         unless = f", unless {they_are} known before the target is" if maybe_known else ""
         says = (
-            f"{first_names(list(found.values()))} {does}: new rows will have nothing like "
+            f"{first_names(list(found.values()))} {does[more]}: new rows will have nothing like "
             f"{them}{unless}. Put {them} into load.ignore and compare the score"
         )
     return entry(check, says, bool(found), count=len(found), columns=list(found))

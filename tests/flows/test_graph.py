@@ -28,6 +28,7 @@ FLOORS = [
     ["flows.command"],
     ["flows.batch_predict", "flows.promote", "flows.sweep"],
     ["flows.pipeline", "flows.predict", "flows.stage"],
+    ["flows.turn"],
     ["flows.guess", "flows.inference"],
     ["flows.server", "flows.engine"],
     ["flows.memory"],
