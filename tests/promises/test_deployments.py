@@ -57,13 +57,11 @@ def test_what_a_person_set_survives_a_restart_of_the_worker_and_a_removed_pipeli
     served.patch(f"{place}/schedules/{schedule['id']}", changed)
     parameters = {"pipeline": "fashion-cnn", "force": True}
     served.patch(place, {"parameters": parameters})
-    gone = served.workspace.run("python", "-m", "flows", "new", "gone", "data/own/in.csv")
-    served.end_work()
-    served.begin_work()
-    assert {"gone", "gone-experiment"} <= served.deployments(), gone
+    served.workspace.run("python", "-m", "flows", "new", "gone", "data/own/in.csv")
+    eventually(lambda: {"gone", "gone-experiment"} <= served.deployments())
 
-    served.workspace.run("python", "-m", "flows", "remove", "gone")
     served.end_work()
+    served.workspace.run("python", "-m", "flows", "remove", "gone")
     served.begin_work()
     assert not {"gone", "gone-experiment"} & served.deployments()
     after = served.deployment("fashion-cnn")
