@@ -18,7 +18,7 @@ from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.meta import Meta
 
 from flows.memory import reasons
-from flows.memory.repository import repository
+from flows.memory.repository import refuse_frozen, repository
 from flows.memory.reproduce import RESTORED, RUN, UNCHANGED
 from flows.project.folder import Project
 from flows.project.params import NONE
@@ -96,6 +96,8 @@ def pipeline_stages(repo: Repo, pipeline: str) -> list:
         raise UserError(
             f"dvc.yaml has no stage {', '.join(missing)}. `git checkout dvc.yaml` brings it back."
         )
+    for name in names:
+        refuse_frozen(known[name])
     return [known[name] for name in names]
 
 

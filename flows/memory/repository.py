@@ -33,6 +33,10 @@ class Busy(UserError):
     """Another process is at work on the same files."""
 
 
+class Frozen(UserError):
+    """DVC does not run a stage, and records what lies there as made from what there is."""
+
+
 _one_at_a_time = threading.Lock()  # DVC operations in this process
 
 
@@ -85,8 +89,24 @@ def target(project: Project, address: str) -> str:
 
 
 def stage_of(repo: Repo, project: Project, address: str):
+    """A stage by its address.
+
+    Raises:
+        Frozen: its result may be that of other parameters.
+    """
     (stage,) = repo.stage.collect(target(project, address))
+    refuse_frozen(stage)
     return stage
+
+
+def refuse_frozen(stage) -> None:
+    if stage.frozen:
+        file = os.path.relpath(stage.path, stage.repo.root_dir)
+        name = stage.name.partition("@")[0]
+        raise Frozen(
+            f"{file}: {name} has `frozen: true`, so its result may be that of other parameters. "
+            "Take that line out."
+        )
 
 
 def _plain(error: Exception, project: Project) -> Exception:

@@ -14,7 +14,7 @@ from flows.memory.lock import Used
 from flows.memory.outputs import drop_damaged, put_back
 from flows.memory.patches import restored, steps_run_here
 from flows.memory.records import check_record, check_restored
-from flows.memory.repository import Busy, others_may, repository, stage_of, target
+from flows.memory.repository import Busy, Frozen, others_may, repository, stage_of, target
 from flows.project.folder import Project
 from flows.project.steps import RELEASE, STEPS, SWEEP, graph
 from flows.project.tracked import check_here
@@ -44,7 +44,7 @@ def reproduce(
     check_here(project, graph(address.partition("@")[0]))
     try:
         return _brought(project, address, function, force)
-    except Busy:  # the outputs are those of the other run
+    except (Busy, Frozen):  # the outputs are those of the other run, or stayed
         raise
     except BaseException:
         put_back(project, address)
@@ -60,7 +60,7 @@ def _brought(project: Project, address: str, function: Callable[[], Used], force
 
     restored()  # of another stage, in a run that failed
     with repository(project) as repo:
-        _bring_data(repo, project, address)
+        _bring_data(repo, stage_of(repo, project, address))
         with steps_run_here(run):
             done = _by_dvc(repo, target(project, address), force)
             if not used and drop_damaged(repo, project, address, restored=bool(done)):
@@ -75,16 +75,16 @@ def _brought(project: Project, address: str, function: Callable[[], Used], force
     return RESTORED if done else UNCHANGED
 
 
-def _bring_data(repo: Repo, project: Project, address: str) -> None:
+def _bring_data(repo: Repo, stage) -> None:
     """Let DVC look after data that it keeps (`dvc add`), or that a stage of the user's makes."""
-    if not address.startswith("load@"):  # the step that reads them
+    if not stage.name.startswith("load@"):  # the step that reads them
         return
     others = [s for s in repo.index.stages if getattr(s, "name", "").partition("@")[0] not in OURS]
     if not others:  # a graph takes longer
         return
-    before = repo.index.graph.successors(stage_of(repo, project, address))
-    for stage in set(before).intersection(others):
-        repo.reproduce(stage.addressing)
+    before = repo.index.graph.successors(stage)
+    for other in set(before).intersection(others):
+        repo.reproduce(other.addressing)
 
 
 def _by_dvc(repo: Repo, target: str, force: bool) -> list:

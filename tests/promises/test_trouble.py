@@ -21,7 +21,7 @@ from flows import stage
 from flows.engine import step
 from flows.memory import outputs
 from flows.memory.lock import Used
-from flows.memory.repository import Busy, repository, target
+from flows.memory.repository import Busy, Frozen, repository, target
 from flows.memory.reproduce import _by_dvc, reproduce
 from flows.project import steps
 from flows.project.folder import Project
@@ -30,6 +30,8 @@ from tasks.core.step import UserError
 from tests.conftest import DRIVERS
 from tests.support.disk import FILLER, fill, small_disk
 from tests.support.served import last_run
+
+FROZEN = "  fit:\n    foreach: ${pipelines}\n    do:\n      frozen: true\n"
 
 
 @pytest.fixture(scope="module")
@@ -243,6 +245,26 @@ def test_a_stage_that_dvc_yaml_lost_is_missed_and_not_taken_for_done(workspace):
     said = workspace.run("python", "-m", "flows", "plan", "linear", code=1)
     assert "dvc.yaml has no stage compile@linear. `git checkout dvc.yaml` brings it back." in said
     graph.write_text(before)
+
+
+def test_a_frozen_step_is_refused_and_not_recorded_as_made_from_other_parameters(workspace, whole):
+    graph = workspace.path / "dvc.yaml"
+    before = graph.read_text()
+    graph.write_text(before.replace("  fit:\n    foreach: ${pipelines}\n    do:\n", FROZEN))
+    workspace.set(linear__fit__epochs=4)
+    says = (
+        "dvc.yaml: fit has `frozen: true`, so its result may be that of other parameters. Take "
+        "that line out."
+    )
+    for command in (["plan", "linear"], ["train", "linear", "--force"]):
+        said = workspace.run("python", "-m", "flows", *command, code=1)
+        assert said.splitlines()[-1].endswith(says)
+    with pytest.raises(Frozen, match=r"^dvc\.yaml: fit has `frozen: true`"):
+        reproduce(Project(workspace.path), "fit@linear", lambda: pytest.fail("it ran"), force=True)
+
+    graph.write_text(before)
+    workspace.set(linear__fit__epochs=3)
+    assert workspace.bytes("linear") == whole
 
 
 @pytest.mark.parametrize(
