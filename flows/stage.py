@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from flows.engine.limits import check_limits
 from flows.engine.processes import alone
 from flows.engine.step import run_in_turn, stop_on_signals
 from flows.engine.witness import leave
@@ -28,6 +29,7 @@ def main(step: str, pipeline: str) -> int:
 
     try:
         with alone(project, pipeline, step), _else_put_back(project, f"{step}@{pipeline}"):
+            check_limits()
             said, used = run_in_turn(project, step, pipeline)
             leave(project, f"{step}@{pipeline}", used)
         print(f"  {said}")
