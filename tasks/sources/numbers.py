@@ -17,9 +17,14 @@ BLANK = "[ \u00a0\u2009\u202f]"
 SIGN = "[-+\u2212\u2013]"
 CURRENCY = (
     r"(?:[A-Z]{0,3}[$\u00a2-\u00a5\u058f\u0e3f\u20a0-\u20cf\uff04\uffe5]"
-    r"|USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|BRL|SEK|NOK|DKK|PLN|Rs\.?|kr\.?|z\u0142)"
+    r"|USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|BRL|SEK|NOK|DKK|PLN|CZK|HUF|TRY|MXN|ZAR|RUB|NZD"
+    r"|S?Fr\.?|Rs\.?|Rp\.?|kr\.?|z\u0142)"
 )
 LONGEST = 200  # characters of a number with its unit: patterns take the square of it
+DASH = "[-\u2013\u2014]"  # 5.- and 5,-- have no cents
+CODE = re.compile(r"[A-Z]{3}")  # of a currency, which may follow its sign: $1,200 USD
+# Units that mean the same in capitals, as `mW` and `MW` do not.
+CASELESS = {"kg", "kgs", "km", "km/h", "cm", "lb", "lbs", "oz", "ft", "sqft", "sqm", "ha"}
 UNIT = r"[^\d\s.,()\[\]/:_-][^\d()]{0,11}"
 
 # What a number is multiplied by, whatever else is in its column; and what may be a unit as well,
@@ -160,15 +165,25 @@ def cell(text: str, decimal: str) -> Cell | None:
     if "+" in (after[:1], after[-1:]):
         bound, after = "+", after.strip("+").strip()
     many, money = _many(before, after)
+    if before and CODE.fullmatch(after) and not CODE.fullmatch(before):
+        before = ""
     if not whole + part or (before and after and not many):
         return None
 
-    negative = any(match[sign] in ("-", "\u2212", "\u2013") for sign in ("sign", "inner"))
+    signs = [match[sign] for sign in ("sign", "inner", "last") if match[sign]]
+    if match["last"] and (len(signs) > 1 or not (match["group"] or part[1:])):
+        return None  # 2- is a grade, or 2 and more
+    negative = any(sign != "+" for sign in signs)
     number = float(f"{whole or 0}.{part or 0}{match['power'] or ''}")
     if many:
         number = _times(number, MANY.get(_plain(many)) or SHORT[many])
-    around = money if many else before or after
+    around = money if many else before or _unit(after)
     return Cell(-number if negative or match["open"] else number, bound + around, many)
+
+
+def _unit(written: str) -> str:
+    """A unit as it is compared: KG is kg."""
+    return written.lower() if written.lower() in CASELESS else written
 
 
 def _seconds(text: str) -> float | None:
@@ -278,6 +293,7 @@ def _allowed(around: Counter[str], unit: str | None = None) -> set[str]:
     """What may be written around the numbers of a column: its unit, or what most have."""
     usual = around.most_common(1)[0][0]
     if unit is not None:
+        unit = _unit(unit)
         usual = unit if around[unit] else ""
     if is_money(usual):
         return {usual, ""}
@@ -294,8 +310,11 @@ def _pattern(decimal: str) -> re.Pattern[str]:
         whole += r"|[1-9]\d?(?:,\d{2})+,\d{3}"
     number = rf"(?P<whole>{whole})?(?:{re.escape(decimal)}(?P<part>\d*))?(?P<power>[eE][-+]?\d+)?"
     before = rf"(?P<sign>{SIGN})?{BLANK}?(?P<before>{CURRENCY})?{BLANK}?(?P<inner>{SIGN})?"
+    last = r"(?P<last>[-\u2212\u2013](?![-\u2013\u2014]))?"  # 521,26- is negative
+    cents = rf"(?:(?<=[.,]){DASH}{{1,2}}|[.,]{DASH}{{1,2}})?"
     error = rf"(?:{BLANK}?(?:\u00b1|\+/?[-\u2212]){BLANK}?\d+(?:[.,]\d+)?)?"  # of 12 \u00b1 3
-    after = rf"{error}{BLANK}?(?P<after>{UNIT})?(?:/-)?"  # 1,200/- are rupees without paise
+    unit = rf"{BLANK}?(?P<after>{UNIT})?(?:/-)?"  # 1,200/- are rupees without paise
+    after = rf"(?:(?<=\d){last})?{cents}{error}{unit}"
     about = rf"(?:(?:~|\u2248|[Cc]a\.?){BLANK}?)?"
     bound = rf"{about}(?:(?P<bound>[{''.join(BOUNDS)}])=?{BLANK}?)?"
     return re.compile(rf"{bound}(?P<open>\()?{before}{number}{after}(?P<close>\))?")
