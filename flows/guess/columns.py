@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_bool_dtype, is_numeric_dtype
+from pandas.api.types import is_bool_dtype, is_float_dtype, is_numeric_dtype
 
 from tasks.rows.encoding import RARE
 from tasks.rows.leaks import counts
@@ -135,6 +135,11 @@ def is_counter(name: str) -> bool:
     return name.lower() in COUNTERS or name.startswith(NAMELESS)
 
 
+def _has_parts(values: pd.Series) -> bool:
+    """Whether values are numbers, and not all of them whole, as numbers of rows are."""
+    return bool(is_float_dtype(values) and (values % 1 != 0).any())
+
+
 def _all_dates(values: pd.Series, form: str) -> bool:
     return bool(parsed(values, f"date {form}".strip())[0].notna().all())
 
@@ -144,7 +149,9 @@ def left_out(column: pd.Series, kind: str, decimal: str = ".") -> str:
     name, values = str(column.name), column.dropna()
     if not len(values):
         return "no value in any row"
-    if is_counter(name):
+    if name.startswith(NAMELESS) and not values.is_unique:
+        return "a column without a name: give it one to use it"
+    if is_counter(name) and not _has_parts(values):  # NO may be nitric oxide
         unique = values.is_unique
         return "numbers of the rows" if unique else f"called {name}, as numbers of the rows are"
     if kind == "number":

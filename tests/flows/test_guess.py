@@ -573,6 +573,9 @@ def test_the_kind_of_a_column_follows_from_its_values(tmp_path, values, kind):
         ("x", [1.5, 2.5, 3.5], ""),
         ("x", [1, 1, 2], ""),
         ("row", [1, 1, 2], "called row, as numbers of the rows are"),
+        ("NO", [12.5, 12.5, 3.0], ""),  # nitric oxide
+        ("index", [101.5, 99.2, 100.1], ""),  # of prices
+        ("Unnamed: 2", [1, 1, 2], "a column without a name: give it one to use it"),
         ("town", [f"town {row}" for row in range(30)], "30 different words in 30 rows"),
         ("town", [*["Ulm"] * 40, *map("w{}".format, range(60))], "61 different words in 100 rows"),
         ("town", [*map("w{}".format, range(30))] * 7, "no word is in more than 7 of 210 rows"),
