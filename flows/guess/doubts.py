@@ -10,11 +10,15 @@ import pandas as pd
 from pandas.api.types import is_float_dtype, is_numeric_dtype
 
 from flows.guess.task import counted
+from tasks.sources import totals
 from tasks.sources.dates import CENTURY
 from tasks.sources.kinds import parsed
 
 # Numbers that programs write where a value is missing.
-SENTINELS = (-99, -999, -9999, -99999, 999, 9999, 99999)
+SENTINELS = (
+    *(-8, -9, -77, -88, -99, -999, -9999, -99999),
+    *(77, 88, 97, 98, 99, 777, 888, 997, 998, 999, 9999, 99999),
+)
 OFTEN = 0.01  # of the rows that have such a number
 
 # What several rows may be of; and what names of columns add to that, such as `patient_id`.
@@ -28,6 +32,8 @@ OWNER = re.compile(
     r"|device|machine|vehicle|engine|kunde|haushalt|tier)s?"
 )
 ADDED = ("id", "ids", "no", "nr", "num", "number", "key", "code", "name", "uid", "uuid", "hash")
+OFFSET = re.compile(r":\d\d(?:[.,]\d+)? ?(?:Z|[+-]\d\d(?::?\d\d)?)$")  # of a time
+BLOCKS = 3  # of merged cells, at least
 WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 FEWEST = 5  # different ones, with two rows each on average
 FAMILY = 12  # different numbers that may count persons
@@ -55,6 +61,9 @@ def of(
     return [
         *short_years(rows, features, pd.Timestamp.now("UTC")),
         *day_or_month(rows, features),
+        *some_offsets(rows, features),
+        *merged_cells(rows),
+        *sums(rows),
         *alike(rows[words]),
         *sentinels(rows[numbers]),
     ]
@@ -88,6 +97,52 @@ def day_or_month(rows: pd.DataFrame, kinds: Mapping[str, str]) -> Iterator[str]:
                 f"load.columns: {name}: in `{dates.iloc[0]}` the first number is taken for the "
                 f"day, and all rows can be read either way; if it is the month, write `{other}`"
             )
+
+
+def some_offsets(rows: pd.DataFrame, kinds: Mapping[str, str]) -> Iterator[str]:
+    """Times of which some have an offset from UTC, and some have none."""
+    for name, kind in kinds.items():
+        if kind != "date" or is_numeric_dtype(rows[name]):
+            continue
+        times = rows[name].dropna().astype(str).str.strip()
+        count = int(times.str.contains(OFFSET).sum())
+        if 0 < count < len(times):
+            yield (
+                f"load.columns: {name}: {count:,} of {len(times):,} times have an offset, such as "
+                "`Z` or `+02:00`, and the others are read as UTC: write one in all rows, or in none"
+            )
+
+
+def merged_cells(rows: pd.DataFrame) -> Iterator[str]:
+    """Columns with a value in the first row of a block alone, as merged cells are exported."""
+    for name in rows:
+        there = rows[name].notna().to_numpy()
+        values = rows[name].dropna()
+        if not BLOCKS <= len(values) <= len(rows) / 2 or not there[0]:
+            continue
+        apart = not (there[1:] & there[:-1]).any()
+        changes = (values.iloc[1:].to_numpy() != values.iloc[:-1].to_numpy()).all()
+        whole = not is_float_dtype(values) or (values % 1 == 0).all()
+        if apart and changes and whole:
+            yield (
+                f"{name}: {len(rows) - len(values):,} of {len(rows):,} cells are empty, each below "
+                f"a value such as `{values.iloc[0]}`, as merged cells are exported: if they mean "
+                "the value above them, fill them with it"
+            )
+
+
+def sums(rows: pd.DataFrame) -> Iterator[str]:
+    """Words such as `Subtotal`, whose rows may sum up others."""
+    for name in rows:
+        if is_numeric_dtype(rows[name]):
+            continue
+        words = rows[name].dropna().astype(str).str.strip().value_counts()
+        for word, count in words.items():
+            if totals.among([str(word)]):
+                yield (
+                    f"{name}: `{word}` in {count:,} of {len(rows):,} rows may mean that they sum "
+                    "up others, and they are learned as any other row: if so, delete them"
+                )
 
 
 def alike(rows: pd.DataFrame) -> Iterator[str]:

@@ -723,6 +723,54 @@ def test_numbers_that_may_stand_for_missing_are_told(project):
     ]
 
 
+def test_codes_of_questionnaires_that_may_stand_for_missing_are_told():
+    answers = pd.DataFrame({"q1": [1, 2, 3, 4, 88, 99] * 14, "age": range(16, 100)})
+    assert [said.partition(" in ")[0] for said in doubts.sentinels(answers)] == ["q1: 88", "q1: 99"]
+
+
+@pytest.mark.parametrize(
+    ("times", "told"),
+    [
+        (["2024-01-01T10:00Z", "2024-01-01 11:00"], "seen: 1 of 2 times have an offset"),
+        (["2024-01-01T10:00:00.5-0500", None, "2024-01-02"], "seen: 1 of 2 times have an offset"),
+        (["2024-01-01T10:00Z", "2024-01-01T10:00+02:00"], ""),
+        (["2024-01-01T10:00", "2024-01-01"], ""),
+    ],
+)
+def test_times_of_which_some_have_an_offset_are_told(times, told):
+    notes = "".join(doubts.some_offsets(pd.DataFrame({"seen": times}), {"seen": "date"}))
+    assert told in notes
+    assert bool(told) == bool(notes)
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (["North", None, None, "South", None, "North", None, None], True),
+        ([2020, None, 2021, None, 2022, None], True),
+        (["North", None, "North", None, "North", None], False),  # the same again
+        ([None, "North", None, "South", None, "North", None], False),  # nothing above the first
+        (["x", "y", None, None, "x", None, None, "y"], False),
+        ([2.5, None, 3.5, None, 4.5, None], False),  # measured in some rows
+        (["North", "South", "East", None, None, None], False),
+    ],
+)
+def test_cells_that_may_have_been_merged_are_told(cells, told):
+    notes = list(doubts.merged_cells(pd.DataFrame({"region": cells})))
+    assert len(notes) == told
+    assert not told or "empty, each below a value such as `" in notes[0]
+
+
+def test_sums_among_the_rows_are_told(project):
+    towns = ("Ulm", "Bonn", "Subtotal", "total commander")
+    lines = table(40, town=lambda row: towns[row % 4])
+    notes = new(project, "mine", str(put_csv(project.root / "own/in.csv", *lines))).notes
+    assert [note for note in notes if "sum up" in note] == [
+        "town: `Subtotal` in 10 of 40 rows may mean that they sum up others, and they are learned "
+        "as any other row: if so, delete them"
+    ]
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_dates_that_are_whole_numbers_are_read_as_such(project, ending):
     lines = table(
