@@ -40,7 +40,8 @@ def check(file: object, table: pd.DataFrame) -> None:
     if units := _units(table):
         raise UserError(
             f"{file}: row {table.index[0] + 1:,} has words above numbers: {some(units)}. Expected "
-            "values: delete that line, if it has units or more names; else correct it."
+            "values: delete that line, if it has units or more names; if it has the names, delete "
+            "what is above it; else correct it."
         )
     if again := _names(table):
         raise UserError(f"{file}: row {again:,} has the names again. Expected rows: delete it.")
