@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -27,22 +28,39 @@ def separator(path: Path) -> str:
     scores = {each: _score(path, each) for each in SEPARATORS}
     usual = {each: scores[each] for each in SEPARATORS[:USUAL]}
     best = max(usual, key=lambda each: usual[each])
-    if best == "\t" and not usual[best][1] and min(scores[" "]) > MOSTLY:
+    blanks = scores[" "]
+    if best == "\t" and not usual[best].numbers and min(blanks.alike, blanks.numbers) > MOSTLY:
         return " "  # any blanks, of which one in each row is a tab
-    return best if usual[best][0] >= LEAST else max(scores, key=lambda each: scores[each])
+    return best if usual[best].alike >= LEAST else max(scores, key=lambda each: scores[each])
 
 
-def _score(path: Path, candidate: str) -> tuple[float, float]:
-    """The share of rows with as many values as most have, and the share of numbers."""
+class Score(NamedTuple):
+    """How well a separator divides a table, the most telling first.
+
+    Args:
+        alike: the share of rows with as many values as most have.
+        named: whether each column has a name; R leaves one off.
+        numbers: the share of values that are some.
+    """
+
+    alike: float
+    named: bool
+    numbers: float
+
+
+def _score(path: Path, candidate: str) -> Score:
+    """How well a separator divides the first rows."""
     try:
         rows = dialect.records(path, candidate, SEEN)
     except csv.Error:
-        return 0, 0
+        return Score(0, False, 0)
     (width, count), *_ = Counter(map(len, rows)).most_common(1) or [(0, 0)]
     if width < 2:
-        return 0, 0
+        return Score(0, False, 0)
+    named = dialect.ROW_NAMES not in rows[0]
     cells = [cell for row in rows[1:] for cell in row]
-    return count / len(rows), sum(map(numbers.is_plain, cells)) / max(1, len(cells))
+    plain = sum(map(numbers.is_plain, cells)) / max(1, len(cells))
+    return Score(count / len(rows), named, plain)
 
 
 def decimal(file: Path, rows: pd.DataFrame, separated: str) -> str:

@@ -23,6 +23,11 @@ SEPARATORS = {
     "a tab beside blanks": (["name\ta unit", "b c\t12 kg", "d e\t13 kg"], "\t"),
     "blanks in words": (["a,b,y", "New York,1,x", "San Jose,2,z"], ","),
     "times": (["a,b,y", "12:30,1,x", "13:40,2,z"], ","),
+    "names without commas, and one decimal comma in each row": (
+        ["day;price;size", *(f"{row}.1.2024;60 733 Kč;5{row},5" for row in range(1, 9))],
+        ";",
+    ),
+    "row names of R": (['"x"', '"a",1', '"b",2'], ","),
     "one column": (["a", "1", "2"], ","),
 }
 
