@@ -157,7 +157,10 @@ def cell(text: str, decimal: str) -> Cell | None:
     if seconds is not None:
         return Cell(seconds, "s")
     match = PATTERNS[decimal].fullmatch(text)
-    if not match or bool(match["open"]) != bool(match["close"]):
+    if not match:
+        return None
+    opened = [match[each] for each in ("open", "inside") if match[each]]  # (350) is -350
+    if len(opened) != bool(match["close"]):
         return None
     whole, part = re.sub(r"\D", "", match["whole"] or ""), match["part"] or ""
     before, after = match["before"] or "", (match["after"] or "").strip()
@@ -178,7 +181,7 @@ def cell(text: str, decimal: str) -> Cell | None:
     if many:
         number = _times(number, MANY.get(_plain(many)) or SHORT[many])
     around = money if many else before or _unit(after)
-    return Cell(-number if negative or match["open"] else number, bound + around, many)
+    return Cell(-number if negative or opened else number, bound + around, many)
 
 
 def _unit(written: str) -> str:
@@ -309,7 +312,8 @@ def _pattern(decimal: str) -> re.Pattern[str]:
     if decimal == ".":
         whole += r"|[1-9]\d?(?:,\d{2})+,\d{3}"
     number = rf"(?P<whole>{whole})?(?:{re.escape(decimal)}(?P<part>\d*))?(?P<power>[eE][-+]?\d+)?"
-    before = rf"(?P<sign>{SIGN})?{BLANK}?(?P<before>{CURRENCY})?{BLANK}?(?P<inner>{SIGN})?"
+    money = rf"(?P<before>{CURRENCY})?{BLANK}*(?P<inside>\()?"
+    before = rf"(?P<sign>{SIGN})?{BLANK}?{money}(?P<inner>{SIGN})?"
     last = r"(?P<last>[-\u2212\u2013](?![-\u2013\u2014]))?"  # 521,26- is negative
     cents = rf"(?:(?<=[.,]){DASH}{{1,2}}|[.,]{DASH}{{1,2}})?"
     error = rf"(?:{BLANK}?(?:\u00b1|\+/?[-\u2212]){BLANK}?\d+(?:[.,]\d+)?)?"  # of 12 \u00b1 3
