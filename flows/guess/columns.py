@@ -29,7 +29,7 @@ FEW = 20  # words that look like numbers are words, if there are at most so many
 DAYS = (
     *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d"),
     *("%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y"),
-    *("%d. %B %Y", "%d. %b %Y", "%d.%b.%Y", "%d-%B-%Y", "%B %d %Y"),
+    *("%d. %B %Y", "%d. %b %Y", "%d. %m. %Y", "%d.%b.%Y", "%d-%B-%Y", "%B %d %Y"),
     *("%b %d %Y", "%b %d, %Y", "%B %d, %Y", "%b %Y", "%B %Y", "%b-%Y", "%b-%y"),
     *("%b-%d-%Y", "%m/%Y", "%m.%Y", "%d%b%Y", "%a %d %b %Y", "%A, %d %B %Y", "%A, %B %d, %Y"),
     "%Y\u5e74%m\u6708%d\u65e5",  # as in China and Japan
@@ -45,10 +45,16 @@ CLOCKS = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p")
 FORMATS = [
     "",
     *DAYS,
-    *(f"{day}{between}{clock}" for clock in CLOCKS for between in (" ", ", ") for day in DAYS),
+    *(
+        f"{day}{between}{clock}"
+        for clock in (*CLOCKS, "%Hh%M")
+        for between in (" ", ", ")
+        for day in DAYS
+    ),
     *PERIODS,
     *CLOCKS,
     *("%a, %d %b %Y %H:%M:%S %z", "%a %b %d %H:%M:%S %Y"),  # of mails, and of C
+    "%d/%b/%Y:%H:%M:%S %z",  # of web servers
 ]
 # Of dates that are whole numbers, such as 20240131, by the number of digits.
 DIGITS = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
