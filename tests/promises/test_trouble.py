@@ -188,6 +188,18 @@ def test_a_damaged_file_in_the_cache_does_not_replace_what_a_step_has_just_made(
     assert "predictions.csv was damaged in DVC's cache, and was deleted" in said
 
 
+def test_a_file_that_another_run_made_anew_meanwhile_is_not_taken_for_damaged(workspace, whole):
+    project = Project(workspace.path)
+    folder = step.folder_of(project, "linear")
+    file = folder.path / "normalized.npz"
+    folder.recorded = {**folder.recorded, file.name: "0" * 32}  # as it was when the step began
+    says = r"^data/linear/normalized\.npz was made anew while fit was running\. Run again\.$"
+    before = step.identity(file)
+    with pytest.raises(step.Outside, match=says), step._damage(project, steps.step("fit"), folder):
+        folder.read(file.name)
+    assert step.identity(file) == before
+
+
 def test_dvcs_folder_that_is_deleted_while_a_step_runs_is_named(workspace, whole):
     """As by `git clean -fdx`."""
 
