@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 from itertools import pairwise
 from typing import NamedTuple
@@ -25,6 +25,7 @@ DASH = "[-\u2013\u2014]"  # 5.- and 5,-- have no cents
 CODE = re.compile(r"[A-Z]{3}")  # of a currency, which may follow its sign: $1,200 USD
 # Units that mean the same in capitals, as `mW` and `MW` do not.
 CASELESS = {"kg", "kgs", "km", "km/h", "cm", "lb", "lbs", "oz", "ft", "sqft", "sqm", "ha"}
+CASELESS |= {"mg/dl", "g/dl", "g/l", "mmol/l", "u/l", "iu/l"}  # of laboratories
 UNIT = r"[^\d\s.,()\[\]/:_-][^\d()]{0,11}"
 
 # What a number is multiplied by, whatever else is in its column; and what may be a unit as well,
@@ -200,7 +201,10 @@ def _seconds(text: str) -> float | None:
     is_iso = ISO.fullmatch(text)
     parts = SPAN.findall(text.strip("P").replace("T", "") if is_iso else text)
     whole = is_iso or (len(parts) > 1 and SPAN.sub("", text) == "")
-    lengths = [SPANS.get(unit.lower(), 0) for _, unit in parts]
+    units = [unit.lower() for _, unit in parts]
+    if _in_years(units):
+        units = ["mo" if unit == "m" else unit for unit in units]
+    lengths = [SPANS.get(unit, 0) for unit in units]
     if not whole or any(a <= b for a, b in pairwise([*lengths, 0])):  # from long ones to short ones
         return None
     return sum(float(part[0].replace(",", ".")) * n for part, n in zip(parts, lengths, strict=True))
@@ -208,12 +212,29 @@ def _seconds(text: str) -> float | None:
 
 def _in_one_span(cells: dict[str, Cell | None], unit: str | None) -> dict[str, Cell | None]:
     """The same cells; amounts of time in this unit, or in the shortest if all of them are some."""
+    units = {_bound(one)[1] for one in cells.values() if one} - {""}
+    if _in_years({unit} if unit else units):
+        cells = {text: one and _of_months(one) for text, one in cells.items()}
+        units = {"mo" if each.lower() == "m" else each for each in units}
     if unit is None:
-        units = {_bound(one)[1] for one in cells.values() if one} - {""}
         unit = min(sorted(units), key=_length) if units and all(map(is_time, units)) else ""
     if not is_time(unit):
         return cells
     return {text: one and _converted(one, unit) for text, one in cells.items()}
+
+
+def _in_years(units: Collection[str]) -> bool:
+    """Whether some of the units are months or years, and none is an hour or less but for `m`.
+
+    Beside `80y`, `5m` is five months; beside `2h` it is five minutes.
+    """
+    lengths = [SPANS.get(each.lower(), 0) for each in units if each.lower() != "m"]
+    return bool(lengths) and min(lengths) > SPANS["h"] and max(lengths) >= SPANS["mo"]
+
+
+def _of_months(one: Cell) -> Cell:
+    bound, own = _bound(one)
+    return one._replace(around=f"{bound}mo") if own.lower() == "m" else one
 
 
 def _length(unit: str) -> int:

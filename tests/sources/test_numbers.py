@@ -47,6 +47,9 @@ READ = {  # by the decimal mark
         "1:02:30.5": 3750.5,
         "2h 15m": 8100,
         "1 day, 2 hours": 93_600,
+        "1y 2m": 36_816_444,  # months
+        "1y 2m 3d": 37_075_644,
+        "2d 5m": 173_100,  # minutes
         "PT1H30M": 5400,
         "$1,200 USD": 1200,
         "$ (1,200.50)": -1200.5,
@@ -149,6 +152,7 @@ def test_plain_numbers_have_the_bits_that_pandas_gives_them():
         (["2h 5m", "45m", "3 m 2 s"], []),
         (["5 m", "3 km"], ["3 km"]),
         (["3 kg", "4 KG", "5 Kg"], []),
+        (["90 mg/dl", "95 mg/dL", "99 MG/DL"], []),
         (["3 mW", "4 mW", "5 MW"], ["5 MW"]),
         (["$3 USD", "$4 USD", "$5 CAD"], ["$5 CAD"]),
         (["$3 USD", "$4 USD", "$5"], ["$5"]),
@@ -253,3 +257,18 @@ def test_numbers_that_are_read_already_stay_as_they_are():
 def test_a_text_of_very_many_digits_is_no_number():
     assert numbers.cell("1" * 100, ".").number == float("1" * 100)
     assert numbers.cell("1" * 300, ".") is None  # patterns would take the square of its length
+
+
+@pytest.mark.parametrize(
+    ("values", "unit", "expected"),
+    [
+        (["1y", "2y", "6m"], None, [12, 24, 6]),
+        (["6m", "2y"], "mo", [6, 24]),  # new rows
+        (["6m"], "y", [0.5]),
+        (["2h", "6m"], None, [120, 6]),
+        (["6m", "30m"], None, [6, 30]),  # metres as well
+    ],
+)
+def test_m_beside_years_is_a_month(values, unit, expected):
+    found = numbers.parsed(pd.Series(values), unit=unit)
+    np.testing.assert_allclose(found, expected)
