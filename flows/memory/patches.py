@@ -123,15 +123,29 @@ def restored() -> dict[str, Any] | None:
     return found
 
 
-_load_entry = StageCache._load
+def _newest_entry(self: StageCache, stage) -> dict | None:
+    """DVC takes what another process writes there for an entry, and deletes it as it is not whole.
 
+    A kill may leave a folder without an entry, on which DVC fails.
+    """
+    key = _get_stage_hash(stage)
+    if not key:
+        return None
+    folder = Path(self._get_cache_dir(key))
+    entries = {file: _written(file) for file in folder.glob("[!.]*")}
+    if entries:
+        return self._load_cache(key, max(entries, key=entries.__getitem__).name)
 
-def _load_if_any(self: StageCache, stage) -> dict | None:
-    """A kill may leave a folder of the run cache without its entry, on which DVC fails."""
-    if key := _get_stage_hash(stage):
+    if self.repo.lock.is_locked:  # nobody else is about to write one
         with suppress(OSError):  # it is not there, or not empty
-            os.rmdir(self._get_cache_dir(key))
-    return _load_entry(self, stage)
+            folder.rmdir()
+    return None
+
+
+def _written(file: Path) -> int:
+    with suppress(FileNotFoundError):  # taken back, just now
+        return file.stat().st_mtime_ns
+    return 0
 
 
 def _stage_of_entry(self: StageCache, entry: dict, wdir: str | None = None) -> PipelineStage:
@@ -242,7 +256,7 @@ dvc.rwlock._check_blockers = _check_living_holders
 Lockfile._load = _load_lock_once  # type: ignore[method-assign]
 serialize._dump_data = _write_whole
 build.hash_file = _hash_what_has_an_end
-StageCache._load = _load_if_any
+StageCache._load = _newest_entry
 StageCache.restore = _restore_and_remember
 StageCache._create_stage = _stage_of_entry
 State.__init__ = _open_or_begin_anew  # type: ignore[method-assign]

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dvc.stage.cache import StageCache
+from dvc.stage.cache import StageCache, _get_stage_hash
 from ruamel.yaml import YAML
 
 from flows.engine import step as engine
 from flows.engine import witness
 from flows.memory import lock
+from flows.memory.repository import repository, stage_of
 from flows.memory.reproduce import reproduce
 from flows.project.folder import Project
 from tasks.core.folder import md5
@@ -35,6 +36,24 @@ def workspace(workspaces, prefect_server):
     put_csv(made.path / "in.csv", *table(40, target=lambda row: 2 * row + 1))
     made.set(linear__load=TABLE, linear__evaluate__predict=None)
     return made
+
+
+def test_what_another_process_writes_into_the_run_cache_is_left_to_it(workspace):
+    """A plan looks there without DVC's lock, such as that of a reporter after a `dvc repro`."""
+    project = Project(workspace.path)
+    with repository(project) as repo:
+        stage, cache = stage_of(repo, project, "load@linear"), repo.stage_cache
+        folder = Path(cache._get_cache_dir(_get_stage_hash(stage)))
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        assert cache._load(stage) is None
+        (folder / ".half.tmp").write_text("cmd: [")
+        assert cache._load(stage) is None
+        (folder / ".half.tmp").unlink()
+
+        with repo.lock:  # then it is what a kill has left, on which DVC fails
+            assert cache._load(stage) is None
+        assert not folder.exists()
 
 
 def seed(workspace) -> int:
