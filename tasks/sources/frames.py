@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,8 +15,8 @@ from tasks.sources.base import EXACT, some
 from tasks.sources.in_parts import in_parts
 from tasks.sources.place import Place
 
-if TYPE_CHECKING:
-    from tasks.sources.table import Params, Reader
+Params = Any  # of table.py, which imports this file; so is Reader
+Reader = Any
 
 
 def whole(
